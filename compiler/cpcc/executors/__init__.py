@@ -1,0 +1,1 @@
+"""Executors: numpy reference, host C, emulated ARM; one interface (`base.Executor`)."""

@@ -1,0 +1,1 @@
+"""Front ends: one file per model format, each returning a float Graph."""

@@ -1,0 +1,70 @@
+"""What every op provides. One file per op; `cpcc.ops.OPS` lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from cpcc.graph import Graph, Int8, Node
+
+
+def no_check(node: Node, graph: Graph) -> None:
+    """For ops whose parameters and shapes say everything."""
+
+
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """A node ready for C. `struct` maps field names of the kernel's C struct, in order, to an int or to an
+    ndarray (emitted as a ``static const`` array whose C type follows from its dtype)."""
+
+    struct: dict[str, int | np.ndarray]
+    scratch_bytes: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """One C implementation of an op.
+
+    `name` is the C function (prefixed ``cpcc_``), the struct type (suffixed ``_t``) and the file in
+    ``firmware/kernels``. `requires` are core features. `applies(node, graph)` says whether it can run this
+    node, `pack(node, graph)` lays the constants out, `cost(node, graph)` estimates executed instructions.
+    """
+
+    name: str
+    pack: Callable[[Node, Graph], Packed]
+    cost: Callable[[Node, Graph], float]
+    requires: frozenset[str] = frozenset()
+    applies: Callable[[Node, Graph], bool] = lambda node, graph: True
+    sparse: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Op:
+    """Semantics of one op, in float and in int8.
+
+    * `infer_shape(params, *input_shapes)`: output shape, for float and int8 parameters alike.
+    * `run_float(params, *inputs)`: batched float64 arrays ``(n, *shape)`` in and out.
+    * `run_int8(params, *inputs)`: batched int8 arrays in and out; the reference every C kernel equals.
+    * `quantize(params, input_types, output_type)`: int8 parameters from float ones.
+    * `output_type(params, input_types)`: forced output type, or None where calibration decides.
+    * `macs(params, out_shape)`: (dense, nonzero) multiply-accumulates of int8 parameters.
+    * `sample(rng)`: random (float params, input shapes) that reach the corners; drives the generic tests.
+    """
+
+    name: str
+    float_params: type
+    int8_params: type
+    infer_shape: Callable[..., tuple[int, ...]]
+    run_float: Callable[..., np.ndarray]
+    run_int8: Callable[..., np.ndarray]
+    quantize: Callable[[Any, tuple[Int8, ...], Int8], Any]
+    sample: Callable[[np.random.Generator], tuple[Any, tuple[tuple[int, ...], ...]]]
+    kernels: tuple[Kernel, ...]
+    output_type: Callable[[Any, tuple[Int8, ...]], Int8 | None] = lambda params, types: None
+    macs: Callable[[Any, tuple[int, ...]], tuple[int, int]] = lambda params, out_shape: (0, 0)
+    check: Callable[[Node, Graph], None] = no_check
+    in_place: bool = False  # output may share the input's memory
+    weights: tuple[str, ...] = field(default=())  # names of the weight fields, for sparsity reports

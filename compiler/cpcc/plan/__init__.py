@@ -1,0 +1,1 @@
+"""Kernel choice and memory planning."""

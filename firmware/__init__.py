@@ -1,0 +1,1 @@
+"""Hand-written C99 kernels, harness and board files; package data only."""

@@ -1,0 +1,1 @@
+"""Jinja templates of the generated C project; package data only."""

@@ -1,0 +1,113 @@
+"""What a build compiles: an int8 graph with its input conversion and its decision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cpcc.errors import DataError, ModelError
+from cpcc.graph import Graph, Int8
+
+RAW_DTYPES = ("float32", "uint8", "int8", "int16")
+
+
+@dataclass(frozen=True, eq=False)
+class InputSpec:
+    """How a raw sample becomes the int8 input: ``q = round((raw - mean) * factor) + zero_point``, in float32.
+
+    `shape` is the model file's own layout, ``(features,)`` or ``(c, h, w)``; `mean` and `factor` (features or
+    channels,) float32, with ``factor = 1 / (std * scale)``."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    mean: np.ndarray
+    factor: np.ndarray
+
+    @property
+    def channels(self) -> int:
+        return self.shape[0]
+
+    @property
+    def spatial(self) -> int:
+        """Elements per channel."""
+        return int(np.prod(self.shape[1:], dtype=np.int64))
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Integer decision rule: positive when the score is at least `threshold`.
+
+    Score of a one-logit net: ``sign * (q - zero_point)``; of others: the logit `index` minus the largest other.
+    `float_threshold` is the rule's threshold on the float score; `step` is one score unit in logits;
+    `calibration_fn` and `float_calibration_fn` count the misses on the calibration positives."""
+
+    index: int
+    sign: int
+    threshold: int
+    float_threshold: float
+    step: float
+    positive: int
+    calibration_positives: int = 0
+    calibration_fn: int = 0
+    float_calibration_fn: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Detector:
+    """An int8 graph ready for planning. `float_ranges` keeps the calibrated (low, high) per tensor for reports."""
+
+    graph: Graph
+    input: InputSpec
+    decision: Decision
+    float_ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+
+def to_channels_last(x: np.ndarray) -> np.ndarray:
+    """(n, c, h, w) to (n, h, w, c); (n, features) unchanged."""
+    return x.transpose(0, 2, 3, 1) if x.ndim == 4 else x
+
+
+def to_model_layout(q: np.ndarray) -> np.ndarray:
+    """Inverse of `to_channels_last`."""
+    return q.transpose(0, 3, 1, 2) if q.ndim == 4 else q
+
+
+def check_raw(spec: InputSpec, x: np.ndarray) -> None:
+    """Raises `DataError` where samples `x` (n, ...) do not fit the model's input."""
+    if x.shape[1:] != spec.shape:
+        raise DataError(f"x has samples of shape {x.shape[1:]}, the model expects {spec.shape}")
+    if x.dtype.name != spec.dtype:
+        raise DataError(
+            f"x has dtype {x.dtype.name}, the model was made for {spec.dtype}; convert with x.astype('{spec.dtype}')"
+        )
+
+
+def quantize_input(spec: InputSpec, kind: Int8, raw: np.ndarray) -> np.ndarray:
+    """int8 (n, ...) channels-last of raw samples in the model's layout; the generated ``NAME_quantize`` equals it.
+
+    float32 throughout, rounded half away from zero: every step is one IEEE operation, so C gives the same bits."""
+    per_channel = (1, -1, *([1] * (raw.ndim - 2)))
+    centred = raw.astype(np.float32) - spec.mean.reshape(per_channel)
+    scaled = np.clip(centred * spec.factor.reshape(per_channel), np.float32(-512), np.float32(512))
+    half = np.where(scaled < 0, np.float32(-0.5), np.float32(0.5))
+    rounded = (scaled + half).astype(np.int32) + kind.zero_point
+    return np.ascontiguousarray(to_channels_last(np.clip(rounded, -128, 127).astype(np.int8)))
+
+
+def integer_scores(decision: Decision, kind: Int8, outputs: np.ndarray) -> np.ndarray:
+    """(n,) int32 scores of int8 outputs (n, k), on the scale of `decision.threshold`."""
+    q = outputs.astype(np.int32)
+    if q.shape[1] == 1:
+        return decision.sign * (q[:, 0] - kind.zero_point)
+    others = np.delete(q, decision.index, axis=1).max(axis=1)
+    return q[:, decision.index] - others
+
+
+def output_type(graph: Graph) -> Int8:
+    """int8 type of the graph's only output. Raises `ModelError` where that is not a vector of logits."""
+    tensor = graph.output
+    if len(tensor.shape) != 1:
+        raise ModelError(f"{graph.name}: the output has shape {tensor.shape}; a detector returns logits (k,)")
+    assert isinstance(tensor.type, Int8)
+    return tensor.type

@@ -1,0 +1,183 @@
+"""Plan to C sources, through the Jinja templates. The only module that imports jinja2.
+
+Ops decided every number; here they become arrays, structs and calls. Deterministic: no date, host or path.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+import numpy as np
+
+from cpcc import __version__
+from cpcc.detector import Detector, output_type
+from cpcc.graph import Int8
+from cpcc.names import c_prefix, unique_identifiers
+from cpcc.plan.plan import Plan, Step
+
+C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "uint16_t",
+           "int32": "int32_t", "uint32": "uint32_t", "float32": "float"}  # fmt: skip
+NUMBERS_PER_LINE = 24
+
+
+def environment() -> jinja2.Environment:
+    env = jinja2.Environment(
+        loader=jinja2.PackageLoader("cpcc.templates", ""), undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False,
+    )  # fmt: skip
+    env.filters["c_float"] = c_float
+    return env
+
+
+def c_float(value: float) -> str:
+    """A float32 constant with all its bits (hexadecimal, C99)."""
+    return f"{float(np.float32(value)).hex()}f"
+
+
+@dataclass(frozen=True)
+class Array:
+    """One ``static const`` array: `lines` hold its values."""
+
+    name: str
+    c_type: str
+    size: int
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What the template prints for one step."""
+
+    function: str
+    struct: str
+    kernel: str
+    arrays: tuple[Array, ...]
+    fields: tuple[tuple[str, str], ...]
+    inputs: tuple[int, ...]
+    output: int
+    scratch: int
+    comment: str
+
+
+def _array(name: str, values: np.ndarray) -> Array:
+    flat = values.ravel().tolist()
+    chunks = [flat[i : i + NUMBERS_PER_LINE] for i in range(0, len(flat), NUMBERS_PER_LINE)]
+    suffix = "u" if values.dtype == np.uint32 else ""
+    lines = tuple(", ".join(f"{_literal(v)}{suffix}" for v in chunk) for chunk in chunks)
+    return Array(name, C_TYPES[values.dtype.name], len(flat), lines)
+
+
+def _literal(value: int) -> str:
+    """-2**31 has no literal of its own in C."""
+    return "(-2147483647 - 1)" if value == -(2**31) else str(value)
+
+
+def _comment(step: Step, plan: Plan) -> str:
+    shapes = [t.shape for t in plan.graph.input_tensors(step.node)]
+    text = f"{step.node.name}: {step.kernel.name}, {' + '.join(map(_dims, shapes))} -> " + _dims(
+        plan.graph.output_tensor(step.node).shape
+    )
+    if step.macs_dense:
+        kept = 100 * step.macs_nonzero / step.macs_dense
+        text += f", {step.macs_nonzero:,} of {step.macs_dense:,} MACs ({kept:.1f} % kept)"
+    return text.replace("*/", "* /")
+
+
+def _dims(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
+
+
+def _layer(step: Step, plan: Plan, prefix: str, ident: str) -> Layer:
+    arrays, fields = [], []
+    for key, value in step.packed.struct.items():
+        if isinstance(value, np.ndarray):
+            name = f"{ident}_{key.replace('.', '_')}"
+            arrays.append(_array(name, value))
+            fields.append((key, name))
+        else:
+            fields.append((key, str(value)))
+    offsets = plan.arena.offsets
+    return Layer(
+        function=f"{prefix}_layer_{ident}", struct=f"{ident}_params", kernel=step.kernel.name,
+        arrays=tuple(arrays), fields=tuple(fields),
+        inputs=tuple(offsets[name] for name in step.node.inputs), output=offsets[step.node.output],
+        scratch=offsets.get(f"scratch:{step.node.name}", 0), comment=_comment(step, plan),
+    )  # fmt: skip
+
+
+def layers(plan: Plan, prefix: str) -> tuple[Layer, ...]:
+    """The plan's steps as the templates see them."""
+    idents = unique_identifiers([f"{i}_{step.node.name}" for i, step in enumerate(plan.steps)])
+    return tuple(_layer(step, plan, prefix, f"l{ident}") for step, ident in zip(plan.steps, idents))
+
+
+def layer_functions(plan: Plan, name: str) -> list[str]:
+    """C symbol of each step, in order."""
+    return [layer.function for layer in layers(plan, c_prefix(name))]
+
+
+def context(plan: Plan, detector: Detector, name: str) -> dict[str, Any]:
+    """Variables of the library's templates."""
+    prefix = c_prefix(name)
+    graph, decision = plan.graph, detector.decision
+    kind = graph.input.type
+    assert isinstance(kind, Int8)
+    return {
+        "name": name, "prefix": prefix, "PREFIX": prefix.upper(), "version": __version__, "abi": 1,
+        "layers": layers(plan, prefix), "arena": plan.arena, "graph": graph, "decision": decision,
+        "input": graph.input, "output": graph.output, "input_spec": detector.input,
+        "input_offset": plan.arena.offsets[graph.input.name],
+        "output_offset": plan.arena.offsets[graph.output.name],
+        "input_zero_point": kind.zero_point, "output_type": output_type(graph),
+        "raw_c_type": C_TYPES[detector.input.dtype],
+        "kernels": sorted({step.kernel.name for step in plan.steps}),
+        "macs_dense": sum(step.macs_dense for step in plan.steps),
+        "macs_nonzero": sum(step.macs_nonzero for step in plan.steps),
+        "target": plan.target,
+    }  # fmt: skip
+
+
+def emit_library(plan: Plan, detector: Detector, name: str) -> dict[str, str]:
+    """The model library: file name to text, ready for ``lib/<name>/``. Only the kernels in use are shipped."""
+    env, variables = environment(), context(plan, detector, name)
+    prefix = variables["prefix"]
+    sources = {
+        f"{prefix}.h": env.get_template("model.h.j2").render(variables),
+        f"{prefix}.c": env.get_template("model.c.j2").render(variables),
+    }
+    firmware = files("cpcc.firmware")
+    for header in sorted(p.name for p in (firmware / "include").iterdir() if p.name.endswith(".h")):
+        sources[header] = (firmware / "include" / header).read_text()
+    for kernel in variables["kernels"]:
+        for file in (f"cpcc_{kernel}.h", f"cpcc_{kernel}.c"):
+            sources[file] = (firmware / "kernels" / file).read_text()
+    if any(layer_uses_padding(step) for step in plan.steps):
+        sources["cpcc_pad.c"] = (firmware / "kernels" / "cpcc_pad.c").read_text()
+    return sources
+
+
+def layer_uses_padding(step: Step) -> bool:
+    """Whether the step's kernel calls ``cpcc_pad``."""
+    return "window.in_h" in step.packed.struct
+
+
+def render(template: str, variables: dict[str, Any]) -> str:
+    """`template` with `variables`; a missing one is an error."""
+    return environment().get_template(template).render(variables)
+
+
+def emit_harness(plan: Plan, detector: Detector, name: str) -> dict[str, str]:
+    """The host side of verification: the step table and the harness program, without a wire."""
+    variables = context(plan, detector, name)
+    sizes = [plan.graph.output_tensor(step.node).size for step in plan.steps]
+    harness = files("cpcc.firmware") / "harness"
+    return {
+        "harness_model.c": render("harness_model.c.j2", {**variables, "sizes": sizes}),
+        "cpcc_harness.h": (harness / "cpcc_harness.h").read_text(),
+        "cpcc_harness.c": (harness / "cpcc_harness.c").read_text(),
+        "wire_stdio.c": (harness / "wire_stdio.c").read_text(),
+        "wire_semihosting.c": (harness / "wire_semihosting.c").read_text(),
+    }

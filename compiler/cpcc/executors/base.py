@@ -1,0 +1,66 @@
+"""The one interface of all executors: samples in, every node's int8 values out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from cpcc.detector import Detector
+from cpcc.plan.plan import Plan
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """Results for n samples. `nodes` maps tensor names, in execution order, to int8 (n, *shape), channels-last,
+    each read right after its layer ran (empty when not asked for). `output` int8 (n, *shape) and `scores` (n,)
+    int32 come from a second, uninterrupted run."""
+
+    nodes: dict[str, np.ndarray]
+    output: np.ndarray
+    scores: np.ndarray
+
+
+class Executor(Protocol):
+    """Runs one compiled model. `samples` are raw ones in the model's layout, or with `quantized` int8 in the
+    arena's layout (channels-last)."""
+
+    name: str
+
+    def run(self, samples: np.ndarray, *, quantized: bool = False, nodes: bool = False) -> Trace: ...
+
+
+def traced_tensors(plan: Plan) -> list[str]:
+    """Tensors that executors report: the input, then each step's output. A reshape has no code of its own."""
+    return [plan.graph.input.name, *(step.node.output for step in plan.steps)]
+
+
+def bytes_per_sample(plan: Plan) -> int:
+    """Bytes of one sample's nodes."""
+    return sum(plan.graph.tensors[name].size for name in traced_tensors(plan))
+
+
+def join(traces: list[Trace]) -> Trace:
+    """One trace of consecutive batches."""
+    names = traces[0].nodes
+    return Trace(
+        {name: np.concatenate([t.nodes[name] for t in traces]) for name in names},
+        np.concatenate([t.output for t in traces]),
+        np.concatenate([t.scores for t in traces]),
+    )
+
+
+def parse_reply(reply: bytes, samples: int, plan: Plan, nodes: bool) -> Trace:
+    """The harness's reply (firmware/harness/cpcc_harness.h) as arrays. Raises `ValueError` on a wrong length."""
+    tensors = [plan.graph.tensors[name] for name in traced_tensors(plan)] if nodes else []
+    fields = [(f"n{i}", np.int8, t.shape) for i, t in enumerate(tensors)]
+    record = np.dtype([*fields, ("output", np.int8, plan.graph.output.shape), ("score", "<i4")])
+    if len(reply) != samples * record.itemsize:
+        raise ValueError(f"{len(reply)} bytes of reply, expected {samples * record.itemsize}")
+    table = np.frombuffer(reply, record)
+    values = {t.name: table[f"n{i}"] for i, t in enumerate(tensors)}
+    return Trace(values, table["output"], table["score"].astype(np.int32))
+
+
+__all__ = ["Detector", "Executor", "Trace", "bytes_per_sample", "join", "parse_reply", "traced_tensors"]

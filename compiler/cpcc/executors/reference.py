@@ -1,0 +1,33 @@
+"""The numpy reference: integer semantics written once more, from the ops' definitions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cpcc.detector import Detector, integer_scores, output_type, quantize_input
+from cpcc.executors.base import Trace, join, traced_tensors
+from cpcc.graph import Int8
+from cpcc.plan.plan import Plan
+from cpcc.quantize import batches, run_nodes
+
+
+class ReferenceExecutor:
+    """`Executor` on numpy."""
+
+    name = "reference"
+
+    def __init__(self, plan: Plan, detector: Detector) -> None:
+        self._plan, self._detector = plan, detector
+
+    def run(self, samples: np.ndarray, *, quantized: bool = False, nodes: bool = False) -> Trace:
+        return join([self._batch(batch, quantized, nodes) for batch in batches(samples)])
+
+    def _batch(self, samples: np.ndarray, quantized: bool, nodes: bool) -> Trace:
+        graph, kind = self._detector.graph, self._detector.graph.input.type
+        assert isinstance(kind, Int8)
+        q = samples if quantized else quantize_input(self._detector.input, kind, samples)
+        values = run_nodes(graph, Int8, q)
+        output = values[graph.output.name]
+        wanted = traced_tensors(self._plan) if nodes else []
+        scores = integer_scores(self._detector.decision, output_type(graph), output)
+        return Trace({name: values[name] for name in wanted}, output, scores.astype(np.int32))

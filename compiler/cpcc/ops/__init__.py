@@ -1,0 +1,28 @@
+"""The ops cpcc compiles. Adding one: a file here, its name in `OPS`, its kernels in ``firmware/kernels``."""
+
+from __future__ import annotations
+
+from cpcc.errors import ModelError
+from cpcc.graph import Float32, Int8, Node
+from cpcc.ops import avg_pool2d, conv2d, depthwise_conv2d, linear, max_pool2d, relu, reshape
+from cpcc.ops.base import Op
+
+OPS: tuple[Op, ...] = (
+    linear.OP,
+    conv2d.OP,
+    depthwise_conv2d.OP,
+    max_pool2d.OP,
+    avg_pool2d.OP,
+    relu.OP,
+    reshape.OP,
+)
+
+_BY_PARAMS = {Float32: {op.float_params: op for op in OPS}, Int8: {op.int8_params: op for op in OPS}}
+
+
+def op_of(node: Node, kind: type[Float32] | type[Int8]) -> Op:
+    """The op whose `kind` of parameters the node carries. Raises `ModelError` where there is none."""
+    op = _BY_PARAMS[kind].get(type(node.params))
+    if op is None:
+        raise ModelError(f"{node.name}: {type(node.params).__name__} is not an op of a {kind.__name__} graph")
+    return op

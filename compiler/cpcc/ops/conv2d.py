@@ -1,0 +1,168 @@
+"""2-D convolution over all input channels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cpcc.errors import ModelError
+from cpcc.fixedpoint import exact_dot
+from cpcc.graph import Graph, Int8, Node
+from cpcc.ops import float_params
+from cpcc.ops.base import Kernel, Op, Packed
+from cpcc.ops.requantized import Output, check_overflow, input_type, quantize_affine
+from cpcc.ops.samples import random_weights
+from cpcc.ops.windows import Padding, conv_output_size, pad, padded_bytes, windows
+from cpcc.sparse import OffsetRows, pack_rows_offset16
+
+
+@dataclass(frozen=True, eq=False)
+class QConv2d:
+    """int8 `weight` (out, kh, kw, in); padding (top, bottom, left, right) holds the input's zero point."""
+
+    weight: np.ndarray
+    output: Output
+    stride: tuple[int, int]
+    padding: Padding
+    pad_value: int
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """Weights as (out, kh * kw * in)."""
+        return self.weight.reshape(len(self.weight), -1)
+
+
+def infer_shape(params: float_params.Conv2d | QConv2d, x: tuple[int, ...]) -> tuple[int, ...]:
+    out, kh, kw, channels = params.weight.shape
+    if len(x) != 3 or x[2] != channels:
+        raise ModelError(f"conv2d: the input is {x}, the weights expect (h, w, {channels})")
+    return (*conv_output_size(x[0], x[1], (kh, kw), params.stride, params.padding), out)
+
+
+def _patches(params: float_params.Conv2d | QConv2d, x: np.ndarray, value: float) -> np.ndarray:
+    view = windows(pad(x, params.padding, value), params.weight.shape[1:3], params.stride)
+    return view.reshape(*view.shape[:3], -1)
+
+
+def run_float(params: float_params.Conv2d, x: np.ndarray) -> np.ndarray:
+    weight = params.weight.reshape(len(params.weight), -1).astype(np.float64)
+    y = _patches(params, x, 0.0) @ weight.T + params.bias
+    return np.maximum(y, 0) if params.relu else y
+
+
+def run_int8(params: QConv2d, x: np.ndarray) -> np.ndarray:
+    return params.output.apply(exact_dot(_patches(params, x, params.pad_value), params.matrix))
+
+
+def quantize(params: float_params.Conv2d, inputs: tuple[Int8, ...], output: Int8) -> QConv2d:
+    flat = params.weight.reshape(len(params.weight), -1)
+    w8, stage = quantize_affine(flat, params.bias, inputs[0], output, params.relu)
+    return QConv2d(w8.reshape(params.weight.shape), stage, params.stride, params.padding, inputs[0].zero_point)
+
+
+def check(node: Node, graph: Graph) -> None:
+    if isinstance(node.params, QConv2d):
+        check_overflow(node, node.params.matrix, node.params.output)
+        assert node.params.pad_value == input_type(node, graph).zero_point
+
+
+def macs(params: QConv2d, out_shape: tuple[int, ...]) -> tuple[int, int]:
+    pixels = out_shape[0] * out_shape[1]
+    return pixels * params.weight.size, pixels * int(np.count_nonzero(params.weight))
+
+
+def geometry(node: Node, graph: Graph) -> dict[str, int | np.ndarray]:
+    """Fields of the C struct ``cpcc_window_t``, in its order: sizes in elements of the unpadded input."""
+    h, w, c = graph.tensors[node.inputs[0]].shape
+    out_h, out_w, _ = graph.output_tensor(node).shape
+    top, bottom, left, right = node.params.padding
+    return {
+        "window.in_h": h, "window.in_w": w, "window.channels": c,
+        "window.out_h": out_h, "window.out_w": out_w,
+        "window.stride_h": node.params.stride[0], "window.stride_w": node.params.stride[1],
+        "window.top": top, "window.bottom": bottom, "window.left": left, "window.right": right,
+        "window.pad_value": node.params.pad_value,
+    }  # fmt: skip
+
+
+def _scratch(node: Node, graph: Graph) -> int:
+    return padded_bytes(graph.tensors[node.inputs[0]].shape, node.params.padding)
+
+
+def pack_dense(node: Node, graph: Graph) -> Packed:
+    out, kh, kw, _ = node.params.weight.shape
+    fields: dict[str, int | np.ndarray] = {
+        **geometry(node, graph), "kernel_h": kh, "kernel_w": kw, "out_channels": out,
+        "weights": node.params.weight, **node.params.output.fields(),
+    }  # fmt: skip
+    return Packed(fields, _scratch(node, graph))
+
+
+def tap_offsets(node: Node, graph: Graph) -> np.ndarray:
+    """Where each weight of (kh, kw, in) meets the padded input, in elements from the window's origin."""
+    _, w, c = graph.tensors[node.inputs[0]].shape
+    _, kh, kw, _ = node.params.weight.shape
+    row = (w + node.params.padding[2] + node.params.padding[3]) * c
+    return (np.arange(kh)[:, None] * row + np.arange(kw * c)[None, :]).reshape(-1)
+
+
+def _sparse_rows(node: Node, graph: Graph) -> OffsetRows:
+    return pack_rows_offset16(node.params.matrix, tap_offsets(node, graph))
+
+
+def pack_sparse(node: Node, graph: Graph) -> Packed:
+    rows = _sparse_rows(node, graph)
+    fields: dict[str, int | np.ndarray] = {
+        **geometry(node, graph), "out_channels": len(rows.counts),
+        "counts": rows.counts, "offsets": rows.offsets, "weights": rows.values,
+        **node.params.output.fields(),
+    }  # fmt: skip
+    return Packed(fields, _scratch(node, graph))
+
+
+def sparse_applies(node: Node, graph: Graph) -> bool:
+    return int(tap_offsets(node, graph)[-1]) < 2**16
+
+
+# Instructions on the Cortex-M4 (zig -O2), fitted by `python bench/fit_costs.py`; see docs/performance.md.
+def cost_dense(node: Node, graph: Graph) -> float:
+    out_h, out_w, out = graph.output_tensor(node).shape
+    kh, depth = node.params.weight.shape[1], node.params.weight[0, 0].size
+    return out_h * out_w * out * (20 + kh * (8 + 4.0 * depth)) + 2.0 * _scratch(node, graph)
+
+
+def cost_sparse(node: Node, graph: Graph) -> float:
+    out_h, out_w, out = graph.output_tensor(node).shape
+    nonzero = int(np.count_nonzero(node.params.weight))
+    return out_h * out_w * (20 * out + 4.0 * nonzero) + 2.0 * _scratch(node, graph)
+
+
+def sample(rng: np.random.Generator) -> tuple[float_params.Conv2d, tuple[tuple[int, ...], ...]]:
+    kernel = (int(rng.integers(1, 4)), int(rng.integers(1, 5)))
+    h, w = (int(rng.integers(k, k + 7)) for k in kernel)
+    channels, out = int(rng.choice([1, 2, 3, 5, 8])), int(rng.choice([1, 2, 3, 6]))
+    weight, bias = random_weights(rng, (out, *kernel, channels))
+    stride = (int(rng.integers(1, 3)), int(rng.integers(1, 4)))
+    top, bottom, left, right = (int(rng.integers(0, 3)) for _ in range(4))
+    params = float_params.Conv2d(weight, bias, stride, (top, bottom, left, right), bool(rng.integers(2)))
+    return params, ((h, w, channels),)
+
+
+OP = Op(
+    name="conv2d",
+    float_params=float_params.Conv2d,
+    int8_params=QConv2d,
+    infer_shape=infer_shape,
+    run_float=run_float,
+    run_int8=run_int8,
+    quantize=quantize,
+    sample=sample,
+    kernels=(
+        Kernel("conv2d_dense", pack_dense, cost_dense),
+        Kernel("conv2d_sparse", pack_sparse, cost_sparse, applies=sparse_applies, sparse=True),
+    ),
+    macs=macs,
+    check=check,
+    weights=("weight",),
+)

@@ -1,0 +1,119 @@
+"""Depthwise 2-D convolution: one filter per channel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cpcc.errors import ModelError
+from cpcc.graph import Graph, Int8, Node
+from cpcc.ops import float_params
+from cpcc.ops.base import Kernel, Op, Packed
+from cpcc.ops.conv2d import geometry
+from cpcc.ops.requantized import Output, check_overflow, input_type, quantize_affine
+from cpcc.ops.samples import random_weights
+from cpcc.ops.windows import Padding, conv_output_size, pad, padded_bytes, windows
+
+
+@dataclass(frozen=True, eq=False)
+class QDepthwiseConv2d:
+    """int8 `weight` (kh, kw, channels); padding (top, bottom, left, right) holds the input's zero point."""
+
+    weight: np.ndarray
+    output: Output
+    stride: tuple[int, int]
+    padding: Padding
+    pad_value: int
+
+
+def infer_shape(params: float_params.DepthwiseConv2d | QDepthwiseConv2d, x: tuple[int, ...]) -> tuple[int, ...]:
+    kh, kw, channels = params.weight.shape
+    if len(x) != 3 or x[2] != channels:
+        raise ModelError(f"depthwise_conv2d: the input is {x}, the weights expect (h, w, {channels})")
+    return (*conv_output_size(x[0], x[1], (kh, kw), params.stride, params.padding), channels)
+
+
+def _correlate(
+    params: float_params.DepthwiseConv2d | QDepthwiseConv2d, x: np.ndarray, value: float
+) -> np.ndarray:
+    view = windows(pad(x, params.padding, value), params.weight.shape[:2], params.stride)
+    return np.einsum("nijklc,klc->nijc", view, params.weight.astype(x.dtype))
+
+
+def run_float(params: float_params.DepthwiseConv2d, x: np.ndarray) -> np.ndarray:
+    y = _correlate(params, np.asarray(x, np.float64), 0.0) + params.bias
+    return np.maximum(y, 0) if params.relu else y
+
+
+def run_int8(params: QDepthwiseConv2d, x: np.ndarray) -> np.ndarray:
+    return params.output.apply(_correlate(params, x.astype(np.int64), params.pad_value))
+
+
+def quantize(
+    params: float_params.DepthwiseConv2d, inputs: tuple[Int8, ...], output: Int8
+) -> QDepthwiseConv2d:
+    kh, kw, channels = params.weight.shape
+    flat = params.weight.reshape(-1, channels).T
+    w8, stage = quantize_affine(flat, params.bias, inputs[0], output, params.relu)
+    weight = np.ascontiguousarray(w8.T).reshape(kh, kw, channels)
+    return QDepthwiseConv2d(weight, stage, params.stride, params.padding, inputs[0].zero_point)
+
+
+def check(node: Node, graph: Graph) -> None:
+    if isinstance(node.params, QDepthwiseConv2d):
+        per_channel = node.params.weight.reshape(-1, node.params.weight.shape[2]).T
+        check_overflow(node, per_channel, node.params.output)
+        assert node.params.pad_value == input_type(node, graph).zero_point
+
+
+def macs(params: QDepthwiseConv2d, out_shape: tuple[int, ...]) -> tuple[int, int]:
+    pixels = out_shape[0] * out_shape[1]
+    return pixels * params.weight.size, pixels * int(np.count_nonzero(params.weight))
+
+
+def pack(node: Node, graph: Graph) -> Packed:
+    kh, kw, _ = node.params.weight.shape
+    fields: dict[str, int | np.ndarray] = {
+        **geometry(node, graph), "kernel_h": kh, "kernel_w": kw,
+        "weights": node.params.weight, **node.params.output.fields(),
+    }  # fmt: skip
+    return Packed(fields, padded_bytes(graph.tensors[node.inputs[0]].shape, node.params.padding))
+
+
+# Instructions on the Cortex-M4 (zig -O2), fitted by `python bench/fit_costs.py`; see docs/performance.md.
+def cost(node: Node, graph: Graph) -> float:
+    out_h, out_w, channels = graph.output_tensor(node).shape
+    kh, kw, _ = node.params.weight.shape
+    padded = padded_bytes(graph.tensors[node.inputs[0]].shape, node.params.padding)
+    return out_h * out_w * channels * (24 + kh * (6 + 7.0 * kw)) + 2.0 * padded
+
+
+def sample(rng: np.random.Generator) -> tuple[float_params.DepthwiseConv2d, tuple[tuple[int, ...], ...]]:
+    kernel = (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
+    h, w = (int(rng.integers(k, k + 6)) for k in kernel)
+    channels = int(rng.choice([1, 2, 5, 8]))
+    per_channel, bias = random_weights(rng, (channels, *kernel))
+    stride = (int(rng.integers(1, 3)), int(rng.integers(1, 3)))
+    top, bottom, left, right = (int(rng.integers(0, 2)) for _ in range(4))
+    params = float_params.DepthwiseConv2d(
+        np.ascontiguousarray(per_channel.transpose(1, 2, 0)), bias, stride, (top, bottom, left, right),
+        bool(rng.integers(2)),
+    )
+    return params, ((h, w, channels),)
+
+
+OP = Op(
+    name="depthwise_conv2d",
+    float_params=float_params.DepthwiseConv2d,
+    int8_params=QDepthwiseConv2d,
+    infer_shape=infer_shape,
+    run_float=run_float,
+    run_int8=run_int8,
+    quantize=quantize,
+    sample=sample,
+    kernels=(Kernel("depthwise_conv2d", pack, cost),),
+    macs=macs,
+    check=check,
+    weights=("weight",),
+)

@@ -1,0 +1,81 @@
+"""Maximum over windows clipped to the input; exact in int8, since quantization is monotone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cpcc.errors import ModelError
+from cpcc.graph import Graph, Int8, Node
+from cpcc.ops.base import Kernel, Op, Packed
+from cpcc.ops.float_params import MaxPool2d
+
+
+def infer_shape(params: MaxPool2d, x: tuple[int, ...]) -> tuple[int, ...]:
+    if len(x) != 3:
+        raise ModelError(f"max_pool2d: the input is {x}, expected (h, w, channels)")
+    for axis in (0, 1):
+        start = (params.out_size[axis] - 1) * params.stride[axis] - params.padding[2 * axis]
+        if start >= x[axis] or params.padding[2 * axis] >= params.kernel[axis]:
+            raise ModelError(f"max_pool2d: a window lies wholly outside the input {x}")
+    return (*params.out_size, x[2])
+
+
+def _spans(params: MaxPool2d, axis: int, size: int) -> list[tuple[int, int]]:
+    before, step, length = params.padding[2 * axis], params.stride[axis], params.kernel[axis]
+    starts = [i * step - before for i in range(params.out_size[axis])]
+    return [(max(s, 0), min(s + length, size)) for s in starts]
+
+
+def run(params: MaxPool2d, x: np.ndarray) -> np.ndarray:
+    """Same dtype as `x` (n, h, w, c); float and int8 semantics are one."""
+    rows, cols = _spans(params, 0, x.shape[1]), _spans(params, 1, x.shape[2])
+    out = np.empty((len(x), len(rows), len(cols), x.shape[3]), x.dtype)
+    for i, (r0, r1) in enumerate(rows):
+        for j, (c0, c1) in enumerate(cols):
+            out[:, i, j] = x[:, r0:r1, c0:c1].max(axis=(1, 2))
+    return out
+
+
+def pack(node: Node, graph: Graph) -> Packed:
+    h, w, c = graph.tensors[node.inputs[0]].shape
+    p: MaxPool2d = node.params
+    return Packed({
+        "in_h": h, "in_w": w, "channels": c, "out_h": p.out_size[0], "out_w": p.out_size[1],
+        "kernel_h": p.kernel[0], "kernel_w": p.kernel[1], "stride_h": p.stride[0], "stride_w": p.stride[1],
+        "top": p.padding[0], "left": p.padding[2],
+    })  # fmt: skip
+
+
+def cost(node: Node, graph: Graph) -> float:
+    return graph.output_tensor(node).size * (12 + 6.0 * node.params.kernel[0] * node.params.kernel[1])
+
+
+def sample(rng: np.random.Generator) -> tuple[MaxPool2d, tuple[tuple[int, ...], ...]]:
+    kernel = (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
+    padding = tuple(int(rng.integers(0, k)) for k in (kernel[0], kernel[0], kernel[1], kernel[1]))
+    stride = (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
+    h, w = (int(rng.integers(k, k + 6)) for k in kernel)
+    out_size = (
+        (h + padding[0] + padding[1] - kernel[0]) // stride[0] + 1,
+        (w + padding[2] + padding[3] - kernel[1]) // stride[1] + 1,
+    )
+    params = MaxPool2d(kernel, stride, (padding[0], padding[1], padding[2], padding[3]), out_size)
+    return params, ((h, w, int(rng.integers(1, 6))),)
+
+
+def same_type(params: object, inputs: tuple[Int8, ...]) -> Int8:
+    return inputs[0]
+
+
+OP = Op(
+    name="max_pool2d",
+    float_params=MaxPool2d,
+    int8_params=MaxPool2d,
+    infer_shape=infer_shape,
+    run_float=run,
+    run_int8=run,
+    quantize=lambda params, inputs, output: params,
+    sample=sample,
+    kernels=(Kernel("max_pool2d", pack, cost),),
+    output_type=same_type,
+)

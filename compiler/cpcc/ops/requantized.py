@@ -1,0 +1,80 @@
+"""What linear, conv2d and depthwise_conv2d share: weights to int8, bias to int32, the overflow proof."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cpcc.errors import ModelError
+from cpcc.fixedpoint import INT32_MAX, Requant, accumulator_bound, narrow, requantize
+from cpcc.graph import Graph, Int8, Node
+
+
+@dataclass(frozen=True, eq=False)
+class Output:
+    """How an accumulator becomes an int8 output: folded `bias` (channels,) int32, then requantization."""
+
+    bias: np.ndarray
+    requant: Requant
+    zero_point: int
+    low: int
+    high: int
+
+    def apply(self, acc: np.ndarray) -> np.ndarray:
+        """int8 outputs of int64 dot products ``(..., channels)``."""
+        return requantize(acc + self.bias, self.requant, self.zero_point, self.low, self.high)
+
+    def fields(self) -> dict[str, int | np.ndarray]:
+        """Fields of the C struct ``cpcc_output_t``, in its order."""
+        return {
+            "output.bias": self.bias,
+            "output.multiplier": self.requant.multiplier,
+            "output.left_shift": self.requant.left_shift,
+            "output.zero_point": self.zero_point,
+            "output.low": self.low,
+            "output.high": self.high,
+        }
+
+
+def weight_scales(weight: np.ndarray, bias: np.ndarray, x: Int8) -> np.ndarray:
+    """Symmetric scale per output channel, (out,), for float weights (out, k).
+
+    A channel whose bias dwarfs its weights (a fully pruned one has none left) gets the scale that keeps the
+    int32 bias within 2**29; the weights lose precision that the output could not show anyway."""
+    largest = np.abs(weight).max(axis=1, initial=0.0).astype(np.float64) / 127
+    for_bias = np.abs(bias.astype(np.float64)) / (x.scale * 2.0**29)
+    return np.maximum(np.maximum(largest, for_bias), 2.0**-60)
+
+
+def quantize_affine(
+    weight: np.ndarray, bias: np.ndarray, x: Int8, y: Int8, relu: bool
+) -> tuple[np.ndarray, Output]:
+    """int8 weights (out, k) and the output stage for float weights (out, k) and bias (out,).
+
+    A zero weight stays exactly 0. Source: TFLite 8-bit quantization specification (per-axis symmetric weights)."""
+    scales = weight_scales(weight, bias, x)
+    w8 = narrow(np.rint(weight / scales[:, None]), np.int8)
+    bias32 = np.rint(bias / (x.scale * scales)).astype(np.int64)
+    folded = narrow(bias32 - x.zero_point * w8.astype(np.int64).sum(axis=1), np.int32)
+    low = max(-128, y.zero_point) if relu else -128
+    requant = Requant.from_scales(x.scale * scales / y.scale)
+    return w8, Output(folded, requant, y.zero_point, low, 127)
+
+
+def check_overflow(node: Node, weights: np.ndarray, output: Output) -> None:
+    """Proof from the constants that no accumulator leaves int32. Raises `ModelError`. weights (out, k)."""
+    bound = accumulator_bound(weights, output.bias) << output.requant.left_shift
+    worst = int(np.argmax(bound))
+    if bound[worst] > INT32_MAX:
+        raise ModelError(
+            f"{node.name}: the accumulator of output {worst} can reach {bound[worst]}, the limit is {INT32_MAX}; "
+            "use fewer inputs per output, or calibration data that cover the output's range"
+        )
+
+
+def input_type(node: Node, graph: Graph) -> Int8:
+    """int8 type of the node's first input."""
+    kind = graph.tensors[node.inputs[0]].type
+    assert isinstance(kind, Int8), f"{node.name} is not quantized"
+    return kind

@@ -1,0 +1,46 @@
+"""Int8 graph and target to a plan: kernels chosen, constants packed, every buffer placed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cpcc.graph import Graph, Int8, Node
+from cpcc.ops import op_of
+from cpcc.ops.base import Kernel, Packed
+from cpcc.plan.kernels import Policy, any_kernel, choose_kernel
+from cpcc.plan.memory import Arena, plan_arena
+from cpcc.targets import Target
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One call in the generated code."""
+
+    node: Node
+    kernel: Kernel
+    packed: Packed
+    macs_dense: int
+    macs_nonzero: int
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Steps in execution order (nodes without code are absent) and the arena."""
+
+    graph: Graph
+    target: Target
+    steps: tuple[Step, ...]
+    arena: Arena
+
+
+def _step(node: Node, graph: Graph, kernel: Kernel) -> Step:
+    dense, nonzero = op_of(node, Int8).macs(node.params, graph.output_tensor(node).shape)
+    return Step(node, kernel, kernel.pack(node, graph), dense, nonzero)
+
+
+def make_plan(graph: Graph, target: Target, policy: Policy = any_kernel) -> Plan:
+    """The plan for `graph` on `target`. Pure: the same input gives the same plan."""
+    chosen = ((node, choose_kernel(node, graph, target.core, policy)) for node in graph.nodes)
+    steps = tuple(_step(node, graph, kernel) for node, kernel in chosen if kernel is not None)
+    scratch = {step.node.name: step.packed.scratch_bytes for step in steps}
+    return Plan(graph, target, steps, plan_arena(graph, scratch))

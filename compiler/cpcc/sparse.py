@@ -1,0 +1,81 @@
+"""Weight formats of the sparse kernels: packing, and unpacking for the tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cpcc.fixedpoint import narrow
+
+MAX_DELTA = 255
+
+
+@dataclass(frozen=True, eq=False)
+class DeltaRows:
+    """Rows of a sparse int8 matrix as (delta, value) pairs, 2 bytes each.
+
+    `counts` (rows,) uint16 pairs per row; `deltas` uint8 columns to step before each product, the first from
+    column 0; `values` int8. A gap beyond 255 columns is bridged by pairs (255, 0). The arrays are never empty
+    (C99 has no zero-length arrays): a matrix without nonzeros holds one unused pair."""
+
+    counts: np.ndarray
+    deltas: np.ndarray
+    values: np.ndarray
+
+
+def _row_pairs(row: np.ndarray) -> list[tuple[int, int]]:
+    pairs = []
+    position = 0
+    for column in np.flatnonzero(row):
+        gap = int(column) - position
+        while gap > MAX_DELTA:
+            pairs.append((MAX_DELTA, 0))
+            gap -= MAX_DELTA
+        pairs.append((gap, int(row[column])))
+        position = int(column)
+    return pairs
+
+
+def pack_rows_delta8(matrix: np.ndarray) -> DeltaRows:
+    """The nonzeros of an int8 matrix (rows, columns). Raises `OverflowError` beyond 65,535 pairs in a row."""
+    rows = [_row_pairs(row) for row in matrix]
+    flat = [pair for row in rows for pair in row] or [(0, 0)]
+    return DeltaRows(
+        narrow(np.array([len(row) for row in rows]), np.uint16),
+        narrow(np.array([delta for delta, _ in flat]), np.uint8),
+        narrow(np.array([value for _, value in flat]), np.int8),
+    )
+
+
+def unpack_rows_delta8(rows: DeltaRows, columns: int) -> np.ndarray:
+    """The int8 matrix (rows, columns) that `rows` was packed from."""
+    matrix = np.zeros((len(rows.counts), columns), np.int8)
+    k = 0
+    for r, count in enumerate(rows.counts):
+        position = 0
+        for _ in range(count):
+            position += int(rows.deltas[k])
+            matrix[r, position] += rows.values[k]
+            k += 1
+    return matrix
+
+
+@dataclass(frozen=True, eq=False)
+class OffsetRows:
+    """Rows as (offset, value) pairs, 3 bytes each: `counts` (rows,) uint16, `offsets` uint16 elements from the
+    window's origin, `values` int8. Never empty, as in `DeltaRows`."""
+
+    counts: np.ndarray
+    offsets: np.ndarray
+    values: np.ndarray
+
+
+def pack_rows_offset16(matrix: np.ndarray, offsets: np.ndarray) -> OffsetRows:
+    """The nonzeros of an int8 matrix (rows, columns); `offsets` (columns,) is where each column lies in memory.
+    Raises `OverflowError` where an offset exceeds 65,535."""
+    row_of, column_of = np.nonzero(matrix)
+    counts = np.bincount(row_of, minlength=len(matrix))
+    used = offsets[column_of] if len(column_of) else np.zeros(1, np.int64)
+    values = matrix[row_of, column_of] if len(column_of) else np.zeros(1, np.int8)
+    return OffsetRows(narrow(counts, np.uint16), narrow(used, np.uint16), narrow(values, np.int8))

@@ -1,0 +1,19 @@
+#ifndef CPCC_CONV2D_SPARSE_H
+#define CPCC_CONV2D_SPARSE_H
+
+#include "cpcc_fixed.h"
+
+/* One row of (offset, weight) pairs per output channel; an offset counts elements of the padded input from the
+   origin of the window. Format: cpcc/sparse.py, OffsetRows. */
+typedef struct {
+  cpcc_window_t window;
+  int32_t out_channels;
+  const uint16_t *counts;
+  const uint16_t *offsets;
+  const int8_t *weights;
+  cpcc_output_t output;
+} cpcc_conv2d_sparse_t;
+
+void cpcc_conv2d_sparse(const cpcc_conv2d_sparse_t *layer, const int8_t *x, int8_t *y, int8_t *scratch);
+
+#endif

@@ -154,12 +154,12 @@ def emit_library(plan: Plan, detector: Detector, name: str) -> dict[str, str]:
     for kernel in variables["kernels"]:
         for file in (f"cpcc_{kernel}.h", f"cpcc_{kernel}.c"):
             sources[file] = (firmware / "kernels" / file).read_text()
-    if any(layer_uses_padding(step) for step in plan.steps):
+    if any(uses_padding(step) for step in plan.steps):
         sources["cpcc_pad.c"] = (firmware / "kernels" / "cpcc_pad.c").read_text()
     return sources
 
 
-def layer_uses_padding(step: Step) -> bool:
+def uses_padding(step: Step) -> bool:
     """Whether the step's kernel calls ``cpcc_pad``."""
     return "window.in_h" in step.packed.struct
 
@@ -169,15 +169,11 @@ def render(template: str, variables: dict[str, Any]) -> str:
     return environment().get_template(template).render(variables)
 
 
-def emit_harness(plan: Plan, detector: Detector, name: str) -> dict[str, str]:
-    """The host side of verification: the step table and the harness program, without a wire."""
+def emit_harness(plan: Plan, detector: Detector, name: str, wire: str) -> dict[str, str]:
+    """The host side of verification: the step table and the harness program over `wire` (stdio or semihosting)."""
     variables = context(plan, detector, name)
     sizes = [plan.graph.output_tensor(step.node).size for step in plan.steps]
     harness = files("cpcc.firmware") / "harness"
-    return {
-        "harness_model.c": render("harness_model.c.j2", {**variables, "sizes": sizes}),
-        "cpcc_harness.h": (harness / "cpcc_harness.h").read_text(),
-        "cpcc_harness.c": (harness / "cpcc_harness.c").read_text(),
-        "wire_stdio.c": (harness / "wire_stdio.c").read_text(),
-        "wire_semihosting.c": (harness / "wire_semihosting.c").read_text(),
-    }
+    own = ("cpcc_harness.h", "cpcc_harness.c", f"cpcc_wire_{wire}.c")
+    model = render("cpcc_harness_model.c.j2", {**variables, "sizes": sizes})
+    return {"cpcc_harness_model.c": model, **{file: (harness / file).read_text() for file in own}}

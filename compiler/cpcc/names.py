@@ -9,6 +9,11 @@ C_KEYWORDS = frozenset(
     "register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while "
     "bool true false main asm typeof".split()
 )
+# A library's header must not shadow one of the C library's.
+C_HEADERS = frozenset(
+    "assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg stdatomic "
+    "stdbool stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar wchar wctype".split()
+)
 
 
 def c_prefix(name: str) -> str:
@@ -16,7 +21,7 @@ def c_prefix(name: str) -> str:
 
     A prefix that would meet the library's own `cpcc_` names or C's reserved ones gets `m_` too."""
     text = re.sub(r"[^0-9A-Za-z_]", "_", name)
-    reserved = text.lower() in C_KEYWORDS or text.lower().startswith(("cpcc", "_", "arm_"))
+    reserved = text.lower() in C_KEYWORDS | C_HEADERS or text.lower().startswith(("cpcc", "_", "arm_"))
     return f"m_{text}" if reserved or not text or text[0].isdigit() else text
 
 

@@ -1,0 +1,94 @@
+"""The binaries of a build: host harness, ARM image, QEMU image; compiled on demand, cached by content."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from cpcc.detector import Detector
+from cpcc.emit import emit_harness, render
+from cpcc.executors.elf import read_image
+from cpcc.folder import STATE, BuildFolder
+from cpcc.plan.plan import Plan
+from cpcc.serialize import dump_detector
+from cpcc.toolchains import Toolchain, build_program, gcc_cross, host_cc, zig_cross
+
+CROSS = {"zig": zig_cross, "gcc": gcc_cross}
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes: the model library in flash (code, weights, tables) and in static RAM, and the whole image in flash."""
+
+    model_flash: int
+    model_ram: int
+    firmware_flash: int
+
+
+def linker_script(plan: Plan, patterns: list[str]) -> str:
+    """The target's linker script; `patterns` pick the model library's objects."""
+    return render("linker.ld.j2", {"target": plan.target, "model_objects": patterns})
+
+
+def _objects(library: dict[str, str]) -> list[str]:
+    return sorted(f"{file[:-2]}.o" for file in library if file.endswith(".c"))
+
+
+def _startup() -> dict[str, str]:
+    return {"cpcc_startup.c": (files("cpcc.firmware") / "boards" / "cpcc_startup.c").read_text()}
+
+
+def arm_image(plan: Plan, library: dict[str, str], main: str, compiler: str = "zig") -> Path:
+    """The firmware image: library, `main` and start-up, as `pio run -e offline` links them."""
+    toolchain = CROSS[compiler](plan.target.core)
+    sources = {**library, **_startup(), "main.c": main}
+    return build_program(toolchain, sources, ".elf", linker_script(plan, _objects(library)))
+
+
+def host_program(plan: Plan, detector: Detector, name: str, library: dict[str, str]) -> Path:
+    """The harness on this machine, sanitized where possible."""
+    return build_program(host_cc(sanitize=True), {**library, **emit_harness(plan, detector, name, "stdio")}, ".bin")
+
+
+def qemu_image(plan: Plan, detector: Detector, name: str, library: dict[str, str]) -> Path:
+    """The harness as an image that serves semihosting files."""
+    sources = {**library, **_startup(), **emit_harness(plan, detector, name, "semihosting")}
+    return build_program(zig_cross(plan.target.core), sources, ".elf", linker_script(plan, _objects(library)))
+
+
+def image_sizes(elf: Path) -> Sizes:
+    """Sizes read off an image that `linker_script` laid out. The model library has no static RAM: it has no
+    variables, which the linker proves by what is left in .data and .bss (main's arena alone)."""
+    image = read_image(elf)
+    return Sizes(image.sections[".model"], 0, image.flash_bytes)
+
+
+def measure(plan: Plan, detector: Detector, name: str, library: dict[str, str], main: str) -> Sizes:
+    """Compile for the host and for the target; the target's sizes. For the target `host` only constants count."""
+    host_program(plan, detector, name, library)
+    if plan.target.name == "host":
+        constants = sum(v.nbytes for s in plan.steps for v in s.packed.struct.values() if not isinstance(v, int))
+        return Sizes(constants, 0, constants)
+    return image_sizes(arm_image(plan, library, main))
+
+
+def versions(plan: Plan) -> dict[str, str]:
+    """Compiler versions, for the build's provenance."""
+    used: list[Toolchain] = [host_cc()] if plan.target.name == "host" else [host_cc(), zig_cross(plan.target.core)]
+    return {tool.name: tool.version for tool in used}
+
+
+def library_on_disk(build: BuildFolder) -> dict[str, str]:
+    """The library's files as they are now: what verification compiles, edited or not."""
+    return {path.name: path.read_text() for path in sorted(build.library.iterdir()) if path.suffix in (".c", ".h")}
+
+
+def pristine_main(build: BuildFolder) -> str:
+    """``src/main.c`` as generated: the user's own edits do not belong to the proof."""
+    return (build.path / STATE / "main.c").read_text()
+
+
+def state_files(detector: Detector, model: bytes, main: str) -> dict[str, bytes]:
+    """cpcc's own files of a build folder, by name."""
+    return {"detector.npz": dump_detector(detector), "model.pt": model, "main.c": main.encode()}

@@ -1,0 +1,177 @@
+"""Model file to build folder: front end, quantizer, planner, emitter, then one compilation to measure the fit."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cpcc import artifacts
+from cpcc.data import Dataset, Scaling
+from cpcc.detector import Decision, Detector, check_raw, output_type, to_channels_last
+from cpcc.emit import emit_library
+from cpcc.errors import DataError, DoesNotFitError, ModelError, UsageError
+from cpcc.folder import STATE, Manifest, check_output, sha256, write_folder
+from cpcc.frontends.torch_export import to_graph
+from cpcc.graph import Float32, validate
+from cpcc.metrics import logit, scores_from_logits
+from cpcc.model_file import Model, load_model, run_program
+from cpcc.plan.kernels import Policy, any_kernel
+from cpcc.plan.plan import Plan, make_plan
+from cpcc.project import emit_project
+from cpcc.quantize import quantize
+from cpcc.targets import Target
+
+STACK_RESERVE = 2048  # bytes of RAM left for the stack and the application's own data
+
+
+@dataclass(frozen=True)
+class BuildSettings:
+    """Options of `cpcc build`. `positive` and `threshold` (a probability) override the model file's own."""
+
+    target: Target
+    name: str
+    positive: int | None = None
+    threshold: float | None = None
+    policy: Policy = any_kernel
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """What a build measured, for the user. Sizes in bytes."""
+
+    path: Path
+    plan: Plan
+    detector: Detector
+    sizes: artifacts.Sizes
+    kept_files: list[str]
+
+
+def default_name(model: Path) -> str:
+    """The build's name from the model file's: `my-net.pt` gives `my-net`."""
+    return model.stem
+
+
+def check_name(name: str) -> str:
+    """`name` itself. Raises `UsageError` where it cannot be a folder's and a C prefix's source."""
+    if not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,63}", name):
+        raise UsageError(f"name {name!r}: use 1 to 64 letters, digits, '-', '_' or '.', beginning with a letter or digit")
+    return name
+
+
+def decision_rule(model: Model, settings: BuildSettings, logits: int) -> Decision:
+    """The float decision of the model file, with the user's overrides; its integer threshold comes later."""
+    meta = model.meta
+    positive = meta.positive if settings.positive is None else settings.positive
+    threshold = meta.threshold if settings.threshold is None else logit(settings.threshold)
+    if logits == 1:
+        # A net pruned by cpcc was trained on "is it the important class?"; anyone else's logit speaks for class 1.
+        own = meta.has_meta and positive == meta.positive
+        if not own and positive not in (0, 1):
+            raise UsageError(f"--positive {positive}: a network with one logit has the classes 0 and 1")
+        sign = 1 if own or positive == 1 else -1
+        return Decision(0, sign, 0, threshold, 1.0, positive)
+    classes = meta.classes or tuple(range(logits))
+    if positive not in classes:
+        raise UsageError(f"--positive {positive}: the model's classes are {', '.join(map(str, classes))}")
+    return Decision(classes.index(positive), 1, 0, threshold, 1.0, positive)
+
+
+def float_scores(program: object, rule: Decision, scaled: np.ndarray) -> np.ndarray:
+    """(n,) float scores of scaled samples (n, ...) in the model's layout, on the rule's scale."""
+    logits = run_program(program, scaled)
+    if logits.shape[1] == 1:
+        return rule.sign * logits[:, 0]
+    return scores_from_logits(logits, rule.index)
+
+
+def scaling_of(model: Model, sample_shape: tuple[int, ...]) -> Scaling:
+    """The model's input scaling; identity where the file has none."""
+    if not model.meta.scaling_mean:
+        return Scaling.identity(sample_shape)
+    mean = np.array(model.meta.scaling_mean, np.float32)
+    return Scaling(mean, np.array(model.meta.scaling_std, np.float32))
+
+
+def calibration_samples(model: Model, given: Dataset | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """(samples, labels or None). Raises `DataError` where neither the file nor the user has any."""
+    if given is not None:
+        return given.x, given.y
+    if model.calibration is None:
+        raise DataError("the model file keeps no calibration samples; give some: cpcc build … --calibrate calib.npz")
+    return model.calibration, model.calibration_labels
+
+
+def compile_detector(model: Model, settings: BuildSettings, calibration: Dataset | None) -> Detector:
+    """The int8 detector of a model file."""
+    graph = validate(to_graph(model.program, settings.name), Float32)
+    if len(graph.output.shape) != 1:
+        raise ModelError(f"{settings.name}: the output has shape {graph.output.shape}; a detector returns logits (k,)")
+    rule = decision_rule(model, settings, graph.output.size)
+    raw, labels = calibration_samples(model, calibration)
+    expected = tuple(model.input_shape)
+    if raw.shape[1:] != expected:
+        raise DataError(f"calibration samples have shape {raw.shape[1:]}, the model expects {expected}")
+    scaling = scaling_of(model, expected)
+    scaled = scaling.apply(raw)
+    positive = np.zeros(len(raw), bool) if labels is None else labels == rule.positive
+    scores = float_scores(model.program, rule, scaled)
+    detector = quantize(graph, raw, to_channels_last(scaled), scaling.std, scaling.mean, rule, scores, positive)
+    check_raw(detector.input, raw)
+    output_type(detector.graph)
+    return detector
+
+
+def build(
+    model_path: Path, settings: BuildSettings, calibration: Dataset | None, out: Path, command: str = ""
+) -> BuildResult:
+    """Compile `model_path` into the folder `out`. Nothing is written unless all of it succeeded."""
+    check_output(out)
+    model = load_model(model_path)
+    detector = compile_detector(model, settings, calibration)
+    plan = make_plan(detector.graph, settings.target, settings.policy)
+    project = emit_project(plan, detector, settings.name, calibration_samples(model, calibration)[0])
+    library = emit_library(plan, detector, settings.name)
+    sizes = artifacts.measure(plan, detector, settings.name, library, project["src/main.c"])
+    check_fit(plan, settings.name, sizes)
+    files = {path: text.encode() for path, text in project.items()}
+    provenance = {
+        "model_sha256": sha256(model_path.read_bytes()), "command": command, "toolchains": artifacts.versions(plan),
+    }  # fmt: skip
+    manifest = Manifest(settings.name, settings.target.name, {p: sha256(d) for p, d in files.items()}, provenance)
+    state = artifacts.state_files(detector, model_path.read_bytes(), project["src/main.c"])
+    kept = write_folder(out, {**files, **{f"{STATE}/{p}": d for p, d in state.items()}}, manifest)
+    return BuildResult(out, plan, detector, sizes, kept)
+
+
+def check_fit(plan: Plan, name: str, sizes: artifacts.Sizes) -> None:
+    """Raises `DoesNotFitError` with the largest layers and what to do."""
+    target = plan.target
+    if target.name == "host":
+        return
+    if sizes.firmware_flash > target.flash_bytes:
+        parts = sorted(((s.node.name, _constant_bytes(s.packed.struct)) for s in plan.steps), key=lambda p: -p[1])
+        largest = ", ".join(f"{layer} {size:,} B" for layer, size in parts[:3])
+        raise DoesNotFitError(
+            f"{name} needs {sizes.firmware_flash:,} B of flash, {target.name} has {target.flash_bytes:,}; "
+            f"largest: {largest}. Prune further (cpcc prune --keep) or choose a larger --target"
+        )
+    if plan.arena.size + STACK_RESERVE > target.ram_bytes:
+        raise DoesNotFitError(
+            f"{name} needs {plan.arena.size:,} B of arena and {STACK_RESERVE:,} B of stack, {target.name} has "
+            f"{target.ram_bytes:,} B of RAM; largest tensor: {_largest_tensor(plan)}. Use smaller inputs or fewer channels"
+        )
+
+
+def _constant_bytes(struct: dict[str, int | np.ndarray]) -> int:
+    return sum(v.nbytes for v in struct.values() if isinstance(v, np.ndarray))
+
+
+def _largest_tensor(plan: Plan) -> str:
+    tensor = max(plan.graph.tensors.values(), key=lambda t: t.size)
+    return f"{tensor.name} {tensor.size:,} B"
+
+
+__all__ = ["BuildResult", "BuildSettings", "build", "check_name", "compile_detector", "default_name"]

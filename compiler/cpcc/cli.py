@@ -1,0 +1,205 @@
+"""The command line: parse, call one function, print. No logic.
+
+Exit codes: 0 ok, 1 internal, 2 usage, 3 model, 4 does not fit, 5 tool missing, 6 verification, 7 data, 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from cpcc import __version__
+from cpcc.errors import CpccError
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+MODEL = click.Path(path_type=Path)
+EXECUTORS = ("reference", "host", "arm")
+
+
+@click.group(context_settings=CONTEXT)
+@click.version_option(__version__, prog_name="cpcc")
+def cli() -> None:
+    """Prune a detector so that it misses no more, compile it to C, prove it on an emulated Cortex-M."""
+
+
+@cli.command()
+@click.argument("net")
+@click.option("--data", type=MODEL, required=True, help="Training data, .npz with x, y and optionally group.")
+@click.option("--positive", type=int, required=True, help="Label of the important class.")
+@click.option("--keep", type=click.FloatRange(0, 1, min_open=True), default=0.1, show_default=True,
+              help="Fraction of the weights to keep.")
+@click.option("-o", "--output", type=MODEL, default=None, help="Model file.  [default: build/<net>.pt]")
+@click.option("--loss", type=click.Choice(["hybrid", "bce"]), default="hybrid", show_default=True)
+@click.option("--rank", type=click.Choice(["max", "pairwise"]), default="max", show_default=True,
+              help="Ranking term: the paper's hinge on the highest negative, or all pairs with a margin.")
+@click.option("--score", type=click.Choice(["magnitude_increase", "magnitude"]), default="magnitude_increase",
+              show_default=True, help="Which weights go first.")
+@click.option("--rewind", default="lr", show_default=True, help="init, epoch:K, or lr (weights kept).")
+@click.option("--epochs", type=click.IntRange(1), default=None, help="Of the first training.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--quiet", is_flag=True, help="No progress bars.")
+def prune(net: str, data: Path, positive: int, keep: float, output: Path | None, quiet: bool, **options: object) -> None:
+    """Train NET and prune it class-dependently into a model file.
+
+    NET is path/to/file.py:callable returning an nn.Module, or a named net: mlp, cnn3, lenet5, dscnn.
+    """
+    from cpcc import commands
+
+    commands.prune(net, data, positive, keep, output, quiet, options)
+
+
+@cli.command()
+@click.argument("model", type=MODEL)
+@click.option("--target", default="stm32", show_default=True, help="See: cpcc targets.")
+@click.option("--calibrate", type=MODEL, default=None, help="Samples for the quantizer, .npz with x and, better, y.")
+@click.option("--name", default=None, help="Name of the library.  [default: the model file's]")
+@click.option("--positive", type=int, default=None, help="Label of the important class, over the model file's.")
+@click.option("--threshold", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=None,
+              help="Probability from which a sample is positive, over the model file's rule.")
+@click.option("-o", "--output", type=MODEL, default=None, help="Folder.  [default: build/<name>]")
+def build(model: Path, target: str, calibrate: Path | None, name: str | None, positive: int | None,
+          threshold: float | None, output: Path | None) -> None:
+    """Compile MODEL to a PlatformIO project with fixed-point C."""
+    from cpcc import commands
+
+    commands.build(model, target, calibrate, name, positive, threshold, output)
+
+
+def _executors(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in value.split(",")))
+    unknown = [name for name in names if name not in EXECUTORS]
+    if unknown:
+        raise click.BadParameter(f"unknown executor {unknown[0]!r}; known: {', '.join(EXECUTORS)}")
+    return names
+
+
+@cli.command()
+@click.argument("folder", type=MODEL)
+@click.option("--data", type=MODEL, required=True, help="Test data, .npz with x and y.")
+@click.option("--on", "executors", default=",".join(EXECUTORS), show_default=True, callback=_executors)
+@click.option("--allow-fn", type=click.IntRange(0), default=0, show_default=True,
+              help="Misses that the fixed-point model may add.")
+@click.option("--json", "json_path", type=MODEL, default=None, help="Write the report here, also on exit 6.")
+def verify(folder: Path, data: Path, executors: tuple[str, ...], allow_fn: int, json_path: Path | None) -> None:
+    """Prove that the build in FOLDER equals its reference everywhere and misses no more than the float model."""
+    from cpcc import commands
+
+    commands.verify(folder, data, executors, allow_fn, json_path)
+
+
+@cli.command()
+@click.argument("folder", type=MODEL)
+@click.option("--input", "input_path", type=MODEL, required=True, help="Samples, .npy (n, ...).")
+@click.option("-o", "--output", type=MODEL, required=True, help="Logits, .npy (n, k) float32; int8 with --raw.")
+@click.option("--on", "executor", type=click.Choice(EXECUTORS), default="reference", show_default=True)
+@click.option("--raw", is_flag=True, help="int8 in and out, in the model file's own layout.")
+def run(folder: Path, input_path: Path, output: Path, executor: str, raw: bool) -> None:
+    """Run the build in FOLDER on samples."""
+    from cpcc import commands
+
+    commands.run(folder, input_path, output, executor, raw)
+
+
+@cli.command()
+@click.argument("folder", type=MODEL)
+@click.option("--on", "executor", type=click.Choice(["arm"]), default="arm", show_default=True)
+@click.option("--json", "json_path", type=MODEL, default=None)
+def profile(folder: Path, executor: str, json_path: Path | None) -> None:
+    """Exact instructions, flash, RAM and stack of the build in FOLDER, per layer."""
+    from cpcc import commands
+
+    commands.profile(folder, json_path)
+
+
+def _shape(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
+    try:
+        shape = tuple(int(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{value!r}; write one sample's shape like 1,28,28 or 30") from None
+    if len(shape) not in (1, 3) or min(shape) < 1:
+        raise click.BadParameter(f"{value!r}; one sample has the shape features, or channels,height,width")
+    return shape
+
+
+@cli.command()
+@click.argument("net")
+@click.option("--weights", type=MODEL, required=True, help="state_dict saved with torch.save.")
+@click.option("--input-shape", required=True, callback=_shape, help="One sample's, like 1,28,28.")
+@click.option("-o", "--output", type=MODEL, required=True)
+def export(net: str, weights: Path, input_shape: tuple[int, ...], output: Path) -> None:
+    """Make a model file from a module and its state_dict."""
+    from cpcc import commands
+
+    commands.export(net, weights, input_shape, output)
+
+
+@cli.command()
+@click.argument("model", type=MODEL)
+def inspect(model: Path) -> None:
+    """Layers, shapes, sparsity of MODEL, what is supported, and how it was pruned."""
+    from cpcc import commands
+
+    commands.inspect(model)
+
+
+@cli.command()
+def targets() -> None:
+    """List the targets."""
+    from cpcc import commands
+
+    commands.targets()
+
+
+@cli.command()
+@click.option("--fix", is_flag=True, help="Lay PlatformIO's tool-scons from PyPI's scons when it is missing.")
+def doctor(fix: bool) -> None:
+    """Check what is installed."""
+    from cpcc import commands
+
+    commands.doctor(fix)
+
+
+@cli.command()
+@click.option("-o", "--output", type=MODEL, default=Path("build/demo"), show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--target", default="stm32", show_default=True)
+def demo(output: Path, seed: int, target: str) -> None:
+    """Breast cancer detector, end to end: prune, compile, verify on an emulated Cortex-M4."""
+    from cpcc import commands
+
+    commands.demo(output, seed, target)
+
+
+def main() -> None:
+    """Entry point of the console script; every error becomes one line and its exit code."""
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        cli.main(standalone_mode=False, prog_name="cpcc")
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        print("cpcc: interrupted", file=sys.stderr)
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except CpccError as error:
+        print(f"cpcc: error: {error}", file=sys.stderr)
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001 - exit code 1 is the contract for our own defects
+        if os.environ.get("CPCC_TRACEBACK"):
+            raise
+        print(f"cpcc: internal error: {type(error).__name__}: {error} (this is a defect of cpcc; "
+              "run again with CPCC_TRACEBACK=1 and report it)", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    main()

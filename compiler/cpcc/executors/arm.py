@@ -1,0 +1,91 @@
+"""The ARM binary on an emulated Cortex-M: the shipped image, called layer by layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cpcc.detector import Detector
+from cpcc.emit import layer_functions
+from cpcc.executors.base import Trace, traced_tensors
+from cpcc.executors.unicorn_core import FEED, UnicornCore
+from cpcc.names import c_prefix
+from cpcc.plan.plan import Plan
+
+GARBAGE = 0x5A  # stale bytes must not look like results
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Exact instructions of one uninterrupted call and of each layer; stack high-water of the call in bytes."""
+
+    instructions: int
+    layer_instructions: tuple[int, ...]
+    stack_bytes: int
+
+
+class ArmExecutor:
+    """`Executor` on the image `elf`, in which the arena is the symbol ``cpcc_arena``."""
+
+    name = "arm"
+
+    def __init__(self, plan: Plan, detector: Detector, name: str, elf: Path) -> None:
+        self._plan, self._prefix = plan, c_prefix(name)
+        self._layers = layer_functions(plan, name)
+        raw_bytes = plan.graph.input.size * np.dtype(detector.input.dtype).itemsize
+        self._core = UnicornCore(elf, plan.target, raw_bytes)
+        self._arena = self._core.symbol("cpcc_arena").address
+
+    def run(self, samples: np.ndarray, *, quantized: bool = False, nodes: bool = False) -> Trace:
+        """Raises `VerificationError` where the binary faults or does not end."""
+        traces = [self._sample(sample, quantized, nodes) for sample in samples]
+        names = traced_tensors(self._plan) if nodes else []
+        values = {name: np.stack([t[0][i] for t in traces]) for i, name in enumerate(names)}
+        return Trace(values, np.stack([t[1] for t in traces]), np.array([t[2] for t in traces], np.int32))
+
+    def _sample(self, sample: np.ndarray, quantized: bool, nodes: bool) -> tuple[list[np.ndarray], np.ndarray, int]:
+        values = self._step_through(sample, quantized) if nodes else []
+        self._load(sample, quantized)
+        self._core.call(f"{self._prefix}_run", self._arena)
+        score = self._core.call(f"{self._prefix}_score", self._arena)
+        return values, self._tensor(self._plan.graph.output.name), score
+
+    def _step_through(self, sample: np.ndarray, quantized: bool) -> list[np.ndarray]:
+        first, *rest = traced_tensors(self._plan)
+        self._load(sample, quantized)
+        values = [self._tensor(first)]
+        for function, tensor in zip(self._layers, rest, strict=True):
+            self._core.call(function, self._arena)
+            values.append(self._tensor(tensor))
+        return values
+
+    def _load(self, sample: np.ndarray, quantized: bool) -> None:
+        self._core.write(self._arena, bytes([GARBAGE]) * self._plan.arena.size)
+        data = np.ascontiguousarray(sample).tobytes()
+        if quantized:
+            self._core.write(self._arena + self._plan.arena.offsets[self._plan.graph.input.name], data)
+        else:
+            self._core.write(FEED, data)
+            self._core.call(f"{self._prefix}_quantize", FEED, self._arena)
+
+    def _tensor(self, name: str) -> np.ndarray:
+        tensor = self._plan.graph.tensors[name]
+        data = self._core.read(self._arena + self._plan.arena.offsets[name], tensor.size)
+        return np.frombuffer(data, np.int8).reshape(tensor.shape)
+
+    def measure(self, samples: np.ndarray) -> Cost:
+        """Cost of one inference on the quantized sample ``samples[0]``, after a first call."""
+        self.run(samples[:1], quantized=True)
+        self._load(samples[0], True)
+        self._core.paint_stack()
+        total = self._count(f"{self._prefix}_run")
+        stack = self._core.stack_used()
+        self._load(samples[0], True)
+        return Cost(total, tuple(self._count(function) for function in self._layers), stack)
+
+    def _count(self, function: str) -> int:
+        self._core.counter.reset()
+        self._core.call(function, self._arena)
+        return self._core.counter.instructions()

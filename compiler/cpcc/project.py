@@ -1,0 +1,80 @@
+"""The PlatformIO project around the model library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+import numpy as np
+
+from cpcc.detector import Detector, integer_scores, output_type, quantize_input
+from cpcc.emit import c_float, context, emit_library, render
+from cpcc.folder import library_folder
+from cpcc.graph import Int8
+from cpcc.plan.plan import Plan
+from cpcc.quantize import run_int8
+
+EXAMPLES = 2
+NUMBERS_PER_LINE = 12
+
+
+@dataclass(frozen=True)
+class Example:
+    """A raw sample as C initialiser lines, with the score the firmware must compute."""
+
+    lines: tuple[str, ...]
+    score: int
+
+
+def raw_examples(detector: Detector, raw: np.ndarray) -> list[Example]:
+    """The samples `raw` (n, ...) with their scores from the reference."""
+    kind = detector.graph.input.type
+    assert isinstance(kind, Int8)
+    outputs = run_int8(detector.graph, quantize_input(detector.input, kind, raw))
+    scores = integer_scores(detector.decision, output_type(detector.graph), outputs)
+    return [Example(_lines(sample), int(score)) for sample, score in zip(raw, scores)]
+
+
+def _lines(sample: np.ndarray) -> tuple[str, ...]:
+    texts = [c_float(v) if sample.dtype.kind == "f" else str(v) for v in sample.ravel().tolist()]
+    return tuple(", ".join(texts[i : i + NUMBERS_PER_LINE]) for i in range(0, len(texts), NUMBERS_PER_LINE))
+
+
+def main_source(plan: Plan, detector: Detector, name: str, examples: list[Example]) -> str:
+    return render("main.c.j2", {**context(plan, detector, name), "examples": examples})
+
+
+def _tree(folder: Traversable, prefix: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for entry in sorted(folder.iterdir(), key=lambda e: e.name):
+        if entry.is_dir() and entry.name != "__pycache__":
+            found |= _tree(entry, f"{prefix}/{entry.name}")
+        elif entry.is_file() and not entry.name.endswith(".pyc"):
+            found[f"{prefix}/{entry.name}"] = entry.read_text()
+    return found
+
+
+def emit_project(plan: Plan, detector: Detector, name: str, raw: np.ndarray) -> dict[str, str]:
+    """Every file of the project by relative path. `raw` (n, ...) are samples to choose the examples from."""
+    variables = context(plan, detector, name)
+    library = library_folder(name)
+    project = {f"{library}/{file}": text for file, text in emit_library(plan, detector, name).items()}
+    project[f"{library}/library.json"] = render("library.json.j2", variables)
+    project["README.md"] = render("README.md.j2", variables)
+    project["src/main.c"] = main_source(plan, detector, name, raw_examples(detector, raw[:EXAMPLES]))
+    project["platformio.ini"] = render("platformio.ini.j2", variables)
+    if plan.target.name != "host":
+        project |= _platform(plan, variables)
+    return project
+
+
+def _platform(plan: Plan, variables: dict[str, object]) -> dict[str, str]:
+    """The project-local PlatformIO platform, for builds without PlatformIO's registry."""
+    pattern = [f"*lib{variables['prefix']}.a:*"]
+    return {
+        **_tree(files("cpcc.firmware") / "platform", "platform"),
+        "platform/boards/cpcc_target.json": render("board.json.j2", variables),
+        "platform/target.ld": render("linker.ld.j2", {"target": plan.target, "model_objects": pattern}),
+        "platform/startup/cpcc_startup.c": (files("cpcc.firmware") / "boards" / "cpcc_startup.c").read_text(),
+    }

@@ -1,0 +1,139 @@
+"""What `verify`, `profile`, `build` and `inspect` print: plain text tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from cpcc.build import BuildResult
+from cpcc.metrics import Evaluation
+from cpcc.model_file import Model
+from cpcc.graph import Float32, Graph
+from cpcc.ops import op_of
+from cpcc.profile import Profile
+from cpcc.verify import Report
+
+Row = Sequence[str]
+
+
+def table(header: Row, rows: Iterable[Row]) -> str:
+    """Columns padded to their widest cell; the first left, the others right aligned."""
+    lines = [list(header), *(list(row) for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+
+    def text(line: Row) -> str:
+        cells = [line[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(line[1:], widths[1:]))]
+        return "  ".join(cells).rstrip()
+
+    return "\n".join([text(lines[0]), text(["-" * w for w in widths]), *map(text, lines[1:])])
+
+
+def percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.2f} %"
+
+
+def evaluation_row(name: str, evaluation: Evaluation) -> list[str]:
+    c = evaluation.counts
+    auc = "-" if evaluation.auc is None else f"{evaluation.auc:.4f}"
+    return [name, str(c.fn), str(c.fp), percent(c.fnr), percent(c.fpr), auc]
+
+
+EVALUATION_HEADER = ("model", "FN", "FP", "FNR", "FPR", "AUC")
+
+
+def evaluations(report: Report) -> str:
+    """FN, FP, FNR, FPR and AUC of the models on the data given; "" without labels."""
+    named = (("float dense", report.float_dense), ("float pruned", report.float_pruned), ("fixed-point", report.fixed))
+    rows = [evaluation_row(name, e) for name, e in named if e is not None]
+    return table(EVALUATION_HEADER, rows) if rows else ""
+
+
+def verdict(report: Report) -> list[str]:
+    """The two statements of `verify`, one line each, with what a reader needs where one fails."""
+    lines = [_equality(report)]
+    if report.fn_match is not None:
+        lines.append(_fn_line(report))
+    lines += [
+        f"  sample {m.sample}: float score {m.float_score:.4f} found, fixed-point score {m.fixed_score} is {m.steps} below the threshold"
+        for m in report.extra_misses[:10]
+    ]
+    return lines
+
+
+def _equality(report: Report) -> str:
+    if report.first_difference is not None:
+        return f"DIFFERENT: {report.first_difference}"
+    if len(report.executors) == 1:
+        return f"{report.executors[0]} only, {report.samples} samples: nothing compared"
+    names = " = ".join(report.executors)
+    return f"bit-exact: {names} at every node of {report.samples} samples ({report.values_compared:,} values compared, 0 differ)"
+
+
+def _fn_line(report: Report) -> str:
+    assert report.fixed is not None and report.float_pruned is not None
+    fixed, floating = report.fixed.counts, report.float_pruned.counts
+    positives = fixed.tp + fixed.fn
+    verb = "matches" if report.fn_match else "DOES NOT MATCH"
+    text = (f"false-negative rate {verb}: fixed-point misses {fixed.fn} of {positives} positives, float {floating.fn}"
+            f" (McNemar exact p = {report.mcnemar_p:.3g})")  # fmt: skip
+    if report.margin_steps is not None:
+        text += f"; the nearest positive found lies {report.margin_steps} steps above the threshold"
+    if report.allow_fn:
+        text += f"; {report.allow_fn} extra allowed by --allow-fn"
+    return text
+
+
+def build_summary(result: BuildResult) -> str:
+    """One line per layer and the totals."""
+    header = ("layer", "kernel", "output", "kept", "bytes")
+    rows = []
+    for step in result.plan.steps:
+        kept = percent(step.macs_nonzero / step.macs_dense) if step.macs_dense else "-"
+        size = sum(v.nbytes for v in step.packed.struct.values() if not isinstance(v, int))
+        shape = "x".join(map(str, result.plan.graph.output_tensor(step.node).shape))
+        rows.append((step.node.name, step.kernel.name, shape, kept, f"{size:,}"))
+    s, target = result.sizes, result.plan.target
+    totals = (f"{target.name}: flash {s.model_flash:,} B model, {s.firmware_flash:,} B image of {target.flash_bytes:,}; "
+              f"arena {result.plan.arena.size:,} B (no plan can need less than {result.plan.arena.lower_bound:,})")  # fmt: skip
+    return f"{table(header, rows)}\n{totals}"
+
+
+def profile_table(profile: Profile) -> str:
+    header = ("layer", "kernel", "instructions", "MACs", "nonzero", "instr/nonzero")
+    rows = [
+        (layer.name, layer.kernel, f"{layer.instructions:,}", f"{layer.macs_dense:,}", f"{layer.macs_nonzero:,}",
+         f"{layer.instructions / layer.macs_nonzero:.2f}" if layer.macs_nonzero else "-")
+        for layer in profile.layers
+    ]  # fmt: skip
+    totals = (
+        f"{profile.target}: {profile.instructions:,} instructions per inference (exact, one steady-state call)\n"
+        f"flash {profile.flash_bytes:,} B model ({profile.firmware_flash_bytes:,} B whole image), RAM {profile.ram_bytes:,} B "
+        f"(arena {profile.arena_bytes:,}), stack {profile.stack_bytes:,} B"
+    )
+    return f"{table(header, rows)}\n{totals}"
+
+
+def graph_table(graph: Graph) -> str:
+    """Layers of a float graph with shapes, weights and sparsity."""
+    rows = []
+    for node in graph.nodes:
+        op = op_of(node, Float32)
+        weights = [getattr(node.params, name) for name in op.weights]
+        total, kept = sum(w.size for w in weights), sum(int((w != 0).sum()) for w in weights)
+        shape = "x".join(map(str, graph.output_tensor(node).shape))
+        rows.append((node.name, op.name, shape, f"{total:,}" if total else "-", percent(kept / total) if total else "-"))
+    return table(("layer", "op", "output", "weights", "kept"), rows)
+
+
+def pruning_lines(model: Model) -> list[str]:
+    """How the model was pruned; one line where it was not."""
+    meta = model.meta
+    if not meta.has_meta:
+        return ["not pruned by cpcc: important class 1, probability 0.5, no calibration samples kept"]
+    kept = 0 if model.calibration is None else len(model.calibration)
+    lines = [
+        f"important class {meta.positive}, float threshold {meta.threshold:.4f}, input {meta.input_dtype}",
+        f"{kept} calibration samples kept; {len(meta.train_hashes)} training samples hashed; cpcc {meta.cpcc_version}",
+    ]
+    if meta.settings:
+        lines.append("settings: " + ", ".join(f"{k}={v}" for k, v in sorted(meta.settings.items())))
+    return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from cpcc.errors import DataError, DoesNotFitError, ModelError, UsageError
 from cpcc.folder import STATE, Manifest, check_output, sha256, write_folder
 from cpcc.frontends.torch_export import to_graph
 from cpcc.graph import Float32, validate
-from cpcc.metrics import logit, scores_from_logits
+from cpcc.metrics import scores_from_logits
 from cpcc.model_file import Model, load_model, run_program
 from cpcc.plan.kernels import Policy, any_kernel
 from cpcc.plan.plan import Plan, make_plan
@@ -47,6 +48,11 @@ class BuildResult:
     detector: Detector
     sizes: artifacts.Sizes
     kept_files: list[str]
+
+
+def logit(probability: float) -> float:
+    """Log-odds of a probability strictly between 0 and 1: the score at which sigmoid or two-class softmax gives it."""
+    return math.log(probability / (1 - probability))
 
 
 def default_name(model: Path) -> str:

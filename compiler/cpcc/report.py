@@ -32,9 +32,8 @@ def percent(value: float | None) -> str:
 
 
 def evaluation_row(name: str, evaluation: Evaluation) -> list[str]:
-    c = evaluation.counts
     auc = "-" if evaluation.auc is None else f"{evaluation.auc:.4f}"
-    return [name, str(c.fn), str(c.fp), percent(c.fnr), percent(c.fpr), auc]
+    return [name, str(evaluation.fn), str(evaluation.fp), percent(evaluation.fnr), percent(evaluation.fpr), auc]
 
 
 EVALUATION_HEADER = ("model", "FN", "FP", "FNR", "FPR", "AUC")
@@ -70,7 +69,7 @@ def _equality(report: Report) -> str:
 
 def _fn_line(report: Report) -> str:
     assert report.fixed is not None and report.float_pruned is not None
-    fixed, floating = report.fixed.counts, report.float_pruned.counts
+    fixed, floating = report.fixed, report.float_pruned
     positives = fixed.tp + fixed.fn
     verb = "matches" if report.fn_match else "DOES NOT MATCH"
     text = (f"false-negative rate {verb}: fixed-point misses {fixed.fn} of {positives} positives, float {floating.fn}"

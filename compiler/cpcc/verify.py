@@ -86,7 +86,7 @@ class Report:
         """None where the data have no labels."""
         if self.fixed is None or self.float_pruned is None:
             return None
-        return self.fixed.counts.fn <= self.float_pruned.counts.fn + self.allow_fn
+        return self.fixed.fn <= self.float_pruned.fn + self.allow_fn
 
     @property
     def passed(self) -> bool:
@@ -108,8 +108,7 @@ class Report:
 def _evaluation(evaluation: Evaluation | None) -> dict[str, Any] | None:
     if evaluation is None:
         return None
-    c = evaluation.counts
-    return {"tp": c.tp, "fp": c.fp, "fn": c.fn, "tn": c.tn, "fnr": c.fnr, "fpr": c.fpr, "auc": evaluation.auc}
+    return {**asdict(evaluation), "fnr": evaluation.fnr, "fpr": evaluation.fpr}
 
 
 def _first_unequal(expected: np.ndarray, actual: np.ndarray) -> tuple[int, ...] | None:

@@ -1,0 +1,120 @@
+"""Random networks, compiled and run on every executor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from cpcc import artifacts
+from cpcc.detector import Decision, Detector, InputSpec
+from cpcc.emit import emit_library
+from cpcc.executors.arm import ArmExecutor
+from cpcc.executors.base import Trace
+from cpcc.executors.host import HostExecutor
+from cpcc.executors.qemu import QemuExecutor
+from cpcc.executors.reference import ReferenceExecutor
+from cpcc.graph import Float32, Graph, Int8, Node, Tensor, validate
+from cpcc.ops.base import Op
+from cpcc.ops.float_params import Reshape
+from cpcc.plan.plan import Plan, make_plan
+from cpcc.project import main_source, raw_examples
+from cpcc.quantize import calibrate, quantize_graph
+from cpcc.targets import TARGETS, Target
+
+NAME = "t"
+
+
+def chain(shape: tuple[int, ...], params: list[tuple[Op, object]]) -> Graph:
+    """A float graph of one op after another, ending in a vector (a detector's logits)."""
+    tensors = {"x": Tensor("x", shape, Float32())}
+    nodes: list[Node] = []
+    previous = "x"
+    for i, (op, p) in enumerate(params):
+        shape = op.infer_shape(p, shape)
+        name = f"t{i}"
+        tensors[name] = Tensor(name, shape, Float32())
+        nodes.append(Node(f"{op.name}_{i}", p, (previous,), name))
+        previous = name
+    if len(shape) != 1:
+        size = int(np.prod(shape))
+        tensors["flat"] = Tensor("flat", (size,), Float32())
+        nodes.append(Node("flat", Reshape((size,)), (previous,), "flat"))
+        previous = "flat"
+    return validate(Graph(NAME, tensors, tuple(nodes), ("x",), (previous,)), Float32)
+
+
+def single(op: Op, rng: np.random.Generator) -> Graph:
+    params, shapes = op.sample(rng)
+    return chain(shapes[0], [(op, params)])
+
+
+def detector_of(graph: Graph, rng: np.random.Generator, dtype: str = "float32") -> Detector:
+    """`graph` quantized on random samples, with a random input scaling and decision."""
+    x = rng.normal(0, rng.choice([0.1, 1.0, 10.0]), (16, *graph.input.shape))
+    ranges = calibrate(graph, x)
+    int8 = quantize_graph(graph, ranges)
+    shape = graph.input.shape
+    model_shape = shape if len(shape) == 1 else (shape[2], shape[0], shape[1])
+    mean = rng.normal(0, 1, model_shape[0]).astype(np.float32)
+    factor = rng.uniform(0.5, 40, model_shape[0]).astype(np.float32)
+    index = int(rng.integers(graph.output.size))
+    decision = Decision(index if graph.output.size > 1 else 0, int(rng.choice([-1, 1])), 0, 0.0, 1.0, 1)
+    return Detector(int8, InputSpec(dtype, model_shape, mean, factor), decision, ranges)
+
+
+def extreme_inputs(rng: np.random.Generator, shape: tuple[int, ...], n: int = 6) -> np.ndarray:
+    """int8 samples: all -128, all 127, all 0, and random ones."""
+    x = rng.integers(-128, 128, (n, *shape)).astype(np.int8)
+    x[0], x[1], x[2] = -128, 127, 0
+    return x
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A detector planned for a target, and its generated library."""
+
+    plan: Plan
+    detector: Detector
+    library: dict[str, str]
+
+    def reference(self) -> ReferenceExecutor:
+        return ReferenceExecutor(self.plan, self.detector)
+
+    def host(self) -> HostExecutor:
+        return HostExecutor(self.plan, artifacts.host_program(self.plan, self.detector, NAME, self.library))
+
+    def arm_image(self, compiler: str = "zig") -> Path:
+        raw = np.zeros((1, *self.detector.input.shape), self.detector.input.dtype)
+        main = main_source(self.plan, self.detector, NAME, raw_examples(self.detector, raw))
+        return artifacts.arm_image(self.plan, self.library, main, compiler)
+
+    def arm(self, compiler: str = "zig") -> ArmExecutor | QemuExecutor:
+        if not self.plan.target.core.unicorn_model:
+            return QemuExecutor(self.plan, artifacts.qemu_image(self.plan, self.detector, NAME, self.library))
+        return ArmExecutor(self.plan, self.detector, NAME, self.arm_image(compiler))
+
+
+def compiled(detector: Detector, target: Target = TARGETS["stm32"], policy: object = None) -> Compiled:
+    plan = make_plan(detector.graph, target) if policy is None else make_plan(detector.graph, target, policy)  # type: ignore[arg-type]
+    return Compiled(plan, detector, emit_library(plan, detector, NAME))
+
+
+def assert_equal(expected: Trace, actual: Trace) -> None:
+    """Tolerance zero, at every node, in the uninterrupted run and in the score."""
+    assert list(expected.nodes) == list(actual.nodes)
+    for name in expected.nodes:
+        np.testing.assert_array_equal(actual.nodes[name], expected.nodes[name], err_msg=f"node {name}")
+    np.testing.assert_array_equal(actual.output, expected.output)
+    np.testing.assert_array_equal(actual.scores, expected.scores)
+
+
+def with_rule(detector: Detector, **changes: object) -> Detector:
+    return replace(detector, decision=replace(detector.decision, **changes))
+
+
+def input_type(detector: Detector) -> Int8:
+    kind = detector.graph.input.type
+    assert isinstance(kind, Int8)
+    return kind

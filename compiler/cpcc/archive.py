@@ -99,7 +99,7 @@ ATEN_OPS = frozenset(
 _ITEM_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 2, 7: 4, 8: 8, 12: 1, 13: 2}  # by torch's ScalarType number
 _COMPLEX = (9, 10, 11)
 _VERIFIERS = ("TRAINING", "ATEN")
-_LEAF = {"type": None, "context": None, "children_spec": []}
+_LEAF: dict[str, Any] = {"type": None, "context": None, "children_spec": []}
 
 
 @dataclass(frozen=True, eq=False)
@@ -628,7 +628,10 @@ class _Reader:
         }
         if kind not in keys:
             raise self.fail(f"input of the kind {_show(kind)} is not supported; supported: tensors")
-        result = {"arg": self.tensor_name(spec.get("arg")), keys[kind]: self.path(spec.get(keys[kind]), kind)}
+        result: dict[str, Any] = {
+            "arg": self.tensor_name(spec.get("arg")),
+            keys[kind]: self.path(spec.get(keys[kind]), kind),
+        }
         if kind == "buffer":
             result["persistent"] = self.boolean(spec.get("persistent"), "persistent")
         return {kind: result}

@@ -34,9 +34,10 @@ def fold_batch_norm(graph: Graph) -> Graph:
     """Folds each `BatchNorm` into the weighted node before it, where nothing else reads that node."""
     for node in graph.nodes:
         producer = _sole_producer(graph, node)
-        if isinstance(node.params, BatchNorm) and producer and isinstance(producer.params, _WEIGHTED):
-            if not producer.params.relu:
-                graph = _merge(graph, producer, node, _scaled(producer, node.params))
+        if not isinstance(node.params, BatchNorm) or producer is None:
+            continue
+        if isinstance(producer.params, _WEIGHTED) and not producer.params.relu:
+            graph = _merge(graph, producer, node, _scaled(producer, node.params))
     return graph
 
 
@@ -100,7 +101,8 @@ def _lower(graph: Graph, node: Node, norm: BatchNorm) -> Graph:
     params = DepthwiseConv2d(weight, bias, (1, 1), (0, 0, 0, 0))
     shape = graph.output_tensor(node).shape
     if len(shape) == 3:
-        new, tensors = (replace(node, params=params),), graph.tensors
+        new: tuple[Node, ...] = (replace(node, params=params),)
+        tensors = graph.tensors
     else:
         new, tensors = _lower_vector(graph, node, params, shape[0])
     position = graph.nodes.index(node)

@@ -65,7 +65,7 @@ _FINAL = {
 
 
 def strip_final_activation(program: ExportedProgram) -> tuple[ExportedProgram, str]:
-    """`program` without its final Sigmoid, Softmax or LogSoftmax, and the dropped layer's name or "".
+    """`program` without its final Sigmoid, Softmax or LogSoftmax; and the dropped layer's name or "".
 
     Reshapes behind the activation are kept. The given program is not changed."""
     import copy
@@ -95,7 +95,7 @@ def _final_activation(graph: torch.fx.Graph) -> torch.fx.Node | None:
     shape = tuple(node.meta["val"].shape)
     if _FINAL[str(node.target)] == "Sigmoid":
         return node
-    return node if node.args[1] % len(shape) == _class_axis(shape) else None
+    return node if arguments(node)["dim"] % len(shape) == _class_axis(shape) else None
 
 
 def _class_axis(shape: tuple[int, ...]) -> int:
@@ -185,7 +185,7 @@ class _Importer:
     def call(self, node: torch.fx.Node) -> None:
         if not node.users and not _kind(node).endswith("_"):
             return  # dead branch
-        operands = [a for a in node.all_input_nodes]
+        operands = node.all_input_nodes
         if operands and all(a.name in self.constants for a in operands):
             self.fold_constant(node)
             return
@@ -483,10 +483,10 @@ def _max_pool(importer: _Importer, node: torch.fx.Node) -> Value:
 def _avg_pool(importer: _Importer, node: torch.fx.Node) -> Value:
     a = arguments(node)
     value, (c, h, w) = importer.image(node)
-    geometry = _pool_geometry(node, h, w)
+    kernel, stride, padding, out = _pool_geometry(node, h, w)
     (rows, tall), (cols, wide) = (
-        _windows(size, *(part[axis] for part in geometry), a["count_include_pad"])
-        for axis, size in enumerate((h, w))
+        _windows(size, kernel[i], stride[i], padding[i], out[i], a["count_include_pad"])
+        for i, size in enumerate((h, w))
     )
     fixed = a["divisor_override"]
     if fixed is not None and fixed < 1:
@@ -540,12 +540,13 @@ def _item(importer: _Importer, node: torch.fx.Node) -> Value:
     source, index = node.args
     if index != 0:
         raise _unsupported(source)  # type: ignore[arg-type]
-    return importer.values[source.name]  # type: ignore[union-attr]
+    return importer.values[source.name]  # type: ignore[union-attr,index]
 
 
-_RESHAPES = frozenset("flatten view reshape _unsafe_view unflatten squeeze unsqueeze".split())
+_RESHAPES = frozenset(["flatten", "view", "reshape", "_unsafe_view", "unflatten", "squeeze", "unsqueeze"])
 _DROPPED = frozenset(
-    "dropout dropout_ feature_dropout alpha_dropout clone contiguous detach detach_ alias".split()
+    ["dropout", "dropout_", "feature_dropout", "alpha_dropout", "clone", "contiguous"]
+    + ["detach", "detach_", "alias"]
 )
 _HANDLERS: dict[str, Callable[[_Importer, torch.fx.Node], Value]] = {
     "linear": _linear,

@@ -23,6 +23,7 @@ import json
 import keyword
 import math
 import re
+import warnings
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -820,7 +821,9 @@ def _check_shapes(program: ExportedProgram, name: str) -> None:
     inputs = [n.meta["val"] for n in program.graph.nodes if n.op == "placeholder"]
     _check_weight_shapes(program, name)
     try:
-        with FakeTensorMode(), torch.no_grad():
+        with FakeTensorMode(), torch.no_grad(), warnings.catch_warnings():
+            # even kernels with "same" padding: advice on speed in torch
+            warnings.filterwarnings("ignore", message="Using padding='same'", category=UserWarning)
             Checker(program.graph_module).run(*(torch.empty(v.shape, dtype=v.dtype) for v in inputs))
     except _TORCH_ERRORS as error:
         raise ModelError(f"{name}: the program is inconsistent ({_one_line(error)})") from None

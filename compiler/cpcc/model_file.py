@@ -43,9 +43,9 @@ _META, _CALIBRATION = "cpcc.json", "calibration.npy64"
 class ModelMeta:
     """What a program does not say.
 
-    `positive` is the important class; `classes` are the labels in the order of the logits. A sample is positive
-    when its score (the one logit, or the positive logit minus the largest other) is >= `threshold`; 0.0 is
-    probability 0.5. Inputs of `input_dtype` are scaled to ``(x - scaling_mean) / scaling_std`` per feature or
+    `positive` is the important class; `classes` are the labels in the order of the logits. A sample is
+    positive when its score (the one logit, or the positive logit minus the largest other) is >= `threshold`;
+    0.0 is probability 0.5. Inputs of `input_dtype` are scaled to ``(x - scaling_mean) / scaling_std`` per feature or
     channel; empty means unscaled. Hashes identify the samples that training and calibration saw."""
 
     format: int = FORMAT
@@ -116,7 +116,7 @@ def load_model(path: str | Path) -> Model:
 
 
 def export_module(module: torch.nn.Module, input_shape: tuple[int, ...]) -> ExportedProgram:
-    """`module` in evaluation mode as a static program for one sample of `input_shape` (without the batch).
+    """`module` in evaluation mode as a static program for one sample of `input_shape` (no batch).
 
     The module's own training flags are restored. Raises `ModelError` where torch cannot export it."""
     import torch
@@ -128,10 +128,13 @@ def export_module(module: torch.nn.Module, input_shape: tuple[int, ...]) -> Expo
             # torch.export's own internals warn about deprecated torch functions; nothing a caller could change.
             warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\..*")
             warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"(torch|copyreg)(\..*)?")
+            # even kernels with "same" padding: advice on speed in torch
+            warnings.filterwarnings("ignore", message="Using padding='same'", category=UserWarning)
             return torch.export.export(module, (torch.zeros(1, *input_shape),))
     except (*_EXPORT_ERRORS, torch._dynamo.exc.TorchDynamoException) as error:
         raise ModelError(
-            f"{type(module).__name__} cannot be exported for input shape {_shape(input_shape)}: {_first_line(error)}"
+            f"{type(module).__name__} cannot be exported for input shape {_shape(input_shape)}: "
+            f"{_first_line(error)}"
         ) from None
     finally:
         for part, flag in training.items():
@@ -145,8 +148,8 @@ _EXPORT_ERRORS = (RuntimeError, TypeError, ValueError, LookupError, AttributeErr
 def export_network(
     module: torch.nn.Module, state_dict_path: str | Path, input_shape: tuple[int, ...]
 ) -> ExportedProgram:
-    """`module` with the weights of a state_dict file, exported. Raises `ModelError` for keys or shapes that do
-    not fit, `UsageError` for an impossible `input_shape`."""
+    """`module` with the weights of a state_dict file, exported. Raises `ModelError` for keys or shapes that
+    do not fit, `UsageError` for an impossible `input_shape`."""
     if not input_shape or min(input_shape) < 1:
         raise UsageError(f"--input-shape {_shape(input_shape)}: expected positive sizes, such as 1,28,28")
     state = read_state_dict(state_dict_path)
@@ -212,7 +215,9 @@ def run_program(program: ExportedProgram, x_scaled: np.ndarray) -> np.ndarray:
         raise DataError(f"samples have the shape {x.shape[1:]}, the model expects {shape}")
     interpreter = torch.fx.Interpreter(program.graph_module)
     weights = _weights(program)
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        # even kernels with "same" padding: advice on speed in torch
+        warnings.filterwarnings("ignore", message="Using padding='same'", category=UserWarning)
         # copies of the samples: a network may overwrite its input
         rows = [interpreter.run(*weights, torch.from_numpy(s[None].copy()))[0] for s in x]
     return np.array([row.numpy().ravel() for row in rows], np.float64).reshape(len(x), _outputs(program))

@@ -87,7 +87,8 @@ def strip_final_activation(program: ExportedProgram) -> tuple[ExportedProgram, s
 
 
 def _final_activation(graph: torch.fx.Graph) -> torch.fx.Node | None:
-    node = next(n for n in reversed(graph.nodes) if n.op == "output").args[0][0]
+    # the output node's arguments are a tuple of results
+    node: Any = next(n for n in reversed(graph.nodes) if n.op == "output").args[0][0]  # type: ignore[index,union-attr]
     while not isinstance(node, (int, float, type(None))) and _kind(node) in _RESHAPES | _DROPPED:
         node = node.args[0]
     if str(node.target) not in _FINAL or len(node.users) != 1 or not hasattr(node.args[0], "meta"):
@@ -492,9 +493,7 @@ def _avg_pool(importer: _Importer, node: torch.fx.Node) -> Value:
     if fixed is not None and fixed < 1:
         raise _limit(node, "divisor_override", fixed, "1 or more")
     divisors = tuple(tuple(fixed or y * x for x in wide) for y in tall)
-    return importer.emit(
-        node, fp.AvgPool2d(rows, cols, divisors), value, (*value.shape[:-3], c, *geometry[3])
-    )
+    return importer.emit(node, fp.AvgPool2d(rows, cols, divisors), value, (*value.shape[:-3], c, *out))
 
 
 def _windows(
@@ -545,8 +544,7 @@ def _item(importer: _Importer, node: torch.fx.Node) -> Value:
 
 _RESHAPES = frozenset(["flatten", "view", "reshape", "_unsafe_view", "unflatten", "squeeze", "unsqueeze"])
 _DROPPED = frozenset(
-    ["dropout", "dropout_", "feature_dropout", "alpha_dropout", "clone", "contiguous"]
-    + ["detach", "detach_", "alias"]
+    ["dropout", "dropout_", "feature_dropout", "alpha_dropout", "clone", "contiguous", "detach", "alias"]
 )
 _HANDLERS: dict[str, Callable[[_Importer, torch.fx.Node], Value]] = {
     "linear": _linear,

@@ -1,0 +1,314 @@
+"""torch.export programs to float graphs, compared with torch itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from cpcc.errors import ModelError
+from cpcc.frontends.torch_export import strip_final_activation, to_graph
+from cpcc.graph import Graph
+from cpcc.model_file import export_module
+from cpcc.ops import float_params as fp
+from torch import nn
+from torch.nn import functional as F
+
+
+def run_node(p, x: torch.Tensor) -> torch.Tensor:
+    """One node on an unbatched channels-last tensor, by plain torch."""
+    if isinstance(p, fp.Linear):
+        y = torch.tensor(p.weight, dtype=x.dtype) @ x.ravel() + torch.tensor(p.bias)
+    elif isinstance(p, (fp.Conv2d, fp.DepthwiseConv2d)):
+        depthwise = isinstance(p, fp.DepthwiseConv2d)
+        axes = (2, 0, 1) if depthwise else (0, 3, 1, 2)
+        weight = torch.tensor(p.weight, dtype=x.dtype).permute(*axes)
+        weight = weight[:, None] if depthwise else weight
+        top, bottom, left, right = p.padding
+        image = F.pad(x.permute(2, 0, 1)[None], (left, right, top, bottom))
+        groups = x.shape[2] if depthwise else 1
+        bias = torch.tensor(p.bias, dtype=x.dtype)
+        y = F.conv2d(image, weight, bias, p.stride, groups=groups)[0].permute(1, 2, 0)
+    elif isinstance(p, fp.MaxPool2d):
+        return run_max_pool(p, x)
+    elif isinstance(p, fp.AvgPool2d):
+        rows = [
+            torch.stack([x[a:b, c:d].sum((0, 1)) / p.divisors[i][j] for j, (c, d) in enumerate(p.cols)])
+            for i, (a, b) in enumerate(p.rows)
+        ]
+        return torch.stack(rows)
+    elif isinstance(p, fp.Relu):
+        return x.relu()
+    else:
+        return x.reshape(p.shape)
+    return y.relu() if p.relu else y
+
+
+def run_max_pool(p: fp.MaxPool2d, x: torch.Tensor) -> torch.Tensor:
+    rows = []
+    for i in range(p.out_size[0]):
+        a = i * p.stride[0] - p.padding[0]
+        row = []
+        for j in range(p.out_size[1]):
+            b = j * p.stride[1] - p.padding[2]
+            row.append(x[max(a, 0) : a + p.kernel[0], max(b, 0) : b + p.kernel[1]].amax((0, 1)))
+        rows.append(torch.stack(row))
+    return torch.stack(rows)
+
+
+def run_graph(graph: Graph, x: torch.Tensor) -> torch.Tensor:
+    values = {graph.input.name: x}
+    for node in graph.nodes:
+        values[node.output] = run_node(node.params, values[node.inputs[0]])
+        assert values[node.output].shape == graph.output_tensor(node).shape, node.name
+    assert set(values) == set(graph.tensors)
+    assert len({node.name for node in graph.nodes}) == len(graph.nodes)
+    return values[graph.output.name]
+
+
+def randomized(module: nn.Module, seed: int = 0) -> nn.Module:
+    """Weights and batch statistics that differ everywhere."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for tensor in module.state_dict().values():
+            if tensor.is_floating_point():
+                tensor.copy_(torch.randn(tensor.shape, generator=generator))
+        for name, tensor in module.named_buffers():
+            if name.endswith("running_var"):
+                tensor.abs_().add_(0.1)
+    return module.eval()
+
+
+def check(module: nn.Module, shape: tuple[int, ...], logits=lambda y: y, seed: int = 0) -> Graph:
+    """The graph of `module`, proved to compute the same; `logits` undoes a final activation."""
+    module = randomized(module, seed)
+    graph = to_graph(export_module(module, shape), "net")
+    for _ in range(3):
+        x = torch.randn(1, *shape)
+        with torch.no_grad():
+            expected = logits(module(x.clone())).ravel().double()
+        image = x[0].permute(1, 2, 0) if len(shape) == 3 else x[0]
+        actual = run_graph(graph, image.contiguous()).double()
+        assert actual.shape == expected.shape
+        assert (actual - expected).abs().max() <= 1e-5 * max(1.0, expected.abs().max())
+    return graph
+
+
+def kinds(graph: Graph) -> list[str]:
+    return [type(node.params).__name__ for node in graph.nodes]
+
+
+def test_mlp_folds_and_fuses_everything():
+    net = nn.Sequential(
+        nn.Linear(7, 9), nn.BatchNorm1d(9), nn.ReLU(), nn.Dropout(), nn.Linear(9, 1, bias=False)
+    )
+    graph = check(net, (7,))
+    assert kinds(graph) == ["Linear", "Linear"]
+    assert [node.name for node in graph.nodes] == ["0", "4"]
+    assert graph.nodes[0].params.relu and not graph.nodes[1].params.relu
+
+
+def test_pruned_weights_stay_zero_when_folded():
+    net = randomized(nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3)))
+    with torch.no_grad():
+        net[0].weight[:, 1:] = 0
+    graph = to_graph(export_module(net, (4,)), "net")
+    assert (graph.nodes[0].params.weight[:, 1:] == 0).all()
+
+
+def test_flatten_permutes_the_columns():
+    graph = check(
+        nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(3 * 4 * 5, 4)), (2, 6, 7)
+    )
+    assert kinds(graph) == ["Conv2d", "Linear"]
+
+
+@pytest.mark.parametrize("stride", [1, (2, 1)])
+@pytest.mark.parametrize("padding", [0, 1, (2, 0), "valid"])
+@pytest.mark.parametrize("depthwise", [False, True])
+def test_conv2d(stride, padding, depthwise):
+    conv = nn.Conv2d(3, 3 if depthwise else 5, (3, 2), stride, padding, groups=3 if depthwise else 1)
+    graph = check(nn.Sequential(conv, nn.AdaptiveAvgPool2d(1), nn.Flatten()), (3, 8, 7))
+    assert kinds(graph)[0] == ("DepthwiseConv2d" if depthwise else "Conv2d")
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same'")  # torch's own advice, when the module itself runs
+@pytest.mark.parametrize("kernel", [1, 2, (3, 4)])
+def test_same_padding(kernel):
+    check(nn.Sequential(nn.Conv2d(2, 3, kernel, padding="same"), nn.Flatten(), nn.Linear(90, 2)), (2, 5, 6))
+
+
+@pytest.mark.parametrize(
+    "pool",
+    [
+        nn.MaxPool2d(2),
+        nn.MaxPool2d(3, 2, 1),
+        nn.MaxPool2d((3, 2), (2, 3), (1, 0), ceil_mode=True),
+        nn.AvgPool2d(2),
+        nn.AvgPool2d(3, 2, 1),
+        nn.AvgPool2d(3, 2, 1, ceil_mode=True),
+        nn.AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False),
+        nn.AvgPool2d(2, divisor_override=3),
+        nn.AdaptiveAvgPool2d(1),
+        nn.AdaptiveAvgPool2d((3, 4)),
+        nn.AdaptiveAvgPool2d((11, 9)),
+        nn.AdaptiveAvgPool2d((None, 2)),
+    ],
+)
+@pytest.mark.parametrize("shape", [(2, 7, 8), (1, 8, 5)])
+def test_pooling(pool, shape):
+    features = pool(torch.zeros(1, *shape)).numel()
+    check(nn.Sequential(pool, nn.Flatten(), nn.Linear(features, 3)), shape)
+
+
+def test_batch_norm_where_it_cannot_be_folded():
+    head = nn.Sequential(nn.BatchNorm2d(2), nn.ReLU(), nn.MaxPool2d(2), nn.BatchNorm2d(2, affine=False))
+    tail = nn.Sequential(
+        nn.Flatten(), nn.BatchNorm1d(18), nn.ReLU(), nn.Linear(18, 3), nn.ReLU(), nn.BatchNorm1d(3)
+    )
+    graph = check(nn.Sequential(head, tail), (2, 6, 6))
+    assert kinds(graph) == [
+        "DepthwiseConv2d", "MaxPool2d", "DepthwiseConv2d", "Reshape", "Reshape", "DepthwiseConv2d", "Reshape",
+        "Relu", "Linear", "Reshape", "DepthwiseConv2d", "Reshape",
+    ]  # fmt: skip
+
+
+class Functional(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 2, 3)
+        self.fc = nn.Linear(8, 2)
+
+    def forward(self, x):
+        y = self.conv(x.unsqueeze(1).squeeze(1))
+        F.relu_(y)  # its result is not used: y itself changes
+        y = F.max_pool2d(y, 2).clone().contiguous()
+        return self.fc(y.reshape(1, -1)).detach()
+
+
+def test_in_place_operations_change_every_view():
+    assert kinds(check(Functional(), (1, 6, 6))) == ["Conv2d", "MaxPool2d", "Linear"]
+
+
+def test_vector_to_image_and_squeezed_output():
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.fc = nn.Conv2d(1, 2, 3), nn.Linear(8, 1)
+
+        def forward(self, x):
+            return self.fc(self.conv(x.view(-1, 1, 4, 4)).flatten(1)).squeeze(-1)
+
+    assert kinds(check(Net(), (16,))) == ["Reshape", "Conv2d", "Linear"]
+
+
+def test_shared_module_and_weight_mask():
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(4, 4)
+            self.register_buffer("mask", torch.ones(4, 4))
+
+        def forward(self, x):
+            x = F.relu(self.fc(x))
+            self.fc(x)  # dead
+            return F.linear(self.fc(x), self.fc.weight * self.mask)
+
+    graph = check(Net(), (4,))
+    assert kinds(graph) == ["Linear"] * 3
+    assert graph.nodes[0].name == "fc"
+
+
+@pytest.mark.parametrize(
+    ("layer", "name", "undo"),
+    [
+        (nn.Sigmoid(), "Sigmoid", torch.logit),
+        (nn.Softmax(1), "Softmax", None),
+        (nn.LogSoftmax(-1), "LogSoftmax", None),
+    ],
+)
+def test_final_activation_is_dropped(layer, name, undo):
+    net = randomized(nn.Sequential(nn.Linear(4, 3), layer, nn.Flatten()))
+    program = export_module(net, (4,))
+    stripped, dropped = strip_final_activation(program)
+    assert dropped == name
+    x = torch.randn(1, 4)
+    with torch.no_grad():
+        assert torch.equal(stripped.module()(x), net[0](x))
+        assert torch.equal(program.module()(x), net(x))  # the given program is unchanged
+    assert kinds(to_graph(program, "net")) == ["Linear"]
+    assert strip_final_activation(stripped) == (stripped, "")
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_networks(seed):
+    """Random stacks of every supported layer."""
+    rng = np.random.default_rng(seed)
+    shape = (int(rng.integers(1, 4)), int(rng.integers(6, 12)), int(rng.integers(6, 12)))
+    layers: list[nn.Module] = []
+    channels = shape[0]
+    for _ in range(rng.integers(1, 4)):
+        out = int(rng.integers(1, 6))
+        choice = [
+            nn.Conv2d(channels, out, int(rng.integers(1, 4)), int(rng.integers(1, 3)), 1),
+            nn.Conv2d(channels, channels, 3, padding="same", groups=channels),
+            nn.MaxPool2d(2, 1, 1),
+            nn.AdaptiveAvgPool2d((int(rng.integers(1, 7)), int(rng.integers(1, 7)))),
+        ][rng.integers(4)]
+        layers += [choice, *([nn.BatchNorm2d(choice.out_channels)] if isinstance(choice, nn.Conv2d) else [])]
+        layers += [nn.ReLU(inplace=bool(rng.integers(2)))] if rng.integers(2) else []
+        channels = choice.out_channels if isinstance(choice, nn.Conv2d) else channels
+    body = nn.Sequential(*layers).eval()
+    features = body(torch.zeros(1, *shape)).numel()
+    check(nn.Sequential(body, nn.Flatten(), nn.Linear(features, 4)), shape, seed=seed)
+
+
+@pytest.mark.parametrize(
+    ("layers", "shape", "message"),
+    [
+        ([nn.Conv2d(1, 1, 3, dilation=2)], (1, 9, 9), r"^0 \(Conv2d.*\): dilation \(2, 2\) is not s.*; supported: \(1, 1\)$"),
+        ([nn.Conv2d(4, 4, 3, groups=2)], (4, 9, 9), r"groups 2 is not supported; supported: 1, or 4"),
+        ([nn.Conv2d(2, 4, 3, groups=2)], (2, 9, 9), r"groups 2 is not supported"),
+        ([nn.MaxPool2d(2, dilation=2)], (1, 9, 9), r"MaxPool2d.*dilation"),
+        ([nn.Linear(3, 3), nn.GELU()], (3,), r"^1 \(GELU.*\): aten.gelu is not s.*; supported layers: Linear"),
+        ([nn.Sigmoid(), nn.Linear(3, 3)], (3,), r"aten.sigmoid is not supported"),
+        ([nn.Conv2d(1, 2, 3)], (1, 9, 9), r"output is an image"),
+        ([nn.Conv2d(1, 2, 3), nn.Flatten()], (1, 9, 9), r"flattened image"),
+        ([nn.Linear(4, 8), nn.Unflatten(1, (2, 2, 2)), nn.Conv2d(2, 2, 2)], (4,), r"reshaped to an image"),
+        ([nn.Linear(4, 2)], (3, 4), r"input shape \(1, 3, 4\)"),
+        ([nn.Linear(4, 2).double()], (4,), "cannot be exported"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(layers, shape, message):
+    with pytest.raises(ModelError, match=message) as error:
+        to_graph(export_module(nn.Sequential(*layers), shape), "net")
+    assert "\n" not in str(error.value)
+
+
+def test_source_line_is_named():
+    with pytest.raises(ModelError, match=r"conv \(Conv2d, test_torch_export\.py:\d+\): dilation"):
+        net = Functional()
+        net.conv.dilation = (2, 2)
+        to_graph(export_module(net, (1, 9, 8)), "net")
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers(bad):
+    net = nn.Linear(3, 2)
+    with torch.no_grad():
+        net.weight[0, 0] = bad
+    with pytest.raises(ModelError, match="NaN or infinity"):
+        to_graph(export_module(net, (3,)), "net")
+
+
+def test_programs_of_another_kind():
+    net = nn.Linear(3, 2)
+    batch = torch.export.Dim("batch", min=1, max=8)
+    dynamic = torch.export.export(net, (torch.zeros(2, 3),), dynamic_shapes=({0: batch},))
+    for program, message in [
+        (dynamic, "dynamic"),
+        (torch.export.export(net, (torch.zeros(8, 3),)), "batch size 1"),
+        (torch.export.export(net.double(), (torch.zeros(1, 3).double(),)), "float64"),
+        (torch.export.export(nn.Bilinear(2, 2, 1), (torch.zeros(1, 2), torch.zeros(1, 2))), "several inputs"),
+    ]:
+        with pytest.raises(ModelError, match=message):
+            to_graph(program, "net")

@@ -91,7 +91,7 @@ def make_dataset(
 def _read_arrays(path: Path) -> dict[str, Array]:
     _check_file(path)
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in ("x", "y", "group") if name in archive.files}
     except _ARCHIVE_ERRORS as error:
         raise DataError(f"{path}: {_reason(error)}; write it with numpy.savez(path, x=..., y=...)") from error

@@ -1,0 +1,152 @@
+"""Prune a network for its important class, with a class-blind baseline in the same run."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from cpcc.data import Dataset, Indices, Scaling, Splits, split
+from cpcc.errors import DataError, ModelError
+from cpcc.nets import check_net
+from cpcc.prune.baselines import class_blind, make_loss
+from cpcc.prune.loop import COLLAPSED_AUC, Arm, ArmResult, Iteration, Side, Sides
+from cpcc.prune.progress import Watch
+from cpcc.prune.settings import PruneSettings
+
+CLASS_DEPENDENT = "class-dependent"
+CLASS_BLIND = "class-blind"
+
+
+@dataclass(frozen=True)
+class PruneResult:
+    """Three networks in eval mode, without parametrisations, pruned weights exactly 0.
+
+    dense: iteration 0 of the class-dependent arm; pruned: its sparsest good iteration; baseline: the
+    class-blind arm's. Each has a float threshold on its score (see metrics.scores_from_logits), chosen on
+    validation samples. history: the iterations of both arms; stopped, baseline_stopped: empty, or why an
+    arm ended before `settings.keep`.
+    """
+
+    dense: nn.Module
+    pruned: nn.Module
+    baseline: nn.Module
+    scaling: Scaling
+    splits: Splits
+    threshold: float
+    dense_threshold: float
+    baseline_threshold: float
+    positive: int
+    history: tuple[Iteration, ...]
+    stopped: str
+    baseline_stopped: str
+    settings: PruneSettings
+
+    def history_json(self) -> dict[str, Any]:
+        """Settings, iterations and stop words as plain dictionaries, numbers and strings."""
+        return {
+            "settings": asdict(self.settings),
+            "iterations": [iteration.as_json() for iteration in self.history],
+            "stopped": {CLASS_DEPENDENT: self.stopped, CLASS_BLIND: self.baseline_stopped},
+        }
+
+
+def prune_network(
+    net_factory: Callable[[], nn.Module], dataset: Dataset, settings: PruneSettings, progress: bool = False
+) -> PruneResult:
+    """Split, scale, train and prune; the same seed gives the same result on a CPU.
+
+    The factory is called once, seeded; both arms start from copies of its network, which takes scaled
+    float32 (n, *x.shape[1:]) and returns logits. One logit: trained as `positive` against the rest; k >= 2:
+    labels are 0..k-1. Torch's global random state is left as it was.
+    DataError for data that cannot be split or does not fit the outputs; ModelError for a network that
+    cannot be pruned or that does not learn.
+    """
+    splits = split(dataset, settings.seed, settings.positive)
+    scaling = Scaling.fit(dataset.x[splits.train])
+    sides = _sides(dataset, scaling, splits)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        template = copy.deepcopy(net_factory())
+        outputs = check_net(template, dataset.x.shape[1:], "network")
+        _check_labels(dataset.labels(), outputs, settings.positive)
+        with Watch(progress) as watch:
+            ours = _run(CLASS_DEPENDENT, template, sides, settings, watch)
+            _check_learnt(ours)
+            blind = _run(CLASS_BLIND, template, sides, class_blind(settings), watch)
+    return _result(ours, blind, scaling, splits, settings)
+
+
+def _sides(dataset: Dataset, scaling: Scaling, splits: Splits) -> Sides:
+    labels = dataset.labels()
+    return {
+        name: Side(torch.from_numpy(scaling.apply(dataset.x[rows])), torch.from_numpy(labels[rows]))
+        for name, rows in splits.sides().items()
+    }
+
+
+def _check_labels(labels: Indices, outputs: int, positive: int) -> None:
+    """Several logits need class indices as labels; one logit takes any labels."""
+    if outputs == 1:
+        return
+    if labels.min() < 0 or labels.max() >= outputs:
+        span = f"{labels.min()}..{labels.max()}"
+        raise DataError(f"data: labels {span}, the network has {outputs} outputs; needed: 0..{outputs - 1}")
+    if positive >= outputs:
+        raise DataError(f"data: important class {positive}; the network knows 0..{outputs - 1}")
+
+
+def _run(
+    name: str, template: nn.Module, sides: Sides, settings: PruneSettings, watch: Watch
+) -> ArmResult:
+    """One arm; both draw the same random numbers, so that they differ in the loss alone."""
+    labels = sides["train"].labels
+    positives = int((labels == settings.positive).sum())
+    loss = make_loss(settings, balance=(len(labels) - positives) / positives)
+    torch.manual_seed(settings.seed)
+    return Arm(name, template, sides, loss, settings, watch).run()
+
+
+def _check_learnt(arm: ArmResult) -> None:
+    if arm.good:
+        return
+    if not arm.iterations:
+        raise ModelError(f"training {arm.stopped}")
+    figure = arm.iterations[0].at_zero["validation"].auc or 0.0
+    limit = f"validation AUC {figure:.2f}, needed {COLLAPSED_AUC}"
+    raise ModelError(f"dense network: did not learn the important class ({limit}); try more epochs or another lr")
+
+
+def _threshold(iterations: list[Iteration]) -> float:
+    """Threshold of the last iteration; 0 for a baseline that never learnt."""
+    return iterations[-1].threshold if iterations else 0.0
+
+
+def _result(
+    ours: ArmResult, blind: ArmResult, scaling: Scaling, splits: Splits, settings: PruneSettings
+) -> PruneResult:
+    return PruneResult(
+        dense=ours.dense,
+        pruned=ours.pruned,
+        baseline=blind.pruned,
+        scaling=scaling,
+        splits=splits,
+        threshold=_threshold(ours.good),
+        dense_threshold=ours.iterations[0].threshold,
+        baseline_threshold=_threshold(blind.good),
+        positive=settings.positive,
+        history=ours.iterations + blind.iterations,
+        stopped=ours.stopped,
+        baseline_stopped=blind.stopped,
+        settings=settings,
+    )
+
+
+def scores(net: nn.Module, scaling: Scaling, x: np.ndarray, positive: int) -> np.ndarray:
+    """Scores (n,) of unscaled samples, for a PruneResult's networks."""
+    from cpcc.prune.loop import scores_of
+
+    return scores_of(net, torch.from_numpy(scaling.apply(x)), positive)

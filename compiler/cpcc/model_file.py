@@ -45,7 +45,8 @@ class ModelMeta:
 
     `positive` is the important class; `classes` are the labels in the order of the logits. A sample is
     positive when its score (the one logit, or the positive logit minus the largest other) is >= `threshold`;
-    0.0 is probability 0.5. Inputs of `input_dtype` are scaled to ``(x - scaling_mean) / scaling_std`` per feature or
+    0.0 is probability 0.5; `dense_threshold` is the dense network's own. `calibration_labels` belong to the samples
+    kept for calibration; empty means unknown. Inputs of `input_dtype` are scaled to ``(x - scaling_mean) / scaling_std`` per feature or
     channel; empty means unscaled. Hashes identify the samples that training and calibration saw."""
 
     format: int = FORMAT
@@ -58,6 +59,8 @@ class ModelMeta:
     scaling_std: tuple[float, ...] = ()
     train_hashes: tuple[str, ...] = ()
     calibration_hashes: tuple[str, ...] = ()
+    calibration_labels: tuple[int, ...] = ()
+    dense_threshold: float = 0.0
     history: list[Any] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
     cpcc_version: str = ""
@@ -72,6 +75,16 @@ class Model:
     dense: ExportedProgram | None
     meta: ModelMeta
     calibration: np.ndarray | None
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one sample, without the batch."""
+        return input_shape(self.program)
+
+    @property
+    def calibration_labels(self) -> np.ndarray | None:
+        """(n,) int64 labels of `calibration`; None where unknown."""
+        return np.array(self.meta.calibration_labels, np.int64) if self.meta.calibration_labels else None
 
 
 def save_model(

@@ -1,0 +1,103 @@
+"""Between the pruner, the model file and the proof: what `cpcc prune`, `export` and `verify` need of torch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cpcc import __version__
+from cpcc.build import float_scores, scaling_of
+from cpcc.data import Dataset, sample_hashes
+from cpcc.detector import Decision
+from cpcc.errors import DataError, UsageError
+from cpcc.folder import BuildFolder
+from cpcc.metrics import Evaluation, evaluate
+from cpcc.model_file import ModelMeta, export_network, load_model, save_model, save_program
+from cpcc.nets import load_net
+from cpcc.prune.api import PruneResult, PruneSettings, prune_network
+from cpcc.verify import FloatScores
+
+
+def settings_from(**options: Any) -> PruneSettings:
+    """Pruner settings from command-line options; None means the default."""
+    known = {f.name for f in fields(PruneSettings)}
+    assert options.keys() <= known, options.keys() - known
+    return PruneSettings(**{name: value for name, value in options.items() if value is not None})
+
+
+@dataclass(frozen=True, eq=False)
+class Pruned:
+    """What `prune_to_file` did."""
+
+    result: PruneResult
+    path: Path
+
+    def summary(self) -> str:
+        """Dense, class-blind and class-dependent networks on the validation split."""
+        return self.result.summary()
+
+
+def outputs_for(dataset: Dataset, net: str) -> int:
+    """Logits a named net gets: one. A binary detector needs no more, whatever the number of labels."""
+    return 1
+
+
+def prune_to_file(net: str, dataset: Dataset, settings: PruneSettings, path: Path, progress: bool) -> Pruned:
+    """Train, prune and write the model file `path`, whole or not at all."""
+    _check_writable(path)
+    shape = dataset.x.shape[1:]
+    result = prune_network(lambda: load_net(net, shape, outputs_for(dataset, net)), dataset, settings, progress)
+    save_result(result, dataset, path)
+    return Pruned(result, path)
+
+
+def _check_writable(path: Path) -> None:
+    """Before an hour of training rather than after it. Raises `UsageError`."""
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder; give a file with -o")
+    existing = next((p for p in path.absolute().parents if p.exists()), None)
+    if existing is None or not existing.is_dir():
+        raise UsageError(f"{path}: {existing} is not a folder; choose another path with -o")
+
+
+def save_result(result: PruneResult, dataset: Dataset, path: Path) -> None:
+    """The model file: pruned and dense network, scaling, threshold, calibration samples, hashes, trajectory."""
+    assert dataset.y is not None
+    calibration = result.splits.calibration
+    labels = tuple(int(v) for v in dataset.y[calibration])
+    meta = ModelMeta(
+        name=path.stem, positive=result.positive, classes=tuple(int(v) for v in np.unique(dataset.y)),
+        threshold=result.threshold, dense_threshold=result.dense_threshold, input_dtype=dataset.x.dtype.name,
+        scaling_mean=tuple(float(v) for v in result.scaling.mean),
+        scaling_std=tuple(float(v) for v in result.scaling.std),
+        train_hashes=tuple(sample_hashes(dataset.x[result.splits.train]) + sample_hashes(dataset.x[result.splits.validation])),
+        calibration_hashes=tuple(sample_hashes(dataset.x[calibration])), calibration_labels=labels,
+        history=result.history_json(), settings=asdict(result.settings), cpcc_version=__version__,
+    )  # fmt: skip
+    save_model(path, result.pruned, result.dense, dataset.x.shape[1:], meta, dataset.x[calibration])
+
+
+def export_to_file(net: str, weights: Path, input_shape: tuple[int, ...], path: Path) -> None:
+    """A model file from a module and its state_dict: no scaling, no calibration samples."""
+    _check_writable(path)
+    save_program(path, export_network(load_net(net, input_shape, 1), weights, input_shape))
+
+
+def float_scores_of(build: BuildFolder, x: np.ndarray) -> FloatScores:
+    """Scores (n,) of the float networks kept in the build folder, on raw samples `x`, computed by torch."""
+    model = load_model(build.model_path)
+    decision = build.detector.decision
+    scaled = scaling_of(model, tuple(x.shape[1:])).apply(x)
+    pruned = float_scores(model.program, decision, scaled)
+    dense = None if model.dense is None else float_scores(model.dense, decision, scaled)
+    return FloatScores(pruned, decision.float_threshold, dense, model.meta.dense_threshold)
+
+
+def evaluate_network(logits: np.ndarray, y: np.ndarray, rule: Decision, threshold: float) -> Evaluation:
+    """Counts and AUC of float logits (n, 1) under a one-logit rule."""
+    if logits.shape[1] != 1:
+        raise DataError(f"{logits.shape[1]} logits; expected one")
+    return evaluate(y == rule.positive, rule.sign * logits[:, 0], threshold)

@@ -88,7 +88,7 @@ def strip_final_activation(program: ExportedProgram) -> tuple[ExportedProgram, s
 
 def _final_activation(graph: torch.fx.Graph) -> torch.fx.Node | None:
     # the output node's arguments are a tuple of results
-    node: Any = next(n for n in reversed(graph.nodes) if n.op == "output").args[0][0]  # type: ignore[index,union-attr]
+    node: Any = next(n for n in reversed(graph.nodes) if n.op == "output").args[0][0]
     while not isinstance(node, (int, float, type(None))) and _kind(node) in _RESHAPES | _DROPPED:
         node = node.args[0]
     if str(node.target) not in _FINAL or len(node.users) != 1 or not hasattr(node.args[0], "meta"):
@@ -114,7 +114,7 @@ def _kind(node: torch.fx.Node) -> str:
 
 
 def _module(node: torch.fx.Node) -> tuple[str, str]:
-    """Path and class of the module that computes `node`, as ("features.0", "torch.nn.modules.conv.Conv2d")."""
+    """Path and class of the module of `node`, as ("features.0", "torch.nn.modules.conv.Conv2d")."""
     stack = list((node.meta.get("nn_module_stack") or {}).values())
     return (str(stack[-1][0]), str(stack[-1][1])) if stack else ("", "")
 
@@ -226,8 +226,8 @@ class _Importer:
         shape = tuple(meta.shape)
         if len(shape) not in (2, 4) or shape[0] != 1 or 0 in shape:
             raise ModelError(
-                f"{self.name}: input shape {shape} is not supported; supported: (1, features) or (1, c, h, w), "
-                "so export with one example (batch size 1)"
+                f"{self.name}: input shape {shape} is not supported; supported: (1, features) or "
+                "(1, c, h, w), so export with one example (batch size 1)"
             )
         self.inputs.append(node.name)
         self.values[node.name] = self.fresh(node.name, shape)

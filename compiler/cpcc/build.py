@@ -73,13 +73,12 @@ def decision_rule(model: Model, settings: BuildSettings, logits: int) -> Decisio
     positive = meta.positive if settings.positive is None else settings.positive
     threshold = meta.threshold if settings.threshold is None else logit(settings.threshold)
     if logits == 1:
-        # A net pruned by cpcc was trained on "is it the important class?"; anyone else's logit speaks for class 1.
         own = meta.has_meta and positive == meta.positive
-        if not own and positive not in (0, 1):
-            raise UsageError(f"--positive {positive}: a network with one logit has the classes 0 and 1")
-        sign = 1 if own or positive == 1 else -1
-        return Decision(0, sign, 0, threshold, 1.0, positive)
-    classes = meta.classes or tuple(range(logits))
+        if not own and (meta.has_meta or positive not in (0, 1)):
+            known = meta.positive if meta.has_meta else "0 and 1"
+            raise UsageError(f"--positive {positive}: the network has one logit, which tells of class {known}")
+        return Decision(0, -1 if positive == 0 else 1, 0, threshold, 1.0, positive)
+    classes = meta.classes if meta.has_meta and len(meta.classes) == logits else tuple(range(logits))
     if positive not in classes:
         raise UsageError(f"--positive {positive}: the model's classes are {', '.join(map(str, classes))}")
     return Decision(classes.index(positive), 1, 0, threshold, 1.0, positive)

@@ -35,8 +35,10 @@ def cli() -> None:
 @click.option("--loss", type=click.Choice(["hybrid", "bce"]), default="hybrid", show_default=True)
 @click.option("--rank", type=click.Choice(["max", "pairwise"]), default="max", show_default=True,
               help="Ranking term: the paper's hinge on the highest negative, or all pairs with a margin.")
-@click.option("--score", type=click.Choice(["magnitude_increase", "magnitude"]), default="magnitude_increase",
-              show_default=True, help="Which weights go first.")
+@click.option("--score", type=click.Choice(["magnitude", "magnitude_increase"]), default="magnitude",
+              show_default=True, help="Which weights go first: the smallest, or those that grew least.")
+@click.option("--scope", type=click.Choice(["global", "layer"]), default="global", show_default=True,
+              help="One cut over all layers, or the same fraction of each.")
 @click.option("--rewind", default="lr", show_default=True, help="init, epoch:K, or lr (weights kept).")
 @click.option("--epochs", type=click.IntRange(1), default=None, help="Of the first training.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)

@@ -46,6 +46,7 @@ def _progress(what: str, total: int) -> Iterator[Any]:
 
 
 def prune(net: str, data: Path, positive: int, keep: float, output: Path | None, quiet: bool, options: dict[str, Any]) -> None:
+    from cpcc import report
     from cpcc.data import load_dataset
     from cpcc.training import prune_to_file, settings_from
 
@@ -53,7 +54,7 @@ def prune(net: str, data: Path, positive: int, keep: float, output: Path | None,
     path = output or Path("build") / f"{_net_stem(net)}.pt"
     settings = settings_from(positive=positive, keep=keep, **options)
     result = prune_to_file(net, dataset, settings, path, progress=not quiet)
-    click.echo(result.summary())
+    click.echo(report.pruning_summary(result))
     click.echo(f"wrote {path}; next: cpcc build {path}")
 
 

@@ -109,6 +109,15 @@ def save_model(
     _write_whole(Path(path), parse_archive(buffer.getvalue(), str(path)).clean_bytes())
 
 
+def save_program(path: str | Path, program: ExportedProgram) -> None:
+    """Writes a program alone: a model file without metadata, as a user's own `torch.export.save` makes it."""
+    from torch.export.pt2_archive._package import package_pt2
+
+    buffer = io.BytesIO()
+    package_pt2(buffer, exported_programs={"model": program})
+    _write_whole(Path(path), parse_archive(buffer.getvalue(), str(path)).clean_bytes())
+
+
 def load_model(path: str | Path) -> Model:
     """The model at `path`. Executes nothing of the file; raises `ModelError`."""
     loaded = load_programs(path)

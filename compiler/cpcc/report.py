@@ -10,6 +10,7 @@ from cpcc.model_file import Model
 from cpcc.graph import Float32, Graph
 from cpcc.ops import op_of
 from cpcc.profile import Profile
+from cpcc.prune.api import PruneResult
 from cpcc.verify import Report
 
 Row = Sequence[str]
@@ -103,12 +104,30 @@ def profile_table(profile: Profile) -> str:
          f"{layer.instructions / layer.macs_nonzero:.2f}" if layer.macs_nonzero else "-")
         for layer in profile.layers
     ]  # fmt: skip
-    totals = (
+    return f"{table(header, rows)}\n{profile_totals(profile)}"
+
+
+def profile_totals(profile: Profile) -> str:
+    """Two lines: instructions; flash, RAM and stack."""
+    return (
         f"{profile.target}: {profile.instructions:,} instructions per inference (exact, one steady-state call)\n"
         f"flash {profile.flash_bytes:,} B model ({profile.firmware_flash_bytes:,} B whole image), RAM {profile.ram_bytes:,} B "
         f"(arena {profile.arena_bytes:,}), stack {profile.stack_bytes:,} B"
     )
-    return f"{table(header, rows)}\n{totals}"
+
+
+def pruning_summary(result: PruneResult) -> str:
+    """The trajectory of both arms on the validation split, and what was kept."""
+    rows = []
+    for it in result.history:
+        v = it.at_threshold["validation"]
+        auc = "-" if v.auc is None else f"{v.auc:.4f}"
+        mark = "collapsed" if it.collapsed else ""
+        rows.append((it.arm, str(it.index), percent(it.remaining), str(it.best_epoch), str(v.fn), str(v.fp), auc, mark))
+    header = ("arm", "iteration", "kept", "best epoch", "FN", "FP", "AUC", "")
+    lines = [table(header, rows), f"validation split, each at its own threshold; the model's threshold is {result.threshold:.4f}"]
+    stops = (("class-dependent", result.stopped), ("class-blind", result.baseline_stopped))
+    return "\n".join(lines + [f"{arm} arm stopped: {why}" for arm, why in stops if why])
 
 
 def graph_table(graph: Graph) -> str:

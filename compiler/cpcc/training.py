@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,10 @@ import numpy as np
 from cpcc import __version__
 from cpcc.build import float_scores, scaling_of
 from cpcc.data import Dataset, sample_hashes
-from cpcc.detector import Decision
-from cpcc.errors import DataError, UsageError
+from cpcc.errors import UsageError
 from cpcc.folder import BuildFolder
-from cpcc.metrics import Evaluation, evaluate
 from cpcc.model_file import ModelMeta, export_network, load_model, save_model, save_program
-from cpcc.nets import load_net
+from cpcc.nets import check_net, load_net
 from cpcc.prune.api import PruneResult, PruneSettings, prune_network
 from cpcc.verify import FloatScores
 
@@ -28,30 +26,16 @@ def settings_from(**options: Any) -> PruneSettings:
     return PruneSettings(**{name: value for name, value in options.items() if value is not None})
 
 
-@dataclass(frozen=True, eq=False)
-class Pruned:
-    """What `prune_to_file` did."""
-
-    result: PruneResult
-    path: Path
-
-    def summary(self) -> str:
-        """Dense, class-blind and class-dependent networks on the validation split."""
-        return self.result.summary()
+NAMED_NET_OUTPUTS = 1  # a detector's one logit, whatever the number of labels
 
 
-def outputs_for(dataset: Dataset, net: str) -> int:
-    """Logits a named net gets: one. A binary detector needs no more, whatever the number of labels."""
-    return 1
-
-
-def prune_to_file(net: str, dataset: Dataset, settings: PruneSettings, path: Path, progress: bool) -> Pruned:
+def prune_to_file(net: str, dataset: Dataset, settings: PruneSettings, path: Path, progress: bool) -> PruneResult:
     """Train, prune and write the model file `path`, whole or not at all."""
     _check_writable(path)
     shape = dataset.x.shape[1:]
-    result = prune_network(lambda: load_net(net, shape, outputs_for(dataset, net)), dataset, settings, progress)
+    result = prune_network(lambda: load_net(net, shape, NAMED_NET_OUTPUTS), dataset, settings, progress)
     save_result(result, dataset, path)
-    return Pruned(result, path)
+    return result
 
 
 def _check_writable(path: Path) -> None:
@@ -68,14 +52,18 @@ def save_result(result: PruneResult, dataset: Dataset, path: Path) -> None:
     assert dataset.y is not None
     calibration = result.splits.calibration
     labels = tuple(int(v) for v in dataset.y[calibration])
+    outputs = check_net(result.pruned, dataset.x.shape[1:], "network")
+    classes = tuple(range(outputs)) if outputs > 1 else tuple(int(v) for v in np.unique(dataset.y))
+    stops = {"stopped": result.stopped, "baseline_stopped": result.baseline_stopped}
     meta = ModelMeta(
-        name=path.stem, positive=result.positive, classes=tuple(int(v) for v in np.unique(dataset.y)),
+        name=path.stem, positive=result.positive, classes=classes,
         threshold=result.threshold, dense_threshold=result.dense_threshold, input_dtype=dataset.x.dtype.name,
         scaling_mean=tuple(float(v) for v in result.scaling.mean),
         scaling_std=tuple(float(v) for v in result.scaling.std),
         train_hashes=tuple(sample_hashes(dataset.x[result.splits.train]) + sample_hashes(dataset.x[result.splits.validation])),
         calibration_hashes=tuple(sample_hashes(dataset.x[calibration])), calibration_labels=labels,
-        history=result.history_json(), settings=asdict(result.settings), cpcc_version=__version__,
+        history=[iteration.as_json() for iteration in result.history],
+        settings={**asdict(result.settings), **stops}, cpcc_version=__version__,
     )  # fmt: skip
     save_model(path, result.pruned, result.dense, dataset.x.shape[1:], meta, dataset.x[calibration])
 
@@ -83,7 +71,7 @@ def save_result(result: PruneResult, dataset: Dataset, path: Path) -> None:
 def export_to_file(net: str, weights: Path, input_shape: tuple[int, ...], path: Path) -> None:
     """A model file from a module and its state_dict: no scaling, no calibration samples."""
     _check_writable(path)
-    save_program(path, export_network(load_net(net, input_shape, 1), weights, input_shape))
+    save_program(path, export_network(load_net(net, input_shape, NAMED_NET_OUTPUTS), weights, input_shape))
 
 
 def float_scores_of(build: BuildFolder, x: np.ndarray) -> FloatScores:
@@ -94,10 +82,3 @@ def float_scores_of(build: BuildFolder, x: np.ndarray) -> FloatScores:
     pruned = float_scores(model.program, decision, scaled)
     dense = None if model.dense is None else float_scores(model.dense, decision, scaled)
     return FloatScores(pruned, decision.float_threshold, dense, model.meta.dense_threshold)
-
-
-def evaluate_network(logits: np.ndarray, y: np.ndarray, rule: Decision, threshold: float) -> Evaluation:
-    """Counts and AUC of float logits (n, 1) under a one-logit rule."""
-    if logits.shape[1] != 1:
-        raise DataError(f"{logits.shape[1]} logits; expected one")
-    return evaluate(y == rule.positive, rule.sign * logits[:, 0], threshold)

@@ -149,13 +149,12 @@ def emit_library(plan: Plan, detector: Detector, name: str) -> dict[str, str]:
         f"{prefix}.c": env.get_template("model.c.j2").render(variables),
     }
     firmware = files("cpcc.firmware")
-    for header in sorted(p.name for p in (firmware / "include").iterdir() if p.name.endswith(".h")):
-        sources[header] = (firmware / "include" / header).read_text()
-    for kernel in variables["kernels"]:
-        for file in (f"cpcc_{kernel}.h", f"cpcc_{kernel}.c"):
-            sources[file] = (firmware / "kernels" / file).read_text()
+    shared = ["include/cpcc_fixed.h"]
     if any(uses_padding(step) for step in plan.steps):
-        sources["cpcc_pad.c"] = (firmware / "kernels" / "cpcc_pad.c").read_text()
+        shared += ["include/cpcc_pad.h", "kernels/cpcc_pad.c"]
+    kernels = [f"kernels/cpcc_{kernel}.{suffix}" for kernel in variables["kernels"] for suffix in "hc"]
+    for file in (*shared, *kernels):
+        sources[file.rpartition("/")[2]] = (firmware / file).read_text()
     return sources
 
 

@@ -15,7 +15,6 @@ from cpcc.graph import Int8
 from cpcc.plan.plan import Plan
 from cpcc.quantize import run_int8
 
-EXAMPLES = 2
 NUMBERS_PER_LINE = 12
 
 
@@ -34,6 +33,12 @@ def raw_examples(detector: Detector, raw: np.ndarray) -> list[Example]:
     outputs = run_int8(detector.graph, quantize_input(detector.input, kind, raw))
     scores = integer_scores(detector.decision, output_type(detector.graph), outputs)
     return [Example(_lines(sample), int(score)) for sample, score in zip(raw, scores)]
+
+
+def choose_examples(detector: Detector, raw: np.ndarray) -> list[Example]:
+    """The samples of `raw` with the lowest and the highest score: where there are both, a negative and a positive."""
+    scores = [example.score for example in raw_examples(detector, raw)]
+    return raw_examples(detector, raw[[int(np.argmin(scores)), int(np.argmax(scores))]])
 
 
 def _lines(sample: np.ndarray) -> tuple[str, ...]:
@@ -62,7 +67,7 @@ def emit_project(plan: Plan, detector: Detector, name: str, raw: np.ndarray) -> 
     project = {f"{library}/{file}": text for file, text in emit_library(plan, detector, name).items()}
     project[f"{library}/library.json"] = render("library.json.j2", variables)
     project["README.md"] = render("README.md.j2", variables)
-    project["src/main.c"] = main_source(plan, detector, name, raw_examples(detector, raw[:EXAMPLES]))
+    project["src/main.c"] = main_source(plan, detector, name, choose_examples(detector, raw))
     project["platformio.ini"] = render("platformio.ini.j2", variables)
     if plan.target.name != "host":
         project |= _platform(plan, variables)

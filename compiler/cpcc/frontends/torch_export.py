@@ -7,8 +7,10 @@ columns of the next Linear are permuted instead. Shapes here are torch's and inc
 
 from __future__ import annotations
 
+import copy
 import math
 import operator
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -68,12 +70,13 @@ def strip_final_activation(program: ExportedProgram) -> tuple[ExportedProgram, s
     """`program` without its final Sigmoid, Softmax or LogSoftmax; and the dropped layer's name or "".
 
     Reshapes behind the activation are kept. The given program is not changed."""
-    import copy
-
     original = _final_activation(program.graph)
     if original is None:
         return program, ""
-    module = copy.deepcopy(program.graph_module)
+    with warnings.catch_warnings():
+        # Copying rebuilds torch's own LeafSpec objects, a class torch 2.13 has deprecated.
+        warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
+        module = copy.deepcopy(program.graph_module)
     final = next(n for n in module.graph.nodes if n.name == original.name)
     logits = final.args[0]
     final.replace_all_uses_with(logits)
@@ -251,7 +254,7 @@ class _Importer:
             raise ModelError(f"{self.name}: the output does not depend on the input")
         if value.order is not None:
             raise ModelError(
-                f"{self.name}: the output is an image or a flattened image, shape {value.shape}; supported: a "
+                f"{self.name}: the output is an image or a flattened image {value.shape}; supported: a "
                 "vector of logits, so end with a Linear layer or global pooling"
             )
         self.outputs.append(self.vector(value, "output", "").tensor)

@@ -76,17 +76,22 @@ def strip_final_activation(program: ExportedProgram) -> tuple[ExportedProgram, s
     with warnings.catch_warnings():
         # Copying rebuilds torch's own LeafSpec objects, a class torch 2.13 has deprecated.
         warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
-        module = copy.deepcopy(program.graph_module)
-    final = next(n for n in module.graph.nodes if n.name == original.name)
-    logits = final.args[0]
-    final.replace_all_uses_with(logits)
-    module.graph.erase_node(final)
+        return _without(program, original.name), _FINAL[str(original.target)]
+
+
+def _without(program: ExportedProgram, name: str) -> ExportedProgram:
+    """A copy of `program` (weights shared) where node `name` passes its input through."""
+    module = copy.deepcopy(program.graph_module)
+    node = next(n for n in module.graph.nodes if n.name == name)
+    source: Any = node.args[0]
+    node.replace_all_uses_with(source)
+    module.graph.erase_node(node)
     module.recompile()
     signature = copy.deepcopy(program.graph_signature)
     for spec in signature.output_specs:
-        if getattr(spec.arg, "name", None) == original.name:
-            spec.arg.name = logits.name
-    return program._update(module, signature), _FINAL[str(original.target)]
+        if getattr(spec.arg, "name", None) == name:
+            spec.arg.name = source.name
+    return program._update(module, signature)
 
 
 def _final_activation(graph: torch.fx.Graph) -> torch.fx.Node | None:

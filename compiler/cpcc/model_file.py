@@ -46,7 +46,7 @@ class ModelMeta:
     `positive` is the important class; `classes` are the labels in the order of the logits. A sample is
     positive when its score (the one logit, or the positive logit minus the largest other) is >= `threshold`;
     0.0 is probability 0.5. Inputs of `input_dtype` are scaled to ``(x - scaling_mean) / scaling_std``
-    per feature or channel; empty means unscaled. Hashes identify the samples seen in training and calibration."""
+    per feature or channel; empty means unscaled. Hashes identify the samples trained and calibrated on."""
 
     format: int = FORMAT
     name: str = "model"

@@ -82,6 +82,8 @@ def strip_final_activation(program: ExportedProgram) -> tuple[ExportedProgram, s
 def _without(program: ExportedProgram, name: str) -> ExportedProgram:
     """A copy of `program` (weights shared) where node `name` passes its input through."""
     module = copy.deepcopy(program.graph_module)
+    for copied, original in zip(module.graph.nodes, program.graph.nodes):
+        copied.name = original.name  # copying renames nodes such as "input"; the signature would not match
     node = next(n for n in module.graph.nodes if n.name == name)
     source: Any = node.args[0]
     node.replace_all_uses_with(source)

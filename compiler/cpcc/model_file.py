@@ -45,9 +45,10 @@ class ModelMeta:
 
     `positive` is the important class; `classes` are the labels in the order of the logits. A sample is
     positive when its score (the one logit, or the positive logit minus the largest other) is >= `threshold`;
-    0.0 is probability 0.5; `dense_threshold` is the dense network's own. `calibration_labels` belong to the samples
-    kept for calibration; empty means unknown. Inputs of `input_dtype` are scaled to ``(x - scaling_mean) / scaling_std`` per feature or
-    channel; empty means unscaled. Hashes identify the samples that training and calibration saw."""
+    0.0 is probability 0.5; `dense_threshold` is the dense network's own. `calibration_labels` belong to the
+    samples kept for calibration; empty means unknown. Inputs of `input_dtype` are scaled to
+    ``(x - scaling_mean) / scaling_std`` per feature or channel; empty means unscaled. Hashes identify the
+    samples trained and calibrated on."""
 
     format: int = FORMAT
     name: str = "model"
@@ -138,7 +139,7 @@ def load_model(path: str | Path) -> Model:
 
 
 def export_module(module: torch.nn.Module, input_shape: tuple[int, ...]) -> ExportedProgram:
-    """`module` in evaluation mode as a static program for one sample of `input_shape` (no batch).
+    """`module` in evaluation mode as a static program for one sample.
 
     The module's own training flags are restored. Raises `ModelError` where torch cannot export it."""
     import torch
@@ -147,7 +148,7 @@ def export_module(module: torch.nn.Module, input_shape: tuple[int, ...]) -> Expo
     module.eval()
     try:
         with warnings.catch_warnings():
-            # torch.export's own internals warn about deprecated torch functions; nothing a caller could change.
+            # torch.export warns about its own deprecated functions; nothing a caller could change.
             warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\..*")
             warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"(torch|copyreg)(\..*)?")
             # even kernels with "same" padding: advice on speed in torch

@@ -7,8 +7,10 @@ columns of the next Linear are permuted instead. Shapes here are torch's and inc
 
 from __future__ import annotations
 
+import copy
 import math
 import operator
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -68,22 +70,30 @@ def strip_final_activation(program: ExportedProgram) -> tuple[ExportedProgram, s
     """`program` without its final Sigmoid, Softmax or LogSoftmax; and the dropped layer's name or "".
 
     Reshapes behind the activation are kept. The given program is not changed."""
-    import copy
-
     original = _final_activation(program.graph)
     if original is None:
         return program, ""
+    with warnings.catch_warnings():
+        # Copying rebuilds torch's own LeafSpec objects, a class torch 2.13 has deprecated.
+        warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
+        return _without(program, original.name), _FINAL[str(original.target)]
+
+
+def _without(program: ExportedProgram, name: str) -> ExportedProgram:
+    """A copy of `program` (weights shared) where node `name` passes its input through."""
     module = copy.deepcopy(program.graph_module)
-    final = next(n for n in module.graph.nodes if n.name == original.name)
-    logits = final.args[0]
-    final.replace_all_uses_with(logits)
-    module.graph.erase_node(final)
+    for copied, original in zip(module.graph.nodes, program.graph.nodes):
+        copied.name = original.name  # copying renames nodes such as "input"; the signature would not match
+    node = next(n for n in module.graph.nodes if n.name == name)
+    source: Any = node.args[0]
+    node.replace_all_uses_with(source)
+    module.graph.erase_node(node)
     module.recompile()
     signature = copy.deepcopy(program.graph_signature)
     for spec in signature.output_specs:
-        if getattr(spec.arg, "name", None) == original.name:
-            spec.arg.name = logits.name
-    return program._update(module, signature), _FINAL[str(original.target)]
+        if getattr(spec.arg, "name", None) == name:
+            spec.arg.name = source.name
+    return program._update(module, signature)
 
 
 def _final_activation(graph: torch.fx.Graph) -> torch.fx.Node | None:
@@ -251,7 +261,7 @@ class _Importer:
             raise ModelError(f"{self.name}: the output does not depend on the input")
         if value.order is not None:
             raise ModelError(
-                f"{self.name}: the output is an image or a flattened image, shape {value.shape}; supported: a "
+                f"{self.name}: the output is an image or a flattened image {value.shape}; supported: a "
                 "vector of logits, so end with a Linear layer or global pooling"
             )
         self.outputs.append(self.vector(value, "output", "").tensor)

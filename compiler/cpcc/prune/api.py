@@ -13,7 +13,7 @@ from cpcc.data import Dataset, Indices, Scaling, Splits, split
 from cpcc.errors import DataError, ModelError
 from cpcc.nets import check_net
 from cpcc.prune.baselines import class_blind, make_loss
-from cpcc.prune.loop import COLLAPSED_AUC, Arm, ArmResult, Iteration, Side, Sides
+from cpcc.prune.loop import COLLAPSED_AUC, Arm, ArmResult, Iteration, Side, Sides, scores_of
 from cpcc.prune.progress import Watch
 from cpcc.prune.settings import PruneSettings
 
@@ -117,7 +117,7 @@ def _check_learnt(arm: ArmResult) -> None:
         raise ModelError(f"training {arm.stopped}")
     figure = arm.iterations[0].at_zero["validation"].auc or 0.0
     limit = f"validation AUC {figure:.2f}, needed {COLLAPSED_AUC}"
-    raise ModelError(f"dense network: did not learn the important class ({limit}); try more epochs or another lr")
+    raise ModelError(f"dense network: did not learn the important class ({limit}); try more epochs")
 
 
 def _threshold(iterations: list[Iteration]) -> float:
@@ -147,6 +147,4 @@ def _result(
 
 def scores(net: nn.Module, scaling: Scaling, x: np.ndarray, positive: int) -> np.ndarray:
     """Scores (n,) of unscaled samples, for a PruneResult's networks."""
-    from cpcc.prune.loop import scores_of
-
     return scores_of(net, torch.from_numpy(scaling.apply(x)), positive)

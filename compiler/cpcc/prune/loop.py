@@ -190,10 +190,9 @@ class Arm:
         The loss only breaks ties: on easy data the AUC reaches 1 long before the network is trained.
         """
         side = self.sides["validation"]
-        scores = scores_of(self.net, side.x, self.settings.positive)
+        y, scores = self._judged(side)
         if not math.isfinite(loss) or not np.isfinite(scores).all():
             return None
-        y = self._important(side)
         with torch.no_grad():
             held_out = float(self.loss(self.net(side.x), side.labels))
         misses = int((scores[y] < 0).sum())
@@ -201,17 +200,19 @@ class Arm:
         self.watch.epoch(self.epochs_done + epoch, loss, misses, left)
         return auc(y, scores) or 0.0, -held_out
 
-    def _important(self, side: Side) -> np.ndarray:
-        return (side.labels == self.settings.positive).numpy()
+    def _judged(self, side: Side) -> tuple[np.ndarray, np.ndarray]:
+        """Truth (n,) bool and score (n,) of one side."""
+        positive = self.settings.positive
+        return (side.labels == positive).numpy(), scores_of(self.net, side.x, positive)
 
     def _record(self, index: int, trained: Trained) -> None:
         """Evaluate the best epoch on every side."""
         self.net.load_state_dict(trained.states["best"])
-        scores = {name: scores_of(self.net, side.x, self.settings.positive) for name, side in self.sides.items()}
-        truth = {name: self._important(side) for name, side in self.sides.items()}
-        threshold = choose_threshold(truth["validation"], scores["validation"], self.settings.fn_cost)
+        judged = {name: self._judged(side) for name, side in self.sides.items()}
+        threshold = choose_threshold(*judged["validation"], self.settings.fn_cost)
         at_zero, at_threshold = (
-            {name: evaluate(truth[name], scores[name], value) for name in scores} for value in (0.0, threshold)
+            {name: evaluate(y, scores, value) for name, (y, scores) in judged.items()}
+            for value in (0.0, threshold)
         )
         self.iterations.append(
             Iteration(

@@ -1,5 +1,6 @@
 """The knobs of one pruning run, checked when made."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cpcc.errors import UsageError
@@ -17,8 +18,8 @@ class PruneSettings:
 
     positive: label of the important class. keep: fraction of prunable parameters left at the end.
     score, scope: which parameters go (SCORES, SCOPES). loss, rank, rank_weight, margin: training loss;
-    margin is used by the pairwise rank only. pos_weight: weight of the important class in the cross entropy, None
-    for negatives per positive. step: largest fraction removed per iteration. rewind: "lr" (weights are
+    margin is used by the pairwise rank only. pos_weight: weight of the important class in the cross
+    entropy, None for negatives per positive. step: largest fraction removed per iteration. rewind: "lr" (weights are
     kept, the learning rate starts anew), "init" or "epoch:K". epochs, epochs_later: most epochs of the
     first and of later iterations. patience: epochs without a better validation AUC before stopping.
     floor: weights that every output of a layer keeps. fn_cost: what a unit of FNR costs against one of
@@ -75,15 +76,15 @@ class PruneSettings:
         return int(epoch)
 
 
-def _one_of(name: str, value: str, known: object) -> None:
-    words = list(known)  # type: ignore[call-overload]
+def _one_of(name: str, value: str, known: Iterable[str]) -> None:
+    words = list(known)
     if value not in words:
         raise UsageError(f"{name} {value}: unknown; known: {', '.join(words)}")
 
 
 def _inside(name: str, value: float, low: float, high: float) -> None:
     if not low < value <= high:
-        raise UsageError(f"{name.replace('_', '-')} {value}: out of range; give more than {low}, at most {high}")
+        raise UsageError(f"{name.replace('_', '-')} {value}: needed: more than {low}, at most {high}")
 
 
 def _not_negative(name: str, value: float) -> None:

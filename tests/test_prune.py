@@ -1,5 +1,6 @@
 """Masks, schedule and the whole pruning loop."""
 
+import itertools
 import json
 
 import numpy as np
@@ -48,7 +49,7 @@ def test_schedule_lands_on_keep_in_allowed_steps(keep, step):
     fractions = geometric(keep, step)
     assert fractions[0] == 1
     assert fractions[-1] == keep
-    for before, after in zip(fractions, fractions[1:]):
+    for before, after in itertools.pairwise(fractions):
         assert (1 - step) * before - 1e-12 <= after < before
     assert geometric(1.0) == [1.0]
 
@@ -148,7 +149,9 @@ def test_same_seed_same_result(rewind):
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 @pytest.mark.parametrize("score", SCORES)
 def test_every_score_and_optimizer_reaches_keep(score, optimizer):
-    settings = PruneSettings(score=score, optimizer=optimizer, scope="layer", rank="pairwise", **QUICK)
+    settings = PruneSettings(
+        score=score, optimizer=optimizer, scope="layer", rank="pairwise", lr=0.03, **QUICK
+    )
     result = prune_network(mlp(20), blobs(features=20), settings)
     # The floor of two weights per output is a little more than a tenth of these layers.
     assert result.history[-1].remaining == pytest.approx(0.1, abs=0.03)

@@ -19,11 +19,14 @@ class PruneSettings:
     positive: label of the important class. keep: fraction of prunable parameters left at the end.
     score, scope: which parameters go (SCORES, SCOPES). loss, rank, rank_weight, margin: training loss;
     margin is used by the pairwise rank only. pos_weight: weight of the important class in the cross
-    entropy, None for negatives per positive. step: largest fraction removed per iteration. rewind: "lr" (weights are
-    kept, the learning rate starts anew), "init" or "epoch:K". epochs, epochs_later: most epochs of the
-    first and of later iterations. patience: epochs without a better validation AUC before stopping.
-    floor: weights that every output of a layer keeps. fn_cost: what a unit of FNR costs against one of
-    FPR when thresholds are chosen. UsageError for a value out of range.
+    entropy, None for negatives per positive. step: largest fraction removed per iteration. rewind: "lr"
+    (weights are kept, the learning rate starts anew), "init" or "epoch:K". epochs, epochs_later: most
+    epochs of the first and of later iterations. patience: epochs without a better validation AUC before
+    stopping. floor: weights that every output of a layer keeps. fn_cost: what a unit of FNR costs against
+    one of FPR when thresholds are chosen. UsageError for a value out of range.
+
+    The defaults for scope, score, rewind and floor are those under which small networks did not collapse;
+    the paper's own recipe is scope "layer", score "magnitude_increase", rewind "init", floor 0, "sgd".
     """
 
     positive: int = 1

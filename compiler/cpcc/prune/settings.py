@@ -22,8 +22,8 @@ class PruneSettings:
     entropy, None for negatives per positive. step: largest fraction removed per iteration. rewind: "lr"
     (weights are kept, the learning rate starts anew), "init" or "epoch:K". epochs, epochs_later: most
     epochs of the first and of later iterations. patience: epochs without a better validation AUC before
-    stopping. floor: weights that every output of a layer keeps. fn_cost: what a unit of FNR costs against
-    one of FPR when thresholds are chosen. UsageError for a value out of range.
+    stopping. floor: weights that every output of a layer keeps (see masks.tighten). fn_cost: what a unit
+    of FNR costs against one of FPR when thresholds are chosen. UsageError for a value out of range.
 
     The defaults for scope, score, rewind and floor are those under which small networks did not collapse;
     the paper's own recipe is scope "layer", score "magnitude_increase", rewind "init", floor 0, "sgd".
@@ -35,7 +35,7 @@ class PruneSettings:
     scope: str = "global"
     loss: str = "hybrid"
     rank: str = "max"
-    rank_weight: float = 1.0
+    rank_weight: float = 0.1
     margin: float = 1.0
     pos_weight: float | None = None
     step: float = 0.5

@@ -150,7 +150,7 @@ def test_same_seed_same_result(rewind):
 @pytest.mark.parametrize("score", SCORES)
 def test_every_score_and_optimizer_reaches_keep(score, optimizer):
     settings = PruneSettings(
-        score=score, optimizer=optimizer, scope="layer", rank="pairwise", lr=0.03, **QUICK
+        score=score, optimizer=optimizer, scope="global", rank="pairwise", lr=0.03, **QUICK
     )
     result = prune_network(mlp(20), blobs(features=20), settings)
     assert result.history[-1].remaining == pytest.approx(0.1, abs=0.01)

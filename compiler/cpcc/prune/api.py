@@ -14,7 +14,7 @@ from cpcc.data import Dataset, Indices, Scaling, Splits, split
 from cpcc.errors import DataError, ModelError
 from cpcc.nets import check_net
 from cpcc.prune.baselines import class_blind, make_loss
-from cpcc.prune.loop import COLLAPSED_AUC, Arm, ArmResult, Iteration, Side, Sides, scores_of
+from cpcc.prune.loop import COLLAPSED_AUC, Arm, ArmResult, Iteration, Side, Sides, logits_of, scores_of
 from cpcc.prune.progress import Watch
 from cpcc.prune.settings import PruneSettings
 
@@ -160,4 +160,4 @@ def _result(
 
 def scores(net: nn.Module, scaling: Scaling, x: np.ndarray, positive: int) -> np.ndarray:
     """Scores (n,) of unscaled samples, for a PruneResult's networks."""
-    return scores_of(net, torch.from_numpy(scaling.apply(x)), positive)
+    return scores_of(logits_of(net, torch.from_numpy(scaling.apply(x))), positive)

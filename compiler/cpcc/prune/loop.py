@@ -84,11 +84,15 @@ class ArmResult:
         return [iteration for iteration in self.iterations if not iteration.collapsed]
 
 
-def scores_of(net: nn.Module, x: Tensor, positive: int) -> np.ndarray:
-    """Scores (n,) float64 of the important class, in eval mode."""
+def logits_of(net: nn.Module, x: Tensor) -> Tensor:
+    """Logits (n, ...) in eval mode, in batches that bound the memory."""
     net.eval()
     with torch.no_grad():
-        logits = torch.cat([net(batch) for batch in x.split(_EVALUATION_BATCH)])
+        return torch.cat([net(batch) for batch in x.split(_EVALUATION_BATCH)])
+
+
+def scores_of(logits: Tensor, positive: int) -> np.ndarray:
+    """Scores (n,) float64 of the important class."""
     return scores_from_logits(logits.numpy().astype(np.float64), positive)
 
 
@@ -190,11 +194,11 @@ class Arm:
         The loss only breaks ties: on easy data the AUC reaches 1 long before the network is trained.
         """
         side = self.sides["validation"]
-        y, scores = self._judged(side)
+        logits = logits_of(self.net, side.x)
+        scores, y = scores_of(logits, self.settings.positive), self._important(side)
         if not math.isfinite(loss) or not np.isfinite(scores).all():
             return None
-        with torch.no_grad():
-            held_out = float(self.loss(self.net(side.x), side.labels))
+        held_out = float(self.loss(logits, side.labels))
         misses = int((scores[y] < 0).sum())
         left = masking.remaining(masking.get_masks(self.slots))
         self.watch.epoch(self.epochs_done + epoch, loss, misses, left)
@@ -202,8 +206,10 @@ class Arm:
 
     def _judged(self, side: Side) -> tuple[np.ndarray, np.ndarray]:
         """Truth (n,) bool and score (n,) of one side."""
-        positive = self.settings.positive
-        return (side.labels == positive).numpy(), scores_of(self.net, side.x, positive)
+        return self._important(side), scores_of(logits_of(self.net, side.x), self.settings.positive)
+
+    def _important(self, side: Side) -> np.ndarray:
+        return (side.labels == self.settings.positive).numpy()
 
     def _record(self, index: int, trained: Trained) -> None:
         """Evaluate the best epoch on every side."""

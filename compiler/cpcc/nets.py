@@ -68,7 +68,8 @@ def dscnn(input_shape: Shape, outputs: int, width: int = 64, blocks: int = 4) ->
     """Depthwise separable network for keyword spotting (Zhang et al., "Hello Edge", 2017, DS-CNN-S).
 
     The first convolution is 10x4 for a spectrogram (time at least twice the bands), else 3x3; it halves
-    both sides; convolutions have no bias, the batch norm after them has. Then `blocks` of depthwise 3x3 and 1x1 convolutions, global average, linear.
+    both sides. Then `blocks` of depthwise 3x3 and 1x1 convolutions, global average, linear. Convolutions
+    have no bias: the batch norm after each has one.
     ModelError for images under 4x4.
     """
     channels = _image("dscnn", input_shape, smallest=4)

@@ -84,11 +84,15 @@ class ArmResult:
         return [iteration for iteration in self.iterations if not iteration.collapsed]
 
 
-def scores_of(net: nn.Module, x: Tensor, positive: int) -> np.ndarray:
-    """Scores (n,) float64 of the important class, in eval mode."""
+def logits_of(net: nn.Module, x: Tensor) -> Tensor:
+    """Logits (n, ...) in eval mode, in batches that bound the memory."""
     net.eval()
     with torch.no_grad():
-        logits = torch.cat([net(batch) for batch in x.split(_EVALUATION_BATCH)])
+        return torch.cat([net(batch) for batch in x.split(_EVALUATION_BATCH)])
+
+
+def scores_of(logits: Tensor, positive: int) -> np.ndarray:
+    """Scores (n,) float64 of the important class."""
     return scores_from_logits(logits.numpy().astype(np.float64), positive)
 
 
@@ -190,16 +194,19 @@ class Arm:
         The loss only breaks ties: on easy data the AUC reaches 1 long before the network is trained.
         """
         side = self.sides["validation"]
-        scores = scores_of(self.net, side.x, self.settings.positive)
+        logits = logits_of(self.net, side.x)
+        scores, y = scores_of(logits, self.settings.positive), self._important(side)
         if not math.isfinite(loss) or not np.isfinite(scores).all():
             return None
-        y = self._important(side)
-        with torch.no_grad():
-            held_out = float(self.loss(self.net(side.x), side.labels))
+        held_out = float(self.loss(logits, side.labels))
         misses = int((scores[y] < 0).sum())
         left = masking.remaining(masking.get_masks(self.slots))
         self.watch.epoch(self.epochs_done + epoch, loss, misses, left)
         return auc(y, scores) or 0.0, -held_out
+
+    def _judged(self, side: Side) -> tuple[np.ndarray, np.ndarray]:
+        """Truth (n,) bool and score (n,) of one side."""
+        return self._important(side), scores_of(logits_of(self.net, side.x), self.settings.positive)
 
     def _important(self, side: Side) -> np.ndarray:
         return (side.labels == self.settings.positive).numpy()
@@ -207,11 +214,11 @@ class Arm:
     def _record(self, index: int, trained: Trained) -> None:
         """Evaluate the best epoch on every side."""
         self.net.load_state_dict(trained.states["best"])
-        scores = {name: scores_of(self.net, side.x, self.settings.positive) for name, side in self.sides.items()}
-        truth = {name: self._important(side) for name, side in self.sides.items()}
-        threshold = choose_threshold(truth["validation"], scores["validation"], self.settings.fn_cost)
+        judged = {name: self._judged(side) for name, side in self.sides.items()}
+        threshold = choose_threshold(*judged["validation"], self.settings.fn_cost)
         at_zero, at_threshold = (
-            {name: evaluate(truth[name], scores[name], value) for name in scores} for value in (0.0, threshold)
+            {name: evaluate(y, scores, value) for name, (y, scores) in judged.items()}
+            for value in (0.0, threshold)
         )
         self.iterations.append(
             Iteration(

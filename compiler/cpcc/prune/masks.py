@@ -102,7 +102,8 @@ def tighten(
 
     "layer" cuts every parameter tensor to the fraction; "global" makes one cut after dividing each
     tensor's scores by their mean size, so that layers of small weights do not vanish. Every output (row)
-    of a weight keeps its best `floor` weights whatever the fraction, so that no layer dies.
+    of a weight keeps its best `floor` weights, so that no layer dies; where that would take more than half
+    of what remains and leave the scores no say, its best one. This floor goes before the fraction.
     """
     if scope == "layer":
         return {key: _cut([scores[key]], [masks[key]], fraction, floor)[0] for key in masks}
@@ -121,7 +122,9 @@ def _scaled(scores: Tensor, mask: Tensor) -> Tensor:
 def _cut(scores: list[Tensor], masks: list[Tensor], fraction: float, floor: int) -> list[Tensor]:
     """Keep the best round(fraction * all) parameters of several tensors, locked ones first."""
     alive = torch.cat([mask.flatten() for mask in masks])
-    locked = torch.cat([_locked(s, m, floor).flatten() for s, m in zip(scores, masks)])
+    locked = _all_locked(scores, masks, floor)
+    if floor > 1 and 2 * int(locked.sum()) > fraction * len(locked):
+        locked = _all_locked(scores, masks, floor=1)
     values = torch.cat([s.flatten() for s in scores]).masked_fill(locked, torch.inf)
     values = values.masked_fill(~alive, -torch.inf)
     budget = min(max(round(fraction * len(values)), int(locked.sum())), int(alive.sum()))
@@ -129,6 +132,11 @@ def _cut(scores: list[Tensor], masks: list[Tensor], fraction: float, floor: int)
     keep[torch.argsort(values, descending=True, stable=True)[:budget]] = True
     parts = keep.split([mask.numel() for mask in masks])
     return [part.reshape(mask.shape) for part, mask in zip(parts, masks)]
+
+
+def _all_locked(scores: list[Tensor], masks: list[Tensor], floor: int) -> Tensor:
+    """`_locked` of several tensors, flat."""
+    return torch.cat([_locked(s, m, floor).flatten() for s, m in zip(scores, masks)])
 
 
 def _locked(scores: Tensor, mask: Tensor, floor: int) -> Tensor:

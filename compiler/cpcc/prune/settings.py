@@ -1,5 +1,6 @@
 """The knobs of one pruning run, checked when made."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cpcc.errors import UsageError
@@ -17,21 +18,24 @@ class PruneSettings:
 
     positive: label of the important class. keep: fraction of prunable parameters left at the end.
     score, scope: which parameters go (SCORES, SCOPES). loss, rank, rank_weight, margin: training loss;
-    margin is used by the pairwise rank only. pos_weight: weight of the important class in the cross entropy, None
-    for negatives per positive. step: largest fraction removed per iteration. rewind: "lr" (weights are
-    kept, the learning rate starts anew), "init" or "epoch:K". epochs, epochs_later: most epochs of the
-    first and of later iterations. patience: epochs without a better validation AUC before stopping.
-    floor: weights that every output of a layer keeps. fn_cost: what a unit of FNR costs against one of
-    FPR when thresholds are chosen. UsageError for a value out of range.
+    margin is used by the pairwise rank only. pos_weight: weight of the important class in the cross
+    entropy, None for negatives per positive. step: largest fraction removed per iteration. rewind: "lr"
+    (weights are kept, the learning rate starts anew), "init" or "epoch:K". epochs, epochs_later: most
+    epochs of the first and of later iterations. patience: epochs without a better validation AUC before
+    stopping. floor: weights that every output of a layer keeps (see masks.tighten). fn_cost: what a unit
+    of FNR costs against one of FPR when thresholds are chosen. UsageError for a value out of range.
+
+    The defaults for score, rewind and floor are those under which small networks did not collapse; the
+    paper's own recipe is score "magnitude_increase", rewind "init", floor 0 and optimizer "sgd".
     """
 
     positive: int = 1
     keep: float = 0.1
     score: str = "magnitude"
-    scope: str = "global"
+    scope: str = "layer"
     loss: str = "hybrid"
     rank: str = "max"
-    rank_weight: float = 1.0
+    rank_weight: float = 0.1
     margin: float = 1.0
     pos_weight: float | None = None
     step: float = 0.5
@@ -75,15 +79,15 @@ class PruneSettings:
         return int(epoch)
 
 
-def _one_of(name: str, value: str, known: object) -> None:
-    words = list(known)  # type: ignore[call-overload]
+def _one_of(name: str, value: str, known: Iterable[str]) -> None:
+    words = list(known)
     if value not in words:
         raise UsageError(f"{name} {value}: unknown; known: {', '.join(words)}")
 
 
 def _inside(name: str, value: float, low: float, high: float) -> None:
     if not low < value <= high:
-        raise UsageError(f"{name.replace('_', '-')} {value}: out of range; give more than {low}, at most {high}")
+        raise UsageError(f"{name.replace('_', '-')} {value}: needed: more than {low}, at most {high}")
 
 
 def _not_negative(name: str, value: float) -> None:

@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-
 from cpcc import commands
 from cpcc.build import BuildSettings, build
 from cpcc.demo import EXECUTORS, SETTINGS, demo_data
@@ -45,7 +44,9 @@ def main() -> None:
             file.write(line + "\n")
     trials = [json.loads(line) for line in RESULTS.read_text().splitlines()]
     passed = sum(t["bit_exact"] and t["fn_match"] for t in trials)
-    print(f"{passed} of {len(trials)} seeds pass; extra misses: {sum(t['fixed']['fn'] - t['float']['fn'] for t in trials)}")
+    print(
+        f"{passed} of {len(trials)} seeds pass; extra misses: {sum(t['fixed']['fn'] - t['float']['fn'] for t in trials)}"
+    )
 
 
 if __name__ == "__main__":

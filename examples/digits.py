@@ -40,7 +40,18 @@ def write_data() -> None:
 
 def main() -> None:
     write_data()
-    cpcc("prune", f"{__file__}:net", "--data", FOLDER / "train.npz", "--positive", 1, "--keep", 0.1, "-o", FOLDER / "model.pt")
+    cpcc(
+        "prune",
+        f"{__file__}:net",
+        "--data",
+        FOLDER / "train.npz",
+        "--positive",
+        1,
+        "--keep",
+        0.1,
+        "-o",
+        FOLDER / "model.pt",
+    )
     cpcc("inspect", FOLDER / "model.pt")
     cpcc("build", FOLDER / "model.pt", "--target", "stm32", "--name", "digits", "-o", FOLDER / "project")
     cpcc("verify", FOLDER / "project", "--data", FOLDER / "test.npz", "--json", FOLDER / "verify.json")

@@ -36,4 +36,6 @@ def need_tool(name: str) -> str:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     skipped = len(terminalreporter.stats.get("skipped", []))
     if skipped:
-        terminalreporter.write_line(f"{skipped} TESTS SKIPPED: something they need is not on this machine (-rs says what)")
+        terminalreporter.write_line(
+            f"{skipped} TESTS SKIPPED: something they need is not on this machine (-rs says what)"
+        )

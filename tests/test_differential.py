@@ -7,10 +7,6 @@ import zlib
 import numpy as np
 import pytest
 from conftest import need_tool
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from support import assert_equal, chain, compiled, detector_of, extreme_inputs, single
-
 from cpcc.executors.reference import ReferenceExecutor
 from cpcc.graph import Graph
 from cpcc.ops import OPS, avg_pool2d, conv2d, depthwise_conv2d, linear, max_pool2d, relu
@@ -18,6 +14,9 @@ from cpcc.ops.base import Kernel, Op
 from cpcc.ops.float_params import AvgPool2d, Conv2d, DepthwiseConv2d, Linear, MaxPool2d, Relu
 from cpcc.ops.samples import random_weights
 from cpcc.targets import TARGETS
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support import assert_equal, chain, compiled, detector_of, extreme_inputs, single
 
 KERNELS = [(op, kernel) for op in OPS for kernel in op.kernels]
 EMULATED = [name for name, target in TARGETS.items() if target.core.unicorn_model and name.startswith("cortex")]

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from cpcc.metrics import (
     auc,
     choose_threshold,

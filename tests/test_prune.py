@@ -6,9 +6,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_breast_cancer
-from torch import nn
-
 from cpcc.data import make_dataset, split
 from cpcc.errors import DataError, ModelError, UsageError
 from cpcc.metrics import auc
@@ -19,6 +16,8 @@ from cpcc.prune.api import scores
 from cpcc.prune.baselines import class_blind
 from cpcc.prune.schedule import geometric
 from cpcc.prune.scores import SCORES
+from sklearn.datasets import load_breast_cancer
+from torch import nn
 
 QUICK = {"epochs": 6, "epochs_later": 3, "keep": 0.1}
 
@@ -149,9 +148,7 @@ def test_same_seed_same_result(rewind):
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 @pytest.mark.parametrize("score", SCORES)
 def test_every_score_and_optimizer_reaches_keep(score, optimizer):
-    settings = PruneSettings(
-        score=score, optimizer=optimizer, scope="global", rank="pairwise", lr=0.03, **QUICK
-    )
+    settings = PruneSettings(score=score, optimizer=optimizer, scope="global", rank="pairwise", lr=0.03, **QUICK)
     result = prune_network(mlp(20), blobs(features=20), settings)
     assert result.history[-1].remaining == pytest.approx(0.1, abs=0.01)
     left = [i.remaining for i in result.history if i.arm == "class-blind"]

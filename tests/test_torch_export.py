@@ -98,9 +98,7 @@ def kinds(graph: Graph) -> list[str]:
 
 
 def test_mlp_folds_and_fuses_everything():
-    net = nn.Sequential(
-        nn.Linear(7, 9), nn.BatchNorm1d(9), nn.ReLU(), nn.Dropout(), nn.Linear(9, 1, bias=False)
-    )
+    net = nn.Sequential(nn.Linear(7, 9), nn.BatchNorm1d(9), nn.ReLU(), nn.Dropout(), nn.Linear(9, 1, bias=False))
     graph = check(net, (7,))
     assert kinds(graph) == ["Linear", "Linear"]
     assert [node.name for node in graph.nodes] == ["0", "4"]
@@ -116,9 +114,7 @@ def test_pruned_weights_stay_zero_when_folded():
 
 
 def test_flatten_permutes_the_columns():
-    graph = check(
-        nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(3 * 4 * 5, 4)), (2, 6, 7)
-    )
+    graph = check(nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(3 * 4 * 5, 4)), (2, 6, 7))
     assert kinds(graph) == ["Conv2d", "Linear"]
 
 
@@ -162,9 +158,7 @@ def test_pooling(pool, shape):
 
 def test_batch_norm_where_it_cannot_be_folded():
     head = nn.Sequential(nn.BatchNorm2d(2), nn.ReLU(), nn.MaxPool2d(2), nn.BatchNorm2d(2, affine=False))
-    tail = nn.Sequential(
-        nn.Flatten(), nn.BatchNorm1d(18), nn.ReLU(), nn.Linear(18, 3), nn.ReLU(), nn.BatchNorm1d(3)
-    )
+    tail = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(18), nn.ReLU(), nn.Linear(18, 3), nn.ReLU(), nn.BatchNorm1d(3))
     graph = check(nn.Sequential(head, tail), (2, 6, 6))
     assert kinds(graph) == [
         "DepthwiseConv2d", "MaxPool2d", "DepthwiseConv2d", "Reshape", "Reshape", "DepthwiseConv2d", "Reshape",

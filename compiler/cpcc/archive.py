@@ -95,7 +95,7 @@ ATEN_OPS = frozenset(
     upsample_nearest2d.default upsample_nearest2d.vec upsample_bilinear2d.vec
     gru.input lstm.input rnn_tanh.input rnn_relu.input lift_fresh_copy.default zeros_like.default
     ones_like.default
-    """.split()  # noqa: SIM905  one name a line would take 150 lines
+    """.split()
 )
 
 _ITEM_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 2, 7: 4, 8: 8, 12: 1, 13: 2}  # by torch's ScalarType number
@@ -133,9 +133,7 @@ class SafeArchive:
         for name, program in self.programs.items():
             members.append((f"models/{name}.json", _json_bytes(program)))
             members.append((f"data/weights/{name}_weights_config.json", _json_bytes(self.weights[name])))
-            members.append(
-                (f"data/constants/{name}_constants_config.json", _json_bytes(self.constants[name]))
-            )
+            members.append((f"data/constants/{name}_constants_config.json", _json_bytes(self.constants[name])))
             members.append((f"data/sample_inputs/{name}.pt", b""))  # load_pt2 wants it to exist
         members += self.payloads.items()
         members += [(f"extra/{name}", text.encode()) for name, text in self.extras.items()]
@@ -301,9 +299,7 @@ def _check_headers(members: dict[str, bytes], name: str) -> None:
         actual = members.get(member, b"little" if member == "byteorder" else b"")
         if actual.strip() != expected:
             shown = _show(actual.decode("latin-1"))
-            raise ModelError(
-                f"{name}: {member} is {shown}, supported: {expected.decode()}; export with torch 2.13"
-            )
+            raise ModelError(f"{name}: {member} is {shown}, supported: {expected.decode()}; export with torch 2.13")
 
 
 def _text(data: bytes, member: str, name: str) -> str:
@@ -391,11 +387,7 @@ class _Reader:
 
     def path(self, value: Any, what: str) -> str:
         """A parameter's dotted path, such as ``features.0.weight``."""
-        if (
-            not isinstance(value, str)
-            or len(value) > MAX_NAME
-            or not re.fullmatch(r"[\w.]+", value, re.ASCII)
-        ):
+        if not isinstance(value, str) or len(value) > MAX_NAME or not re.fullmatch(r"[\w.]+", value, re.ASCII):
             raise self.fail(f"{what} {_show(value)} is not a plain dotted name")
         if any(not part or part.startswith("__") for part in value.split(".")):
             raise self.fail(f"{what} {_show(value)} is not a plain dotted name")
@@ -411,9 +403,7 @@ class _Reader:
     def static_int(self, value: Any, what: str) -> dict[str, int]:
         kind, content = self.single(value, what)
         if kind != "as_int":
-            raise self.fail(
-                f"{what} is dynamic ({_show(kind)}), which is not supported; export without dynamic_shapes"
-            )
+            raise self.fail(f"{what} is dynamic ({_show(kind)}), which is not supported; export without dynamic_shapes")
         return {"as_int": self.integer(content, what)}
 
     # tensors
@@ -425,9 +415,7 @@ class _Reader:
             for key in ("sizes", "strides")
         )
         offset = self.static_int(self.get(meta, "storage_offset", what), f"{what}: storage_offset")
-        self._check_extent(
-            [s["as_int"] for s in sizes], [s["as_int"] for s in strides], offset["as_int"], what
-        )
+        self._check_extent([s["as_int"] for s in sizes], [s["as_int"] for s in strides], offset["as_int"], what)
         if meta.get("layout") != 7:
             raise self.fail(f"{what} is sparse or oddly laid out; supported: dense tensors")
         return {
@@ -464,9 +452,7 @@ class _Reader:
     def config(self, member: str, prefix: str) -> dict[str, Any]:
         """Where each weight (or constant) lies. Members are raw numbers, never pickles."""
         entries = self.obj(self.get(self.document(member), "config", member), member)
-        return {
-            "config": {self.path(key, "weight"): self._payload(v, key, prefix) for key, v in entries.items()}
-        }
+        return {"config": {self.path(key, "weight"): self._payload(v, key, prefix) for key, v in entries.items()}}
 
     def _payload(self, value: Any, key: str, prefix: str) -> dict[str, Any]:
         entry = self.obj(value, key)
@@ -508,9 +494,7 @@ class _Reader:
             "opset_version": {"aten": self._opset(document)},
             "range_constraints": {},
             "schema_version": {"major": SCHEMA_MAJOR, "minor": 0},
-            "verifiers": [
-                v for v in self.items(document.get("verifiers", []), "verifiers") if v in _VERIFIERS
-            ],
+            "verifiers": [v for v in self.items(document.get("verifiers", []), "verifiers") if v in _VERIFIERS],
             "torch_version": "2.13.0",
             "guards_code": [],  # Python source that ExportedProgram.module() would compile
         }
@@ -518,9 +502,7 @@ class _Reader:
     def _check_versions(self, document: dict[str, Any]) -> None:
         major = self.obj(document.get("schema_version"), "schema_version").get("major")
         if major != SCHEMA_MAJOR:
-            raise self.fail(
-                f"export schema {_show(major)}, supported: {SCHEMA_MAJOR}; export with torch 2.13"
-            )
+            raise self.fail(f"export schema {_show(major)}, supported: {SCHEMA_MAJOR}; export with torch 2.13")
         if document.get("range_constraints"):
             raise self.fail("shapes are dynamic, which is not supported; export without dynamic_shapes")
 
@@ -538,8 +520,7 @@ class _Reader:
             "outputs": [self.tensor_only(v, "program output") for v in outputs],
             "nodes": [self.node(self.obj(node, "node")) for node in nodes],
             "tensor_values": {
-                self.identifier(key, "tensor"): self.tensor_meta(v, f"tensor {_show(key)}")
-                for key, v in values.items()
+                self.identifier(key, "tensor"): self.tensor_meta(v, f"tensor {_show(key)}") for key, v in values.items()
             },
             "sym_int_values": {},
             "sym_bool_values": {},
@@ -565,9 +546,7 @@ class _Reader:
         name = node.get("name")
         return {
             "target": target,
-            "inputs": [
-                self.named_argument(self.obj(v, "argument")) for v in self.items(node.get("inputs"), "inputs")
-            ],
+            "inputs": [self.named_argument(self.obj(v, "argument")) for v in self.items(node.get("inputs"), "inputs")],
             "outputs": [self.output(v) for v in self.items(node.get("outputs"), "outputs")],
             "metadata": metadata,
             "is_hop_single_tensor_return": None,
@@ -653,9 +632,7 @@ class _Reader:
         """Only the root entry (how the whole network is called); submodules' are not needed."""
         for entry in self.items(module.get("module_call_graph"), "module_call_graph"):
             if self.obj(entry, "module_call_graph").get("fqn") == "" and entry.get("signature"):
-                return [
-                    {"fqn": "", "signature": self.call_signature(self.obj(entry["signature"], "signature"))}
-                ]
+                return [{"fqn": "", "signature": self.call_signature(self.obj(entry["signature"], "signature"))}]
         raise self.fail("the program does not say how it is called")
 
     def call_signature(self, value: dict[str, Any]) -> dict[str, Any]:
@@ -738,11 +715,7 @@ def user_line(stack_trace: Any) -> str:
     if not isinstance(stack_trace, str):
         return ""
     frames = re.findall(r'File "([^"\n]+)", line (\d{1,9}), in', stack_trace)
-    own = [
-        f
-        for f in frames
-        if not re.search(r"[/\\]torch[/\\](nn|_|utils|fx|export|functional|overrides)", f[0])
-    ]
+    own = [f for f in frames if not re.search(r"[/\\]torch[/\\](nn|_|utils|fx|export|functional|overrides)", f[0])]
     if not own:
         return ""
     file, number = own[-1]
@@ -756,9 +729,7 @@ def _op_message(target: Any, node: dict[str, Any], metadata: dict[str, str]) -> 
     for entry in metadata.get("nn_module_stack", "").split(";"):
         path, kind = [*entry.split(","), "", "", ""][1:3]
     details = [d for d in (kind.rpartition(".")[2], metadata.get("stack_trace") and _line_of(metadata)) if d]
-    place = (
-        f"{path or _show(node.get('name'))} ({', '.join(details)})" if details else _show(node.get("name"))
-    )
+    place = f"{path or _show(node.get('name'))} ({', '.join(details)})" if details else _show(node.get("name"))
     return f"{place}: {short} is not supported; supported: plain torch.ops.aten layers"
 
 

@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,6 +25,9 @@ from cpcc.plan.plan import Plan, make_plan
 from cpcc.project import emit_project
 from cpcc.quantize import quantize
 from cpcc.targets import Target
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
 
 STACK_RESERVE = 2048  # bytes of RAM left for the stack and the application's own data
 
@@ -63,7 +67,9 @@ def default_name(model: Path) -> str:
 def check_name(name: str) -> str:
     """`name` itself. Raises `UsageError` where it cannot be a folder's and a C prefix's source."""
     if not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,63}", name):
-        raise UsageError(f"name {name!r}: use 1 to 64 letters, digits, '-', '_' or '.', beginning with a letter or digit")
+        raise UsageError(
+            f"name {name!r}: use 1 to 64 letters, digits, '-', '_' or '.', beginning with a letter or digit"
+        )
     return name
 
 
@@ -84,7 +90,7 @@ def decision_rule(model: Model, settings: BuildSettings, logits: int) -> Decisio
     return Decision(classes.index(positive), 1, 0, threshold, 1.0, positive)
 
 
-def float_scores(program: object, rule: Decision, scaled: np.ndarray) -> np.ndarray:
+def float_scores(program: ExportedProgram, rule: Decision, scaled: np.ndarray) -> np.ndarray:
     """(n,) float scores of scaled samples (n, ...) in the model's layout, on the rule's scale."""
     logits = run_program(program, scaled)
     if logits.shape[1] == 1:

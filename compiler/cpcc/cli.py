@@ -29,21 +29,43 @@ def cli() -> None:
 @click.argument("net")
 @click.option("--data", type=MODEL, required=True, help="Training data, .npz with x, y and optionally group.")
 @click.option("--positive", type=int, required=True, help="Label of the important class.")
-@click.option("--keep", type=click.FloatRange(0, 1, min_open=True), default=0.1, show_default=True,
-              help="Fraction of the weights to keep.")
+@click.option(
+    "--keep",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.1,
+    show_default=True,
+    help="Fraction of the weights to keep.",
+)
 @click.option("-o", "--output", type=MODEL, default=None, help="Model file.  [default: build/<net>.pt]")
 @click.option("--loss", type=click.Choice(["hybrid", "bce"]), default="hybrid", show_default=True)
-@click.option("--rank", type=click.Choice(["max", "pairwise"]), default="max", show_default=True,
-              help="Ranking term: the paper's hinge on the highest negative, or all pairs with a margin.")
-@click.option("--score", type=click.Choice(["magnitude", "magnitude_increase"]), default="magnitude",
-              show_default=True, help="Which weights go first: the smallest, or those that grew least.")
-@click.option("--scope", type=click.Choice(["global", "layer"]), default="global", show_default=True,
-              help="One cut over all layers, or the same fraction of each.")
+@click.option(
+    "--rank",
+    type=click.Choice(["max", "pairwise"]),
+    default="max",
+    show_default=True,
+    help="Ranking term: the paper's hinge on the highest negative, or all pairs with a margin.",
+)
+@click.option(
+    "--score",
+    type=click.Choice(["magnitude", "magnitude_increase"]),
+    default="magnitude",
+    show_default=True,
+    help="Which weights go first: the smallest, or those that grew least.",
+)
+@click.option(
+    "--scope",
+    type=click.Choice(["global", "layer"]),
+    default="global",
+    show_default=True,
+    help="One cut over all layers, or the same fraction of each.",
+)
 @click.option("--rewind", default="lr", show_default=True, help="init, epoch:K, or lr (weights kept).")
 @click.option("--epochs", type=click.IntRange(1), default=None, help="Of the first training.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--quiet", is_flag=True, help="No progress bars.")
-def prune(net: str, data: Path, positive: int, keep: float, output: Path | None, quiet: bool, **options: object) -> None:
+def prune(
+    net: str, data: Path, positive: int, keep: float, output: Path | None, quiet: bool, **options: object
+) -> None:
     """Train NET and prune it class-dependently into a model file.
 
     NET is path/to/file.py:callable returning an nn.Module, or a named net: mlp, cnn3, lenet5, dscnn.
@@ -59,11 +81,22 @@ def prune(net: str, data: Path, positive: int, keep: float, output: Path | None,
 @click.option("--calibrate", type=MODEL, default=None, help="Samples for the quantizer, .npz with x and, better, y.")
 @click.option("--name", default=None, help="Name of the library.  [default: the model file's]")
 @click.option("--positive", type=int, default=None, help="Label of the important class, over the model file's.")
-@click.option("--threshold", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=None,
-              help="Probability from which a sample is positive, over the model file's rule.")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=None,
+    help="Probability from which a sample is positive, over the model file's rule.",
+)
 @click.option("-o", "--output", type=MODEL, default=None, help="Folder.  [default: build/<name>]")
-def build(model: Path, target: str, calibrate: Path | None, name: str | None, positive: int | None,
-          threshold: float | None, output: Path | None) -> None:
+def build(
+    model: Path,
+    target: str,
+    calibrate: Path | None,
+    name: str | None,
+    positive: int | None,
+    threshold: float | None,
+    output: Path | None,
+) -> None:
     """Compile MODEL to a PlatformIO project with fixed-point C."""
     from cpcc import commands
 
@@ -82,8 +115,13 @@ def _executors(context: click.Context, parameter: click.Parameter, value: str) -
 @click.argument("folder", type=MODEL)
 @click.option("--data", type=MODEL, required=True, help="Test data, .npz with x and y.")
 @click.option("--on", "executors", default=",".join(EXECUTORS), show_default=True, callback=_executors)
-@click.option("--allow-fn", type=click.IntRange(0), default=0, show_default=True,
-              help="Misses that the fixed-point model may add.")
+@click.option(
+    "--allow-fn",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Misses that the fixed-point model may add.",
+)
 @click.option("--json", "json_path", type=MODEL, default=None, help="Write the report here, also on exit 6.")
 def verify(folder: Path, data: Path, executors: tuple[str, ...], allow_fn: int, json_path: Path | None) -> None:
     """Prove that the build in FOLDER equals its reference everywhere and misses no more than the float model."""
@@ -194,11 +232,14 @@ def _run() -> int:
     except CpccError as error:
         print(f"cpcc: error: {error}", file=sys.stderr)
         return error.exit_code
-    except Exception as error:  # noqa: BLE001 - exit code 1 is the contract for our own defects
+    except Exception as error:
         if os.environ.get("CPCC_TRACEBACK"):
             raise
-        print(f"cpcc: internal error: {type(error).__name__}: {error} (this is a defect of cpcc; "
-              "run again with CPCC_TRACEBACK=1 and report it)", file=sys.stderr)
+        print(
+            f"cpcc: internal error: {type(error).__name__}: {error} (this is a defect of cpcc; "
+            "run again with CPCC_TRACEBACK=1 and report it)",
+            file=sys.stderr,
+        )
         return 1
     return 0
 

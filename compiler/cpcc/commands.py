@@ -45,7 +45,9 @@ def _progress(what: str, total: int) -> Iterator[Any]:
         yield lambda done: bar.update(task, completed=done)
 
 
-def prune(net: str, data: Path, positive: int, keep: float, output: Path | None, quiet: bool, options: dict[str, Any]) -> None:
+def prune(
+    net: str, data: Path, positive: int, keep: float, output: Path | None, quiet: bool, options: dict[str, Any]
+) -> None:
     from cpcc import report
     from cpcc.data import load_dataset
     from cpcc.training import prune_to_file, settings_from
@@ -117,7 +119,10 @@ def make_executors(build_folder: Any, names: tuple[str, ...]) -> list[Any]:
 def _warn_of_changes(build_folder: Any) -> None:
     for path in build_folder.changed_files():
         if not path.startswith("src/"):
-            click.echo(f"cpcc: warning: {build_folder.path / path} was changed since the build; verifying what is there", err=True)
+            click.echo(
+                f"cpcc: warning: {build_folder.path / path} was changed since the build; verifying what is there",
+                err=True,
+            )
 
 
 def run_verify(folder: Path, x: np.ndarray, y: np.ndarray | None, names: tuple[str, ...], allow_fn: int) -> Any:
@@ -178,7 +183,7 @@ def _load_npy(path: Path) -> np.ndarray:
 def run(folder: Path, input_path: Path, output: Path, executor: str, raw: bool) -> None:
     import io
 
-    from cpcc.detector import check_raw, to_channels_last, to_model_layout
+    from cpcc.detector import check_raw, output_type, to_channels_last, to_model_layout
     from cpcc.folder import open_build
 
     opened = open_build(folder)
@@ -187,7 +192,9 @@ def run(folder: Path, input_path: Path, output: Path, executor: str, raw: bool) 
     if executor == "arm" and opened.plan.target.name == "host":
         raise UsageError(f"{folder}: built for the host; there is no ARM binary to run")
     if raw and (samples.dtype != np.int8 or samples.shape[1:] != spec.shape):
-        raise DataError(f"{input_path}: {samples.dtype.name} {samples.shape}; --raw expects int8 (n, {', '.join(map(str, spec.shape))})")
+        raise DataError(
+            f"{input_path}: {samples.dtype.name} {samples.shape}; --raw expects int8 (n, {', '.join(map(str, spec.shape))})"
+        )
     if not raw:
         check_raw(spec, samples)
     if not len(samples):
@@ -196,7 +203,7 @@ def run(folder: Path, input_path: Path, output: Path, executor: str, raw: bool) 
     trace = chosen.run(np.ascontiguousarray(to_channels_last(samples)) if raw else samples, quantized=raw)
     result = to_model_layout(trace.output)
     if not raw:
-        result = opened.detector.graph.output.type.dequantize(result).astype(np.float32)
+        result = output_type(opened.detector.graph).dequantize(result).astype(np.float32)
     buffer = io.BytesIO()
     np.save(buffer, result)
     write_atomically(output, buffer.getvalue())
@@ -212,7 +219,9 @@ def profile_of(folder: Path) -> Any:
 
     opened = open_build(folder)
     if not opened.plan.target.core.unicorn_model:
-        raise ToolMissingError(f"{opened.plan.target.name}: instruction counts need a core that unicorn emulates; build for another --target")
+        raise ToolMissingError(
+            f"{opened.plan.target.name}: instruction counts need a core that unicorn emulates; build for another --target"
+        )
     image = artifacts.arm_image(opened.plan, artifacts.library_on_disk(opened), artifacts.pristine_main(opened))
     executor = ArmExecutor(opened.plan, opened.detector, opened.manifest.name, image)
     return measure(opened, executor, artifacts.image_sizes(image))
@@ -251,7 +260,10 @@ def targets() -> None:
     from cpcc.report import table
     from cpcc.targets import TARGETS
 
-    rows = [(t.name, t.core.name, f"{t.flash_bytes // 1024:,}", f"{t.ram_bytes // 1024:,}", t.pio_board or "-") for t in TARGETS.values()]
+    rows = [
+        (t.name, t.core.name, f"{t.flash_bytes // 1024:,}", f"{t.ram_bytes // 1024:,}", t.pio_board or "-")
+        for t in TARGETS.values()
+    ]
     click.echo(table(("target", "core", "flash KiB", "RAM KiB", "PlatformIO board"), rows))
 
 

@@ -206,9 +206,7 @@ class Scaling:
         return scaled.astype(np.float32, copy=False)
 
 
-def split(
-    dataset: Dataset, seed: int, positive: int = 1, validation: float = 0.2, calibration: float = 0.1
-) -> Splits:
+def split(dataset: Dataset, seed: int, positive: int = 1, validation: float = 0.2, calibration: float = 0.1) -> Splits:
     """Random split, stratified by label; a group is never on two sides.
 
     DataError when a side has no sample of the important class `positive`, or nothing but it.
@@ -236,9 +234,7 @@ def _stratified(labels: Indices, fractions: Array, random: np.random.Generator) 
     return side
 
 
-def _stratified_groups(
-    labels: Indices, group: Indices, fractions: Array, random: np.random.Generator
-) -> Indices:
+def _stratified_groups(labels: Indices, group: Indices, fractions: Array, random: np.random.Generator) -> Indices:
     """Side (n,) of every sample: groups, largest first, each to the side that then misses its share least."""
     classes, numbers = np.unique(labels, return_inverse=True)
     counts = np.zeros((int(group.max()) + 1, len(classes)))

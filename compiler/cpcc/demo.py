@@ -58,8 +58,10 @@ def run_demo(output: Path, seed: int, target: str) -> None:
     folder = output / "project"
     check_output(folder)
     train, test = demo_data(seed)
-    click.echo(f"Breast Cancer Wisconsin: {len(train.x)} training samples, {len(test.x)} test samples, "
-               f"{int((test.labels() == 1).sum())} of them malignant (the important class); seed {seed}")
+    click.echo(
+        f"Breast Cancer Wisconsin: {len(train.x)} training samples, {len(test.x)} test samples, "
+        f"{int((test.labels() == 1).sum())} of them malignant (the important class); seed {seed}"
+    )
     result = prune_to_file("mlp", train, replace(SETTINGS, seed=seed), output / "model.pt", progress=True)
     commands.write_atomically(output / "test.npz", _npz(test))
     built = build(output / "model.pt", BuildSettings(chosen, "demo"), None, folder)

@@ -60,7 +60,9 @@ def read_manifest(out: Path) -> Manifest | None:
     except (ValueError, TypeError) as error:
         raise UsageError(f"{path}: damaged ({error}); remove the folder and build again") from error
     if manifest.format != FORMAT:
-        raise UsageError(f"{path}: format {manifest.format}, this cpcc reads {FORMAT}; remove the folder and build again")
+        raise UsageError(
+            f"{path}: format {manifest.format}, this cpcc reads {FORMAT}; remove the folder and build again"
+        )
     return manifest
 
 
@@ -166,6 +168,8 @@ def open_build(path: Path) -> BuildFolder:
     """The build folder at `path`. Raises `UsageError` where it is not one."""
     manifest = read_manifest(path) if path.is_dir() else None
     if manifest is None:
-        raise UsageError(f"{path}: not a build folder of cpcc (no {MANIFEST}); make one with: cpcc build model.pt -o {path}")
+        raise UsageError(
+            f"{path}: not a build folder of cpcc (no {MANIFEST}); make one with: cpcc build model.pt -o {path}"
+        )
     detector = load_detector(path / STATE / "detector.npz")
     return BuildFolder(path, manifest, detector, make_plan(detector.graph, find_target(manifest.target)))

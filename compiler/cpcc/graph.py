@@ -123,9 +123,7 @@ def validate(graph: Graph, kind: type[Float32] | type[Int8]) -> Graph:
             raise ModelError(f"{node.name}: tensor {node.output} is computed twice")
         inferred = op.infer_shape(node.params, *(t.shape for t in graph.input_tensors(node)))
         if inferred != graph.output_tensor(node).shape:
-            raise ModelError(
-                f"{node.name}: shape {graph.output_tensor(node).shape} declared, {inferred} computed"
-            )
+            raise ModelError(f"{node.name}: shape {graph.output_tensor(node).shape} declared, {inferred} computed")
         op.check(node, graph)
         defined.add(node.output)
     for name in graph.outputs:

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binomtest  # type: ignore[import-untyped]
-from sklearn.metrics import roc_auc_score, roc_curve  # type: ignore[import-untyped]
+from scipy.stats import binomtest
+from sklearn.metrics import roc_auc_score, roc_curve
 
 Array = npt.NDArray[Any]
 

@@ -124,9 +124,7 @@ def load_model(path: str | Path) -> Model:
     loaded = load_programs(path)
     if "model" not in loaded.programs:
         names = ", ".join(sorted(loaded.programs))
-        raise ModelError(
-            f"{path}: no program is named model (found {names}); write it with torch.export.save"
-        )
+        raise ModelError(f"{path}: no program is named model (found {names}); write it with torch.export.save")
     return Model(
         program=loaded.programs["model"],
         dense=loaded.programs.get("dense"),
@@ -156,8 +154,7 @@ def export_module(module: torch.nn.Module, input_shape: tuple[int, ...]) -> Expo
             return torch.export.export(module, (torch.zeros(1, *input_shape),))
     except (*_EXPORT_ERRORS, torch._dynamo.exc.TorchDynamoException) as error:
         raise ModelError(
-            f"{type(module).__name__} cannot be exported for input shape {_shape(input_shape)}: "
-            f"{_first_line(error)}"
+            f"{type(module).__name__} cannot be exported for input shape {_shape(input_shape)}: {_first_line(error)}"
         ) from None
     finally:
         for part, flag in training.items():
@@ -189,9 +186,7 @@ def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
 
     path = Path(path)
     if not path.is_file():
-        raise ModelError(
-            f"{path}: {'is a folder' if path.is_dir() else 'no such file'}; expected a state_dict"
-        )
+        raise ModelError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}; expected a state_dict")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, TypeError, OSError):
@@ -212,9 +207,7 @@ def _check_state(module: torch.nn.Module, state: dict[str, torch.Tensor], path: 
         if names:
             some = ", ".join(sorted(names)[:3]) + (", …" if len(names) > 3 else "")
             net = type(module).__name__
-            raise ModelError(
-                f"{path}: {len(names)} {what} weights for {net} ({some}); is NET the right network?"
-            )
+            raise ModelError(f"{path}: {len(names)} {what} weights for {net} ({some}); is NET the right network?")
     for name, tensor in state.items():
         if tensor.shape != wanted[name].shape:
             expected, actual = tuple(wanted[name].shape), tuple(tensor.shape)
@@ -249,9 +242,7 @@ def run_program(program: ExportedProgram, x_scaled: np.ndarray) -> np.ndarray:
 def input_shape(program: ExportedProgram) -> tuple[int, ...]:
     """Shape of one sample. Raises `ModelError` unless there is one input with batch 1."""
     names = program.graph_signature.user_inputs
-    shapes = [
-        tuple(n.meta["val"].shape) for n in program.graph.nodes if n.name in names and n.op == "placeholder"
-    ]
+    shapes = [tuple(n.meta["val"].shape) for n in program.graph.nodes if n.name in names and n.op == "placeholder"]
     if len(shapes) != 1 or not shapes[0] or shapes[0][0] != 1:
         raise ModelError(f"input shapes {shapes} are not supported; supported: one input with batch size 1")
     return shapes[0][1:]
@@ -286,9 +277,7 @@ def _meta_from(values: dict[str, Any], place: str) -> ModelMeta:
     defaults = asdict(ModelMeta())
     if set(values) != set(defaults):
         odd = sorted(set(values) ^ set(defaults))
-        raise ModelError(
-            f"{place}: missing or unknown {', '.join(map(str, odd))[:100]}; make the model again"
-        )
+        raise ModelError(f"{place}: missing or unknown {', '.join(map(str, odd))[:100]}; make the model again")
     checked = {f.name: _check_field(f.name, str(f.type), values[f.name], place) for f in fields(ModelMeta)}
     meta = ModelMeta(**checked)
     if meta.input_dtype not in INPUT_DTYPES or len(meta.scaling_mean) != len(meta.scaling_std):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from cpcc.build import BuildResult
+from cpcc.graph import Float32, Graph
 from cpcc.metrics import Evaluation
 from cpcc.model_file import Model
-from cpcc.graph import Float32, Graph
 from cpcc.ops import op_of
 from cpcc.profile import Profile
 from cpcc.prune.api import PruneResult
@@ -125,7 +125,10 @@ def pruning_summary(result: PruneResult) -> str:
         mark = "collapsed" if it.collapsed else ""
         rows.append((it.arm, str(it.index), percent(it.remaining), str(it.best_epoch), str(v.fn), str(v.fp), auc, mark))
     header = ("arm", "iteration", "kept", "best epoch", "FN", "FP", "AUC", "")
-    lines = [table(header, rows), f"validation split, each at its own threshold; the model's threshold is {result.threshold:.4f}"]
+    lines = [
+        table(header, rows),
+        f"validation split, each at its own threshold; the model's threshold is {result.threshold:.4f}",
+    ]
     stops = (("class-dependent", result.stopped), ("class-blind", result.baseline_stopped))
     return "\n".join(lines + [f"{arm} arm stopped: {why}" for arm, why in stops if why])
 
@@ -138,7 +141,9 @@ def graph_table(graph: Graph) -> str:
         weights = [getattr(node.params, name) for name in op.weights]
         total, kept = sum(w.size for w in weights), sum(int((w != 0).sum()) for w in weights)
         shape = "x".join(map(str, graph.output_tensor(node).shape))
-        rows.append((node.name, op.name, shape, f"{total:,}" if total else "-", percent(kept / total) if total else "-"))
+        rows.append(
+            (node.name, op.name, shape, f"{total:,}" if total else "-", percent(kept / total) if total else "-")
+        )
     return table(("layer", "op", "output", "weights", "kept"), rows)
 
 

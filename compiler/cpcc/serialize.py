@@ -64,7 +64,7 @@ def dump_detector(detector: Detector) -> bytes:
     text = json.dumps({"format": FORMAT, "detector": _encode(detector, keep)}, sort_keys=True)
     buffer = io.BytesIO()
     tree = np.frombuffer(text.encode(), np.uint8)
-    np.savez(buffer, allow_pickle=False, tree=tree, **arrays)  # type: ignore[arg-type]
+    np.savez(buffer, allow_pickle=False, tree=tree, **arrays)
     return buffer.getvalue()
 
 

@@ -41,21 +41,58 @@ class Target:
 
 _DSP = frozenset({"dsp"})
 
-M0PLUS = Core("cortex-m0plus", "thumb-freestanding-eabi", "cortex_m0plus",
-              ("-mcpu=cortex-m0plus", "-mthumb", "-mfloat-abi=soft"), "UC_CPU_ARM_CORTEX_M0", "microbit")
-M3 = Core("cortex-m3", "thumb-freestanding-eabi", "cortex_m3",
-          ("-mcpu=cortex-m3", "-mthumb", "-mfloat-abi=soft"), "UC_CPU_ARM_CORTEX_M3", "mps2-an385")
-M4 = Core("cortex-m4", "thumb-freestanding-eabihf", "cortex_m4+vfp4d16sp",
-          ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"),
-          "UC_CPU_ARM_CORTEX_M4", "mps2-an386", _DSP)
-M7 = Core("cortex-m7", "thumb-freestanding-eabihf", "cortex_m7+fp_armv8d16sp",
-          ("-mcpu=cortex-m7", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16"),
-          "UC_CPU_ARM_CORTEX_M7", "mps2-an500", _DSP)
-M33 = Core("cortex-m33", "thumb-freestanding-eabihf", "cortex_m33+dsp+fp_armv8d16sp",
-           ("-mcpu=cortex-m33", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16"),
-           "UC_CPU_ARM_CORTEX_M33", "mps2-an505", _DSP)
-M55 = Core("cortex-m55", "thumb-freestanding-eabihf", "cortex_m55+mve_fp",
-           ("-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard"), "", "mps3-an547", _DSP | {"mve"})
+M0PLUS = Core(
+    "cortex-m0plus",
+    "thumb-freestanding-eabi",
+    "cortex_m0plus",
+    ("-mcpu=cortex-m0plus", "-mthumb", "-mfloat-abi=soft"),
+    "UC_CPU_ARM_CORTEX_M0",
+    "microbit",
+)
+M3 = Core(
+    "cortex-m3",
+    "thumb-freestanding-eabi",
+    "cortex_m3",
+    ("-mcpu=cortex-m3", "-mthumb", "-mfloat-abi=soft"),
+    "UC_CPU_ARM_CORTEX_M3",
+    "mps2-an385",
+)
+M4 = Core(
+    "cortex-m4",
+    "thumb-freestanding-eabihf",
+    "cortex_m4+vfp4d16sp",
+    ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"),
+    "UC_CPU_ARM_CORTEX_M4",
+    "mps2-an386",
+    _DSP,
+)
+M7 = Core(
+    "cortex-m7",
+    "thumb-freestanding-eabihf",
+    "cortex_m7+fp_armv8d16sp",
+    ("-mcpu=cortex-m7", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16"),
+    "UC_CPU_ARM_CORTEX_M7",
+    "mps2-an500",
+    _DSP,
+)
+M33 = Core(
+    "cortex-m33",
+    "thumb-freestanding-eabihf",
+    "cortex_m33+dsp+fp_armv8d16sp",
+    ("-mcpu=cortex-m33", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16"),
+    "UC_CPU_ARM_CORTEX_M33",
+    "mps2-an505",
+    _DSP,
+)
+M55 = Core(
+    "cortex-m55",
+    "thumb-freestanding-eabihf",
+    "cortex_m55+mve_fp",
+    ("-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard"),
+    "",
+    "mps3-an547",
+    _DSP | {"mve"},
+)
 HOST = Core("host", "", "", (), "", "")
 
 KIB = 1024
@@ -69,18 +106,35 @@ def _generic(core: Core, description: str) -> Target:
 TARGETS: dict[str, Target] = {
     target.name: target
     for target in (
-        Target("stm32", M4, 0x0800_0000, 512 * KIB, 0x2000_0000, 128 * KIB, "nucleo_f446re",
-               "ST Nucleo-F446RE: Cortex-M4F, 512 KiB flash, 128 KiB RAM"),
-        Target("stm32f103", M3, 0x0800_0000, 64 * KIB, 0x2000_0000, 20 * KIB, "bluepill_f103c8",
-               "Blue Pill STM32F103C8: Cortex-M3, 64 KiB flash, 20 KiB RAM"),
+        Target(
+            "stm32",
+            M4,
+            0x0800_0000,
+            512 * KIB,
+            0x2000_0000,
+            128 * KIB,
+            "nucleo_f446re",
+            "ST Nucleo-F446RE: Cortex-M4F, 512 KiB flash, 128 KiB RAM",
+        ),
+        Target(
+            "stm32f103",
+            M3,
+            0x0800_0000,
+            64 * KIB,
+            0x2000_0000,
+            20 * KIB,
+            "bluepill_f103c8",
+            "Blue Pill STM32F103C8: Cortex-M3, 64 KiB flash, 20 KiB RAM",
+        ),
         _generic(M0PLUS, "Cortex-M0+ (no hardware divide, no DSP)"),
         _generic(M3, "Cortex-M3"),
         _generic(M4, "Cortex-M4F with DSP extension"),
         _generic(M7, "Cortex-M7 with single-precision FPU"),
         _generic(M33, "Cortex-M33 with DSP extension and FPU"),
         _generic(M55, "Cortex-M55 with Helium (runs on QEMU)"),
-        Target("host", HOST, 0, 1024 * 1024 * KIB, 0, 1024 * 1024 * KIB, "",
-               "this machine (portable C, for simulation)"),
+        Target(
+            "host", HOST, 0, 1024 * 1024 * KIB, 0, 1024 * 1024 * KIB, "", "this machine (portable C, for simulation)"
+        ),
     )
 }
 

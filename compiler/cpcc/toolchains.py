@@ -23,7 +23,13 @@ from cpcc.targets import Core
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic")
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
 FREESTANDING = ("-ffreestanding", "-fomit-frame-pointer", "-ffunction-sections", "-fdata-sections", "-ffp-contract=off")
-ZIG_ONLY = ("-fno-unroll-loops", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-fno-sanitize=undefined", "-g0")
+ZIG_ONLY = (
+    "-fno-unroll-loops",
+    "-fno-unwind-tables",
+    "-fno-asynchronous-unwind-tables",
+    "-fno-sanitize=undefined",
+    "-g0",
+)
 
 
 class CompileError(CpccError):
@@ -112,7 +118,9 @@ def _key(parts: list[str]) -> str:
 def _call(command: list[str], folder: Path) -> None:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines() or ["no message"]
+        lines = (
+            [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines() or ["no message"]
+        )
         raise CompileError(f"{Path(command[0]).name}: {lines[0]}")
 
 

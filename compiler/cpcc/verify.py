@@ -7,7 +7,7 @@ data given. The step from float to fixed point is statistical (McNemar's exact t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -116,7 +116,9 @@ def _first_unequal(expected: np.ndarray, actual: np.ndarray) -> tuple[int, ...] 
     return tuple(int(i) for i in unequal[0]) if len(unequal) else None
 
 
-def first_difference(executor: str, names: dict[str, str], expected: Trace, actual: Trace, offset: int) -> Difference | None:
+def first_difference(
+    executor: str, names: dict[str, str], expected: Trace, actual: Trace, offset: int
+) -> Difference | None:
     """The first differing value in execution order: nodes one by one, then the uninterrupted run, then the score.
 
     `names` maps tensors to the nodes that compute them; `offset` is the index of the batch's first sample."""
@@ -155,13 +157,12 @@ def _compare(
     return difference, np.concatenate(scores), compared
 
 
-def extra_misses(
-    positive: np.ndarray, floats: FloatScores, fixed: np.ndarray, decision: Decision
-) -> list[Miss]:
+def extra_misses(positive: np.ndarray, floats: FloatScores, fixed: np.ndarray, decision: Decision) -> list[Miss]:
     """Positives found in float and missed in fixed point, nearest first."""
     lost = positive & (floats.pruned >= floats.pruned_threshold) & (fixed < decision.threshold)
     misses = [
-        Miss(int(i), float(floats.pruned[i]), int(fixed[i]), int(decision.threshold - fixed[i])) for i in np.flatnonzero(lost)
+        Miss(int(i), float(floats.pruned[i]), int(fixed[i]), int(decision.threshold - fixed[i]))
+        for i in np.flatnonzero(lost)
     ]
     return sorted(misses, key=lambda miss: miss.steps)
 
@@ -194,17 +195,18 @@ def verify(
     check_raw(build.detector.input, raw)
     decision = build.detector.decision
     difference, fixed, compared = _compare(build, executors, raw, progress)
-    common = dict(samples=len(raw), executors=[e.name for e in executors], values_compared=compared,
-                  first_difference=difference, allow_fn=allow_fn)  # fmt: skip
+    equal = Report(
+        len(raw), [e.name for e in executors], compared, difference, None, None, None, [], None, None, allow_fn
+    )
     if positive is None:
-        return Report(**common, float_dense=None, float_pruned=None, fixed=None, extra_misses=[],
-                      mcnemar_p=None, margin_steps=None)  # type: ignore[arg-type]  # fmt: skip
+        return equal
     dense = None if floats.dense is None else evaluate(positive, floats.dense, floats.dense_threshold)
-    return Report(
-        **common, float_dense=dense,  # type: ignore[arg-type]
+    return replace(
+        equal,
+        float_dense=dense,
         float_pruned=evaluate(positive, floats.pruned, floats.pruned_threshold),
         fixed=evaluate(positive, fixed, decision.threshold),
         extra_misses=extra_misses(positive, floats, fixed, decision),
         mcnemar_p=_decision_flips(floats, fixed, decision, positive),
         margin_steps=margin(positive, fixed, decision.threshold),
-    )  # fmt: skip
+    )

@@ -3,6 +3,6 @@
 from platformio.public import PlatformBase
 
 
-class Cpcc_armPlatform(PlatformBase):  # noqa: N801 - PlatformIO derives the class's name from the platform's
+class Cpcc_armPlatform(PlatformBase):
     def is_embedded(self):
         return True

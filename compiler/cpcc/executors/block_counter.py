@@ -49,8 +49,9 @@ class BlockCounter:
 
     def _hook(self) -> None:
         handle = ctypes.c_size_t()
-        uclib.uc_hook_add.argtypes = None  # variadic in C; unicorn's own wrapper passes only Python callbacks
-        status = uclib.uc_hook_add(
+        # Variadic in C, and unicorn's own wrapper passes only Python callbacks: a function object of our own.
+        hook_add = uclib["uc_hook_add"]
+        status = hook_add(
             self._uc._uch, ctypes.byref(handle), ctypes.c_int(UC_HOOK_BLOCK),
             ctypes.cast(_library().cpcc_on_block, ctypes.c_void_p), ctypes.byref(self._state),
             ctypes.c_uint64(1), ctypes.c_uint64(0),

@@ -36,7 +36,9 @@ def read_image(path: Path) -> Image:
     with path.open("rb") as file:
         elf = ELFFile(file)
         segments = tuple(
-            (s["p_paddr"], s["p_vaddr"], s.data()) for s in elf.iter_segments() if s["p_type"] == "PT_LOAD" and s["p_filesz"]
+            (s["p_paddr"], s["p_vaddr"], s.data())
+            for s in elf.iter_segments()
+            if s["p_type"] == "PT_LOAD" and s["p_filesz"]
         )
         allocated = [s for s in elf.iter_sections() if s["sh_flags"] & SHF_ALLOC]
         code = [s for s in allocated if s["sh_flags"] & SHF_EXECINSTR and s["sh_size"]]

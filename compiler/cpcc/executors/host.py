@@ -44,12 +44,18 @@ class HostExecutor:
     def _batch(self, samples: np.ndarray, quantized: bool, nodes: bool) -> Trace:
         try:
             done = subprocess.run(
-                [self._binary], input=request(samples, quantized, nodes), capture_output=True, timeout=SECONDS, check=False
+                [self._binary],
+                input=request(samples, quantized, nodes),
+                capture_output=True,
+                timeout=SECONDS,
+                check=False,
             )
         except subprocess.TimeoutExpired as error:
             raise VerificationError(f"host: no reply within {SECONDS} s; the generated C does not end") from error
         if done.returncode:
-            raise VerificationError(f"host: the generated C stopped with status {done.returncode}: {_reason(done.stderr)}")
+            raise VerificationError(
+                f"host: the generated C stopped with status {done.returncode}: {_reason(done.stderr)}"
+            )
         return parse_reply(done.stdout, len(samples), self._plan, nodes)
 
 

@@ -57,4 +57,6 @@ class QemuExecutor:
         except subprocess.TimeoutExpired as error:
             raise VerificationError(f"qemu: no reply within {SECONDS} s; the firmware does not end") from error
         if done.returncode:
-            raise VerificationError(f"qemu: status {done.returncode}: {(done.stderr.splitlines() or ['no message'])[-1]}")
+            raise VerificationError(
+                f"qemu: status {done.returncode}: {(done.stderr.splitlines() or ['no message'])[-1]}"
+            )

@@ -122,7 +122,12 @@ class UnicornCore:
             raise VerificationError(f"{what}: still running after {CALL_SECONDS} s; {self.registers()}")
 
     def registers(self) -> str:
-        named = (("pc", arm.UC_ARM_REG_PC), ("lr", arm.UC_ARM_REG_LR), ("sp", arm.UC_ARM_REG_SP), ("r0", arm.UC_ARM_REG_R0))
+        named = (
+            ("pc", arm.UC_ARM_REG_PC),
+            ("lr", arm.UC_ARM_REG_LR),
+            ("sp", arm.UC_ARM_REG_SP),
+            ("r0", arm.UC_ARM_REG_R0),
+        )
         return ", ".join(f"{name} {self.uc.reg_read(register):#010x}" for name, register in named)
 
     def paint_stack(self) -> None:

@@ -206,9 +206,7 @@ class _Importer:
         value = handler(self, node)
         declared = node.meta["val"][0] if isinstance(node.meta["val"], (tuple, list)) else node.meta["val"]
         if value.shape != tuple(declared.shape):
-            raise ModelError(
-                f"{_place(node)}: shape {tuple(declared.shape)} declared, {value.shape} computed"
-            )
+            raise ModelError(f"{_place(node)}: shape {tuple(declared.shape)} declared, {value.shape} computed")
         self.values[node.name] = value
 
     def fold_constant(self, node: torch.fx.Node) -> None:
@@ -407,9 +405,7 @@ def _conv_params(
     if groups == 1:
         return fp.Conv2d(to_float32(weight.transpose(0, 2, 3, 1), node.name), bias, stride, padding)
     if groups == channels == len(weight):
-        return fp.DepthwiseConv2d(
-            to_float32(weight[:, 0].transpose(1, 2, 0), node.name), bias, stride, padding
-        )
+        return fp.DepthwiseConv2d(to_float32(weight[:, 0].transpose(1, 2, 0), node.name), bias, stride, padding)
     supported = f"1, or {channels} with {channels} output channels (depthwise)"
     raise _limit(node, "groups", groups, supported)
 
@@ -519,9 +515,7 @@ def _windows(
 def _adaptive_avg_pool(importer: _Importer, node: torch.fx.Node) -> Value:
     value, (c, h, w) = importer.image(node)
     out = _pair(arguments(node)["output_size"])
-    rows, cols = (
-        tuple((i * size // n, -((i + 1) * size // -n)) for i in range(n)) for size, n in zip((h, w), out)
-    )
+    rows, cols = (tuple((i * size // n, -((i + 1) * size // -n)) for i in range(n)) for size, n in zip((h, w), out))
     divisors = tuple(tuple((r[1] - r[0]) * (s[1] - s[0]) for s in cols) for r in rows)
     return importer.emit(node, fp.AvgPool2d(rows, cols, divisors), value, (*value.shape[:-3], c, *out))
 

@@ -34,9 +34,7 @@ def infer_shape(params: float_params.DepthwiseConv2d | QDepthwiseConv2d, x: tupl
     return (*conv_output_size(x[0], x[1], (kh, kw), params.stride, params.padding), channels)
 
 
-def _correlate(
-    params: float_params.DepthwiseConv2d | QDepthwiseConv2d, x: np.ndarray, value: float
-) -> np.ndarray:
+def _correlate(params: float_params.DepthwiseConv2d | QDepthwiseConv2d, x: np.ndarray, value: float) -> np.ndarray:
     view = windows(pad(x, params.padding, value), params.weight.shape[:2], params.stride)
     return np.einsum("nijklc,klc->nijc", view, params.weight.astype(x.dtype))
 
@@ -50,9 +48,7 @@ def run_int8(params: QDepthwiseConv2d, x: np.ndarray) -> np.ndarray:
     return params.output.apply(_correlate(params, x.astype(np.int64), params.pad_value))
 
 
-def quantize(
-    params: float_params.DepthwiseConv2d, inputs: tuple[Int8, ...], output: Int8
-) -> QDepthwiseConv2d:
+def quantize(params: float_params.DepthwiseConv2d, inputs: tuple[Int8, ...], output: Int8) -> QDepthwiseConv2d:
     kh, kw, channels = params.weight.shape
     flat = params.weight.reshape(-1, channels).T
     w8, stage = quantize_affine(flat, params.bias, inputs[0], output, params.relu)
@@ -97,7 +93,10 @@ def sample(rng: np.random.Generator) -> tuple[float_params.DepthwiseConv2d, tupl
     stride = (int(rng.integers(1, 3)), int(rng.integers(1, 3)))
     top, bottom, left, right = (int(rng.integers(0, 2)) for _ in range(4))
     params = float_params.DepthwiseConv2d(
-        np.ascontiguousarray(per_channel.transpose(1, 2, 0)), bias, stride, (top, bottom, left, right),
+        np.ascontiguousarray(per_channel.transpose(1, 2, 0)),
+        bias,
+        stride,
+        (top, bottom, left, right),
         bool(rng.integers(2)),
     )
     return params, ((h, w, channels),)

@@ -56,14 +56,27 @@ def macs(params: QLinear, out_shape: tuple[int, ...]) -> tuple[int, int]:
 
 def pack_dense(node: Node, graph: Graph) -> Packed:
     weight = node.params.weight
-    return Packed({"in_features": weight.shape[1], "out_features": weight.shape[0], "weights": weight,
-                   **node.params.output.fields()})
+    return Packed(
+        {
+            "in_features": weight.shape[1],
+            "out_features": weight.shape[0],
+            "weights": weight,
+            **node.params.output.fields(),
+        }
+    )
 
 
 def pack_sparse(node: Node, graph: Graph) -> Packed:
     rows = pack_rows_delta8(node.params.weight)
-    return Packed({"out_features": node.params.weight.shape[0], "counts": rows.counts, "deltas": rows.deltas,
-                   "weights": rows.values, **node.params.output.fields()})
+    return Packed(
+        {
+            "out_features": node.params.weight.shape[0],
+            "counts": rows.counts,
+            "deltas": rows.deltas,
+            "weights": rows.values,
+            **node.params.output.fields(),
+        }
+    )
 
 
 # Instructions on the Cortex-M4 (zig -O2), fitted by `python bench/fit_costs.py`; see docs/performance.md.

@@ -47,9 +47,7 @@ def weight_scales(weight: np.ndarray, bias: np.ndarray, x: Int8) -> np.ndarray:
     return np.maximum(np.maximum(largest, for_bias), 2.0**-60)
 
 
-def quantize_affine(
-    weight: np.ndarray, bias: np.ndarray, x: Int8, y: Int8, relu: bool
-) -> tuple[np.ndarray, Output]:
+def quantize_affine(weight: np.ndarray, bias: np.ndarray, x: Int8, y: Int8, relu: bool) -> tuple[np.ndarray, Output]:
     """int8 weights (out, k) and the output stage for float weights (out, k) and bias (out,).
 
     A zero weight stays exactly 0. Source: TFLite 8-bit quantization specification (per-axis symmetric weights)."""

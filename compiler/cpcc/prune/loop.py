@@ -217,8 +217,7 @@ class Arm:
         judged = {name: self._judged(side) for name, side in self.sides.items()}
         threshold = choose_threshold(*judged["validation"], self.settings.fn_cost)
         at_zero, at_threshold = (
-            {name: evaluate(y, scores, value) for name, (y, scores) in judged.items()}
-            for value in (0.0, threshold)
+            {name: evaluate(y, scores, value) for name, (y, scores) in judged.items()} for value in (0.0, threshold)
         )
         self.iterations.append(
             Iteration(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from cpcc.plan.plan import Plan
 from cpcc.serialize import dump_detector
 from cpcc.toolchains import Toolchain, build_program, gcc_cross, host_cc, zig_cross
 
+MEASURABLE_FLASH = 16 * 2**20
 CROSS = {"zig": zig_cross, "gcc": gcc_cross}
 
 
@@ -27,8 +28,10 @@ class Sizes:
 
 
 def linker_script(plan: Plan, patterns: list[str]) -> str:
-    """The target's linker script; `patterns` pick the model library's objects."""
-    return render("linker.ld.j2", {"target": plan.target, "model_objects": patterns})
+    """The target's linker script; `patterns` pick the model library's objects. Its flash is roomy, so that an image
+    too large can be measured and refused with a message that names the layers; the project's own script is strict."""
+    roomy = replace(plan.target, flash_bytes=max(plan.target.flash_bytes, MEASURABLE_FLASH))
+    return render("linker.ld.j2", {"target": roomy, "model_objects": patterns})
 
 
 def _objects(library: dict[str, str]) -> list[str]:

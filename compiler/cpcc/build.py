@@ -143,10 +143,11 @@ def build(
     model = load_model(model_path)
     detector = compile_detector(model, settings, calibration)
     plan = make_plan(detector.graph, settings.target, settings.policy)
+    check_ram(plan, settings.name)
     project = emit_project(plan, detector, settings.name, calibration_samples(model, calibration)[0])
     library = emit_library(plan, detector, settings.name)
     sizes = artifacts.measure(plan, detector, settings.name, library, project["src/main.c"])
-    check_fit(plan, settings.name, sizes)
+    check_flash(plan, settings.name, sizes)
     files = {path: text.encode() for path, text in project.items()}
     provenance = {
         "model_sha256": sha256(model_path.read_bytes()), "command": command, "toolchains": artifacts.versions(plan),
@@ -157,22 +158,24 @@ def build(
     return BuildResult(out, plan, detector, sizes, kept)
 
 
-def check_fit(plan: Plan, name: str, sizes: artifacts.Sizes) -> None:
+def check_ram(plan: Plan, name: str) -> None:
+    """Raises `DoesNotFitError` with the largest tensor. Before compiling: the linker would only say "overflowed"."""
+    if plan.arena.size + STACK_RESERVE > plan.target.ram_bytes:
+        raise DoesNotFitError(
+            f"{name} needs {plan.arena.size:,} B of arena and {STACK_RESERVE:,} B of stack, {plan.target.name} has "
+            f"{plan.target.ram_bytes:,} B of RAM; largest tensor: {_largest_tensor(plan)}. "
+            "Use smaller inputs or fewer channels, or choose a larger --target"
+        )
+
+
+def check_flash(plan: Plan, name: str, sizes: artifacts.Sizes) -> None:
     """Raises `DoesNotFitError` with the largest layers and what to do."""
-    target = plan.target
-    if target.name == "host":
-        return
-    if sizes.firmware_flash > target.flash_bytes:
+    if sizes.firmware_flash > plan.target.flash_bytes:
         parts = sorted(((s.node.name, _constant_bytes(s.packed.struct)) for s in plan.steps), key=lambda p: -p[1])
         largest = ", ".join(f"{layer} {size:,} B" for layer, size in parts[:3])
         raise DoesNotFitError(
-            f"{name} needs {sizes.firmware_flash:,} B of flash, {target.name} has {target.flash_bytes:,}; "
+            f"{name} needs {sizes.firmware_flash:,} B of flash, {plan.target.name} has {plan.target.flash_bytes:,}; "
             f"largest: {largest}. Prune further (cpcc prune --keep) or choose a larger --target"
-        )
-    if plan.arena.size + STACK_RESERVE > target.ram_bytes:
-        raise DoesNotFitError(
-            f"{name} needs {plan.arena.size:,} B of arena and {STACK_RESERVE:,} B of stack, {target.name} has "
-            f"{target.ram_bytes:,} B of RAM; largest tensor: {_largest_tensor(plan)}. Use smaller inputs or fewer channels"
         )
 
 

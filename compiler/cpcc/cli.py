@@ -55,7 +55,7 @@ def cli() -> None:
 @click.option(
     "--scope",
     type=click.Choice(["global", "layer"]),
-    default="global",
+    default="layer",
     show_default=True,
     help="One cut over all layers, or the same fraction of each.",
 )
@@ -204,7 +204,7 @@ def doctor(fix: bool) -> None:
 
 @cli.command()
 @click.option("-o", "--output", type=MODEL, default=Path("build/demo"), show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=2020, show_default=True)
 @click.option("--target", default="stm32", show_default=True)
 def demo(output: Path, seed: int, target: str) -> None:
     """Breast cancer detector, end to end: prune, compile, verify on an emulated Cortex-M4."""

@@ -15,7 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from cpcc.errors import CpccError, DataError, ToolMissingError, UsageError, VerificationError
+from cpcc.errors import DataError, ToolMissingError, UsageError, VerificationError
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -75,8 +75,6 @@ def build(
     from cpcc.targets import find_target
 
     chosen = find_target(target)
-    if not model.is_file():
-        raise UsageError(f"{model}: not a file") if model.is_dir() else _missing(model)
     label = check_name(name or default_name(model))
     out = output or Path("build") / label
     samples = load_dataset(calibrate, need_labels=False) if calibrate else None
@@ -85,12 +83,6 @@ def build(
     for kept in result.kept_files:
         click.echo(f"kept {out / kept}: you edited it")
     click.echo(f"wrote {out}; next: cpcc verify {out} --data test.npz")
-
-
-def _missing(model: Path) -> CpccError:
-    from cpcc.errors import ModelError
-
-    return ModelError(f"{model}: no such file; make one with cpcc prune or cpcc export")
 
 
 def make_executors(build_folder: Any, names: tuple[str, ...]) -> list[Any]:

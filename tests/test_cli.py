@@ -1,0 +1,311 @@
+"""The command line as a user meets it: whole runs, exit codes, one-line errors, nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+import torch
+
+SHAPE = (6,)
+
+
+def cpcc(*words: object, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cpcc.cli", *map(str, words)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, env={**os.environ, **(env or {})})
+
+
+def samples(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Two overlapping clouds, a fifth of them positive."""
+    rng = np.random.default_rng(seed)
+    y = (np.arange(n) % 5 == 0).astype(np.int64)
+    return (rng.normal(0, 1, (n, *SHAPE)) + 1.2 * y[:, None]).astype(np.float32), y
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with data, a pruned model and its build."""
+    folder = tmp_path_factory.mktemp("work")
+    for name, seed in (("train", 1), ("test", 2)):
+        x, y = samples(300, seed)
+        np.savez(folder / f"{name}.npz", x=x, y=y)
+    done = cpcc("prune", "mlp", "--data", "train.npz", "--positive", 1, "--keep", 0.3, "--epochs", 4, "-o", "my-net.pt", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    done = cpcc("build", "my-net.pt", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "wrote build/my-net" in done.stdout
+    return folder
+
+
+def schema(name: str) -> dict[str, object]:
+    return json.loads((files("cpcc.schemas") / f"{name}.schema.json").read_text())
+
+
+def test_verify_writes_its_json(work: Path) -> None:
+    done = cpcc("verify", "build/my-net", "--data", "test.npz", "--json", "deep/verify.json", "--allow-fn", 5, cwd=work)
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads((work / "deep/verify.json").read_text())
+    jsonschema.validate(report, schema("verify"))
+    assert report["bit_exact"] is True
+    assert report["samples"] == 300
+    assert report["executors"] == ["reference", "host", "arm"]
+    assert report["fixed"]["fn"] + report["fixed"]["tp"] == 60
+    assert "bit-exact: reference = host = arm" in done.stdout
+
+
+def test_verify_without_labels(work: Path) -> None:
+    np.savez(work / "unlabelled.npz", x=samples(20)[0])
+    done = cpcc("verify", "build/my-net", "--data", "unlabelled.npz", "--json", "u.json", cwd=work)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((work / "u.json").read_text())
+    jsonschema.validate(report, schema("verify"))
+    assert (report["fn_match"], report["fixed"], report["float"]) == (None, None, None)
+
+
+def test_profile(work: Path) -> None:
+    done = cpcc("profile", "build/my-net", "--json", "profile.json", cwd=work)
+    assert done.returncode == 0, done.stderr
+    profile = json.loads((work / "profile.json").read_text())
+    jsonschema.validate(profile, schema("profile"))
+    assert profile["instructions"] >= sum(layer["instructions"] for layer in profile["layers"])
+    assert profile["macs_nonzero"] < profile["macs_dense"] == 6 * 32 + 32 * 16 + 16
+    assert 0 < profile["flash_bytes"] < profile["firmware_flash_bytes"]
+    assert profile["ram_bytes"] == profile["arena_bytes"]
+    assert 0 < profile["stack_bytes"] <= 512
+    again = cpcc("profile", "build/my-net", "--json", "again.json", cwd=work)
+    assert again.returncode == 0
+    assert (work / "again.json").read_text() == (work / "profile.json").read_text()
+
+
+@pytest.mark.parametrize("executor", ["reference", "host", "arm"])
+def test_run_gives_the_same_on_every_executor(work: Path, executor: str) -> None:
+    x, _ = samples(9, 3)
+    np.save(work / "x.npy", x)
+    np.save(work / "q.npy", np.random.default_rng(0).integers(-128, 128, (5, 6)).astype(np.int8))
+    for flags, name in (([], "x"), (["--raw"], "q")):
+        done = cpcc("run", "build/my-net", "--input", f"{name}.npy", "-o", f"{executor}-{name}.npy", "--on", executor, *flags, cwd=work)
+        assert done.returncode == 0, done.stderr
+        cpcc("run", "build/my-net", "--input", f"{name}.npy", "-o", "expected.npy", *flags, cwd=work)
+        actual, expected = np.load(work / f"{executor}-{name}.npy"), np.load(work / "expected.npy")
+        np.testing.assert_array_equal(actual, expected)
+        assert actual.dtype == (np.int8 if flags else np.float32)
+
+
+def test_inspect_says_how_it_was_pruned(work: Path) -> None:
+    done = cpcc("inspect", "my-net.pt", cwd=work)
+    assert done.returncode == 0, done.stderr
+    assert "linear" in done.stdout
+    assert "important class 1" in done.stdout
+
+
+def test_export_build_verify_of_a_users_own_module(tmp_path: Path) -> None:
+    """What most people have: a module and its state_dict; no training data, no metadata."""
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\ndef make():\n    return nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3), nn.Softmax(1))\n"
+    )
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
+    torch.save(net.state_dict(), tmp_path / "w.pt")
+    x, y = samples(60)
+    np.savez(tmp_path / "data.npz", x=x, y=y)
+    assert cpcc("export", "net.py:make", "--weights", "w.pt", "--input-shape", "6", "-o", "m.pt", cwd=tmp_path).returncode == 0
+    refused = cpcc("build", "m.pt", cwd=tmp_path)
+    assert (refused.returncode, "--calibrate" in refused.stderr) == (7, True)
+    built = cpcc("build", "m.pt", "--calibrate", "data.npz", "--positive", 2, "--threshold", 0.3, "--name", "1a", "-o", "b", cwd=tmp_path)
+    assert built.returncode == 0, built.stderr
+    assert "m_1a_run" in (tmp_path / "b/lib/m_1a/m_1a.h").read_text()
+    np.savez(tmp_path / "test.npz", x=x, y=np.where(y == 1, 2, 0))
+    done = cpcc("verify", "b", "--data", "test.npz", "--allow-fn", 60, "--json", "v.json", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads((tmp_path / "v.json").read_text())
+    assert report["float_dense"] is None
+
+
+def test_a_changed_library_is_caught_at_the_node(work: Path) -> None:
+    """Break the generated code: verify names executor, node, index and both values, and still writes its JSON."""
+    cpcc("build", "my-net.pt", "-o", "broken", cwd=work)
+    kernel = next((work / "broken/lib/my_net").glob("cpcc_linear_*.c"))
+    text = kernel.read_text()
+    kernel.write_text(text.replace("output.bias[row]", "output.bias[row] + 4000"))
+    done = cpcc("verify", "broken", "--data", "test.npz", "--json", "broken.json", cwd=work)
+    assert done.returncode == 6
+    assert "was changed since the build" in done.stderr
+    report = json.loads((work / "broken.json").read_text())
+    jsonschema.validate(report, schema("verify"))
+    assert report["bit_exact"] is False
+    assert report["first_difference"]["executor"] == "host"
+    assert report["first_difference"]["expected"] != report["first_difference"]["actual"]
+
+
+def test_a_crash_is_named_not_traced(work: Path) -> None:
+    cpcc("build", "my-net.pt", "-o", "crash", cwd=work)
+    source = work / "crash/lib/my_net/my_net.c"
+    source.write_text(source.read_text().replace("arena + 0);\n}", "arena + 0);\n  arena[1 << 28] = 1;\n}", 1))
+    for executor in ("host", "arm"):
+        done = cpcc("verify", "crash", "--data", "test.npz", "--on", executor, cwd=work)
+        assert done.returncode == 6, done.stdout + done.stderr
+        assert done.stderr.startswith("cpcc: warning")
+        assert "Traceback" not in done.stderr
+    assert "pc 0x" in done.stderr
+
+
+def test_a_miss_more_than_the_float_model_fails(work: Path) -> None:
+    """Raise the integer threshold in the build's own state: verify lists the extra misses and exits 6."""
+    from cpcc.folder import open_build
+    from cpcc.serialize import dump_detector
+    from dataclasses import replace
+
+    cpcc("build", "my-net.pt", "-o", "strict", cwd=work)
+    detector = open_build(work / "strict").detector
+    worse = replace(detector, decision=replace(detector.decision, threshold=detector.decision.threshold + 30))
+    (work / "strict/.cpcc/detector.npz").write_bytes(dump_detector(worse))
+    done = cpcc("verify", "strict", "--data", "test.npz", "--on", "reference", "--json", "strict.json", cwd=work)
+    assert done.returncode == 6
+    assert "DOES NOT MATCH" in done.stdout
+    report = json.loads((work / "strict.json").read_text())
+    jsonschema.validate(report, schema("verify"))
+    assert report["fn_match"] is False
+    assert report["extra_misses"]
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+
+
+BAD_MODELS = {
+    "missing": lambda p: None,
+    "folder": lambda p: p.mkdir(),
+    "empty": lambda p: _write(p, b""),
+    "text": lambda p: _write(p, b"hello"),
+    "pickle": lambda p: torch.save(torch.nn.Linear(2, 2), p),
+    "state_dict": lambda p: torch.save(torch.nn.Linear(2, 2).state_dict(), p),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_MODELS)
+@pytest.mark.parametrize("command", ["build", "inspect"])
+def test_bad_model_files(tmp_path: Path, kind: str, command: str) -> None:
+    BAD_MODELS[kind](tmp_path / "m.pt")
+    done = cpcc(command, "m.pt", cwd=tmp_path)
+    assert_refused(done, 3)
+    assert not (tmp_path / "build").exists()
+
+
+def assert_refused(done: subprocess.CompletedProcess[str], code: int) -> None:
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert done.stderr.startswith("cpcc: error: ")
+
+
+def test_truncated_archive(work: Path, tmp_path: Path) -> None:
+    (tmp_path / "m.pt").write_bytes((work / "my-net.pt").read_bytes()[:-400])
+    assert_refused(cpcc("build", "m.pt", cwd=tmp_path), 3)
+
+
+def test_unsupported_layer_is_named(tmp_path: Path) -> None:
+    net = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.GELU(), torch.nn.Linear(4, 1))
+    from cpcc.model_file import export_module, save_program
+
+    program = export_module(torch.nn.Sequential(torch.nn.Linear(6, 1)), (6,))
+    save_program(tmp_path / "ok.pt", program)
+    torch.export.save(torch.export.export(net.eval(), (torch.zeros(1, 6),)), tmp_path / "m.pt")
+    done = cpcc("inspect", "m.pt", cwd=tmp_path)
+    assert_refused(done, 3)
+    assert "gelu" in done.stderr.lower()
+
+
+X, Y = samples(50)
+BAD_DATA = {
+    "wrong shape": ({"x": X[:, :5], "y": Y}, 7),
+    "wrong dtype": ({"x": (X * 10).astype(np.int16), "y": Y}, 7),
+    "float64": ({"x": X.astype(np.float64), "y": Y}, 7),
+    "NaN": ({"x": np.where(np.arange(6) == 2, np.nan, X).astype(np.float32), "y": Y}, 7),
+    "infinity": ({"x": np.where(np.arange(6) == 2, np.inf, X).astype(np.float32), "y": Y}, 7),
+    "no x": ({"y": Y}, 7),
+    "lengths": ({"x": X, "y": Y[:-1]}, 7),
+    "no samples": ({"x": X[:0], "y": Y[:0]}, 7),
+    "objects": ({"x": np.array([object()] * 3), "y": Y[:3]}, 7),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_DATA)
+def test_bad_data(work: Path, tmp_path: Path, kind: str) -> None:
+    arrays, code = BAD_DATA[kind]
+    np.savez(tmp_path / "bad.npz", **arrays, allow_pickle=True)
+    done = cpcc("verify", work / "build/my-net", "--data", "bad.npz", "--json", "v.json", cwd=tmp_path)
+    assert_refused(done, code)
+    assert not (tmp_path / "v.json").exists()
+
+
+def test_data_files_that_are_none(work: Path, tmp_path: Path) -> None:
+    (tmp_path / "folder.npz").mkdir()
+    (tmp_path / "empty.npz").write_bytes(b"")
+    (tmp_path / "text.npz").write_bytes(b"hello")
+    for name in ("missing", "folder", "empty", "text"):
+        assert_refused(cpcc("verify", work / "build/my-net", "--data", f"{name}.npz", cwd=tmp_path), 7)
+
+
+def test_labels_of_one_class_only(tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", x=X, y=np.zeros_like(Y))
+    assert_refused(cpcc("prune", "mlp", "--data", "d.npz", "--positive", 1, cwd=tmp_path), 7)
+    assert not (tmp_path / "build").exists()
+
+
+def test_unknown_target_names_the_known_ones(work: Path) -> None:
+    done = cpcc("build", "my-net.pt", "--target", "esp32", "-o", "nowhere", cwd=work)
+    assert_refused(done, 2)
+    assert "cortex-m0plus" in done.stderr
+    assert not (work / "nowhere").exists()
+
+
+def test_foreign_output_folder_is_left_alone(work: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.txt").write_text("important")
+    assert_refused(cpcc("build", work / "my-net.pt", "-o", "mine", cwd=tmp_path), 2)
+    assert [p.name for p in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+def test_too_large_for_the_target(tmp_path: Path) -> None:
+    """A dense layer of 90,000 weights does not fit 64 KiB: the message names layer, need and limit."""
+    net = torch.nn.Sequential(torch.nn.Linear(300, 300), torch.nn.ReLU(), torch.nn.Linear(300, 1))
+    torch.save(net.state_dict(), tmp_path / "w.pt")
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\ndef make():\n    return nn.Sequential(nn.Linear(300, 300), nn.ReLU(), nn.Linear(300, 1))\n"
+    )
+    np.savez(tmp_path / "c.npz", x=np.random.default_rng(0).normal(0, 1, (20, 300)).astype(np.float32))
+    cpcc("export", "net.py:make", "--weights", "w.pt", "--input-shape", "300", "-o", "m.pt", cwd=tmp_path)
+    done = cpcc("build", "m.pt", "--calibrate", "c.npz", "--target", "stm32f103", cwd=tmp_path)
+    assert_refused(done, 4)
+    assert "stm32f103 has 65,536" in done.stderr
+    assert not (tmp_path / "build").exists() or not any((tmp_path / "build").iterdir())
+
+
+def test_not_a_build_folder(tmp_path: Path) -> None:
+    for command in (("verify", ".", "--data", "x.npz"), ("profile", ".")):
+        done = cpcc(*command, cwd=tmp_path)
+        assert done.returncode in (2, 7)
+        assert "Traceback" not in done.stderr
+
+
+def test_targets_and_version() -> None:
+    done = cpcc("targets", cwd=Path.cwd())
+    assert done.returncode == 0
+    for name in ("stm32", "cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55", "host"):
+        assert name in done.stdout
+    assert cpcc("--version", cwd=Path.cwd()).stdout.startswith("cpcc, version")
+
+
+@pytest.mark.parametrize("target", ["cortex-m0plus", "cortex-m7", "host"])
+def test_other_targets_build_and_verify(work: Path, target: str) -> None:
+    done = cpcc("build", "my-net.pt", "--target", target, "--name", "int", "-o", f"out-{target}", cwd=work)
+    assert done.returncode == 0, done.stderr
+    done = cpcc("verify", f"out-{target}", "--data", "test.npz", "--allow-fn", 5, cwd=work)
+    assert done.returncode == 0, done.stdout + done.stderr

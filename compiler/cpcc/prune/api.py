@@ -112,9 +112,7 @@ def _check_labels(labels: Indices, outputs: int, positive: int) -> None:
         raise DataError(f"data: important class {positive}; the network knows 0..{outputs - 1}")
 
 
-def _run(
-    name: str, template: nn.Module, sides: Sides, settings: PruneSettings, watch: Watch
-) -> ArmResult:
+def _run(name: str, template: nn.Module, sides: Sides, settings: PruneSettings, watch: Watch) -> ArmResult:
     """One arm; both draw the same random numbers, so that they differ in the loss alone."""
     labels = sides["train"].labels
     positives = int((labels == settings.positive).sum())

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+
 from cpcc import commands
 from cpcc.build import BuildSettings, build
 from cpcc.demo import EXECUTORS, SETTINGS, demo_data

@@ -8,9 +8,10 @@ The same as `cpcc demo`, spelled out as the four commands you would use on your 
 from pathlib import Path
 
 import numpy as np
-from shell import cpcc
 from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import train_test_split
+
+from shell import cpcc
 
 FOLDER = Path("build/breast_cancer")
 

@@ -8,10 +8,11 @@ Shows NET as path/to/file.py:callable: `cpcc prune examples/digits.py:net …` c
 from pathlib import Path
 
 import numpy as np
-from shell import cpcc
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import nn
+
+from shell import cpcc
 
 FOLDER = Path("build/digits")
 IMPORTANT = 8

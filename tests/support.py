@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+
 from cpcc import artifacts
 from cpcc.detector import Decision, Detector, InputSpec
 from cpcc.emit import emit_library

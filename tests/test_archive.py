@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
+
 from cpcc.archive import ATEN_OPS, load_programs, parse_archive, read_archive, user_line
 from cpcc.errors import ModelError
 from cpcc.model_file import export_module, run_program
-from torch import nn
 
 MODEL, WEIGHTS = "archive/models/model.json", "archive/data/weights/model_weights_config.json"
 CONSTANTS = "archive/data/constants/model_constants_config.json"

@@ -19,7 +19,9 @@ SHAPE = (6,)
 
 def cpcc(*words: object, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "cpcc.cli", *map(str, words)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, env={**os.environ, **(env or {})})
+    return subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, check=False, env={**os.environ, **(env or {})}
+    )
 
 
 def samples(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -36,7 +38,21 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, seed in (("train", 1), ("test", 2)):
         x, y = samples(300, seed)
         np.savez(folder / f"{name}.npz", x=x, y=y)
-    done = cpcc("prune", "mlp", "--data", "train.npz", "--positive", 1, "--keep", 0.3, "--epochs", 4, "-o", "my-net.pt", cwd=folder)
+    done = cpcc(
+        "prune",
+        "mlp",
+        "--data",
+        "train.npz",
+        "--positive",
+        1,
+        "--keep",
+        0.3,
+        "--epochs",
+        4,
+        "-o",
+        "my-net.pt",
+        cwd=folder,
+    )
     assert done.returncode == 0, done.stderr
     done = cpcc("build", "my-net.pt", cwd=folder)
     assert done.returncode == 0, done.stderr
@@ -90,7 +106,18 @@ def test_run_gives_the_same_on_every_executor(work: Path, executor: str) -> None
     np.save(work / "x.npy", x)
     np.save(work / "q.npy", np.random.default_rng(0).integers(-128, 128, (5, 6)).astype(np.int8))
     for flags, name in (([], "x"), (["--raw"], "q")):
-        done = cpcc("run", "build/my-net", "--input", f"{name}.npy", "-o", f"{executor}-{name}.npy", "--on", executor, *flags, cwd=work)
+        done = cpcc(
+            "run",
+            "build/my-net",
+            "--input",
+            f"{name}.npy",
+            "-o",
+            f"{executor}-{name}.npy",
+            "--on",
+            executor,
+            *flags,
+            cwd=work,
+        )
         assert done.returncode == 0, done.stderr
         cpcc("run", "build/my-net", "--input", f"{name}.npy", "-o", "expected.npy", *flags, cwd=work)
         actual, expected = np.load(work / f"{executor}-{name}.npy"), np.load(work / "expected.npy")
@@ -115,10 +142,27 @@ def test_export_build_verify_of_a_users_own_module(tmp_path: Path) -> None:
     torch.save(net.state_dict(), tmp_path / "w.pt")
     x, y = samples(60)
     np.savez(tmp_path / "data.npz", x=x, y=y)
-    assert cpcc("export", "net.py:make", "--weights", "w.pt", "--input-shape", "6", "-o", "m.pt", cwd=tmp_path).returncode == 0
+    assert (
+        cpcc("export", "net.py:make", "--weights", "w.pt", "--input-shape", "6", "-o", "m.pt", cwd=tmp_path).returncode
+        == 0
+    )
     refused = cpcc("build", "m.pt", cwd=tmp_path)
     assert (refused.returncode, "--calibrate" in refused.stderr) == (7, True)
-    built = cpcc("build", "m.pt", "--calibrate", "data.npz", "--positive", 2, "--threshold", 0.3, "--name", "1a", "-o", "b", cwd=tmp_path)
+    built = cpcc(
+        "build",
+        "m.pt",
+        "--calibrate",
+        "data.npz",
+        "--positive",
+        2,
+        "--threshold",
+        0.3,
+        "--name",
+        "1a",
+        "-o",
+        "b",
+        cwd=tmp_path,
+    )
     assert built.returncode == 0, built.stderr
     assert "m_1a_run" in (tmp_path / "b/lib/m_1a/m_1a.h").read_text()
     np.savez(tmp_path / "test.npz", x=x, y=np.where(y == 1, 2, 0))
@@ -158,9 +202,10 @@ def test_a_crash_is_named_not_traced(work: Path) -> None:
 
 def test_a_miss_more_than_the_float_model_fails(work: Path) -> None:
     """Raise the integer threshold in the build's own state: verify lists the extra misses and exits 6."""
+    from dataclasses import replace
+
     from cpcc.folder import open_build
     from cpcc.serialize import dump_detector
-    from dataclasses import replace
 
     cpcc("build", "my-net.pt", "-o", "strict", cwd=work)
     detector = open_build(work / "strict").detector

@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+
 from cpcc.data import Dataset, Scaling, load_dataset, make_dataset, sample_hashes, split
 from cpcc.errors import DataError
 

@@ -6,6 +6,9 @@ import zlib
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from conftest import need_tool
 from cpcc.executors.reference import ReferenceExecutor
 from cpcc.graph import Graph
@@ -14,8 +17,6 @@ from cpcc.ops.base import Kernel, Op
 from cpcc.ops.float_params import AvgPool2d, Conv2d, DepthwiseConv2d, Linear, MaxPool2d, Relu
 from cpcc.ops.samples import random_weights
 from cpcc.targets import TARGETS
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from support import assert_equal, chain, compiled, detector_of, extreme_inputs, single
 
 KERNELS = [(op, kernel) for op in OPS for kernel in op.kernels]

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from torch import tensor
+
 from cpcc.metrics import scores_from_logits
 from cpcc.prune.losses import RANKS, CrossEntropy, HybridLoss, margin_scores, max_rank, pairwise_rank
-from torch import tensor
 
 LOSSES = {
     "cross entropy": CrossEntropy(1, 3.0),

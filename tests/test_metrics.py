@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from cpcc.metrics import (
     auc,
     choose_threshold,

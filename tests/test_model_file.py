@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
+
 from cpcc.archive import read_archive
 from cpcc.errors import DataError, ModelError, UsageError
 from cpcc.model_file import ModelMeta, export_network, input_shape, load_model, run_program, save_model
-from torch import nn
 
 META = ModelMeta(
     name="net", positive=1, threshold=-0.25, input_dtype="uint8", scaling_mean=(1.5,), scaling_std=(2.0,),

@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from torch import nn
+
 from cpcc.errors import ModelError, UsageError
 from cpcc.nets import NETS, check_net, load_net, strip_final_activation
-from torch import nn
 
 SHAPES = {"mlp": (30,), "cnn3": (3, 64, 48), "lenet5": (1, 28, 28), "dscnn": (1, 49, 10)}
 

@@ -6,6 +6,9 @@ import json
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_breast_cancer
+from torch import nn
+
 from cpcc.data import make_dataset, split
 from cpcc.errors import DataError, ModelError, UsageError
 from cpcc.metrics import auc
@@ -16,8 +19,6 @@ from cpcc.prune.api import scores
 from cpcc.prune.baselines import class_blind
 from cpcc.prune.schedule import geometric
 from cpcc.prune.scores import SCORES
-from sklearn.datasets import load_breast_cancer
-from torch import nn
 
 QUICK = {"epochs": 6, "epochs_later": 3, "keep": 0.1}
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch import nn
+from torch.nn import functional as F
+
 from cpcc.errors import ModelError
 from cpcc.frontends.torch_export import strip_final_activation, to_graph
 from cpcc.graph import Graph
 from cpcc.model_file import export_module, run_program
 from cpcc.ops import float_params as fp
-from torch import nn
-from torch.nn import functional as F
 
 
 def run_node(p, x: torch.Tensor) -> torch.Tensor:

@@ -7,7 +7,6 @@ and SSAT. See docs/numerics.md.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +35,9 @@ class Requant:
         """Closest representable scales. `scales` (channels,) positive. A scale of 1/2 or more needs the
         accumulator shifted first, since the multiplier must stay below 2**31."""
         largest = float(np.max(scales))
-        left_shift = max(0, math.floor(math.log2(largest)) + 2)
+        left_shift = 0
+        while round(largest * 2.0 ** (32 - left_shift)) > INT32_MAX:  # rounding may carry into bit 31
+            left_shift += 1
         multiplier = np.rint(np.asarray(scales, np.float64) * 2.0 ** (32 - left_shift))
         return Requant(narrow(multiplier.astype(np.int64), np.int32), left_shift)
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from cpcc.detector import Decision, Detector, InputSpec, integer_scores, output_type, quantize_input
+from cpcc.errors import ModelError
 from cpcc.graph import Float32, Graph, Int8, Node, Tensor, validate
 from cpcc.ops import op_of
 
@@ -64,7 +65,12 @@ def _quantize_node(node: Node, types: dict[str, Int8], ranges: Ranges) -> tuple[
     op = op_of(node, Float32)
     inputs = tuple(types[name] for name in node.inputs)
     output = op.output_type(node.params, inputs) or affine_int8(*ranges[node.output])
-    return replace(node, params=op.quantize(node.params, inputs, output)), output
+    try:
+        return replace(node, params=op.quantize(node.params, inputs, output)), output
+    except OverflowError as error:
+        raise ModelError(
+            f"{node.name}: {error}; use fewer inputs per output, or calibration data that cover its range"
+        ) from error
 
 
 def run_int8(graph: Graph, q: np.ndarray) -> np.ndarray:

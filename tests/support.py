@@ -52,7 +52,8 @@ def single(op: Op, rng: np.random.Generator) -> Graph:
 
 def detector_of(graph: Graph, rng: np.random.Generator, dtype: str = "float32") -> Detector:
     """`graph` quantized on random samples, with a random input scaling and decision."""
-    x = rng.normal(0, rng.choice([0.1, 1.0, 10.0]), (16, *graph.input.shape))
+    spread = rng.choice([0.1, 1.0, 10.0])
+    x = rng.normal(rng.choice([0.0, 1.5]) * spread, spread, (16, *graph.input.shape))  # zero points off the middle
     ranges = calibrate(graph, x)
     int8 = quantize_graph(graph, ranges)
     shape = graph.input.shape

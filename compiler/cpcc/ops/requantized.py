@@ -37,21 +37,24 @@ class Output:
         }
 
 
-def weight_scales(weight: np.ndarray, bias: np.ndarray, x: Int8) -> np.ndarray:
+SMALLEST_SCALE = 2.0**-60
+
+
+def weight_scales(weight: np.ndarray, bias: np.ndarray, x: Int8, y: Int8) -> np.ndarray:
     """Symmetric scale per output channel, (out,), for float weights (out, k).
 
-    A channel whose bias dwarfs its weights (a fully pruned one has none left) gets the scale that keeps the
-    int32 bias within 2**29; the weights lose precision that the output could not show anyway."""
-    largest = np.abs(weight).max(axis=1, initial=0.0).astype(np.float64) / 127
-    for_bias = np.abs(bias.astype(np.float64)) / (x.scale * 2.0**29)
-    return np.maximum(np.maximum(largest, for_bias), 2.0**-60)
+    A channel whose bias dwarfs its weights (a fully pruned one has none left) gets the scale that keeps the int32
+    bias within 2**29 after the layer's left shift; the weights lose precision that the output could not show anyway."""
+    largest = np.maximum(np.abs(weight).max(axis=1, initial=0.0).astype(np.float64) / 127, SMALLEST_SCALE)
+    left_shift = Requant.from_scales(x.scale * largest / y.scale).left_shift
+    return np.maximum(largest, np.abs(bias.astype(np.float64)) / (x.scale * 2.0 ** (29 - left_shift)))
 
 
 def quantize_affine(weight: np.ndarray, bias: np.ndarray, x: Int8, y: Int8, relu: bool) -> tuple[np.ndarray, Output]:
     """int8 weights (out, k) and the output stage for float weights (out, k) and bias (out,).
 
     A zero weight stays exactly 0. Source: TFLite 8-bit quantization specification (per-axis symmetric weights)."""
-    scales = weight_scales(weight, bias, x)
+    scales = weight_scales(weight, bias, x, y)
     w8 = narrow(np.rint(weight / scales[:, None]), np.int8)
     bias32 = np.rint(bias / (x.scale * scales)).astype(np.int64)
     folded = narrow(bias32 - x.zero_point * w8.astype(np.int64).sum(axis=1), np.int32)

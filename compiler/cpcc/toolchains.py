@@ -84,14 +84,30 @@ def gcc_cross(core: Core) -> Toolchain:
     return Toolchain("gcc", (path,), flags, link, _version(path))
 
 
+# Writes behind its allocation when given an argument.
+OVERRUN = """#include <stdlib.h>
+int main(int argc, char **argv) {
+  volatile char *block = malloc(4);
+  (void)argv;
+  block[argc * 4 - 1] = 0;
+  free((void *)block);
+  return 0;
+}
+"""
+
+
 @functools.cache
 def _sanitizes(command: tuple[str, ...]) -> bool:
-    """Whether the compiler links and runs a sanitized program; some installations lack the runtime."""
+    """Whether the compiler's sanitizers stop a real overrun: some installations lack the runtime, and zig takes the
+    flag and ignores it."""
     with tempfile.TemporaryDirectory() as folder:
         source, binary = Path(folder, "probe.c"), Path(folder, "probe")
-        source.write_text("int main(void) { return 0; }\n")
+        source.write_text(OVERRUN)
         built = subprocess.run([*command, *SANITIZERS, source, "-o", binary], capture_output=True, check=False)
-        return built.returncode == 0 and subprocess.run([binary], capture_output=True, check=False).returncode == 0
+        if built.returncode:
+            return False
+        good, bad = (subprocess.run([binary, *words], capture_output=True, check=False) for words in ((), ("x",)))
+        return good.returncode == 0 and bad.returncode != 0
 
 
 def host_cc(sanitize: bool = False) -> Toolchain:

@@ -1,4 +1,5 @@
 /* Start-up of a Cortex-M without vendor code: vector table, memory initialisation, FPU or Helium enabled. */
+#include <stddef.h>
 #include <stdint.h>
 
 extern uint32_t _estack[], _sidata[], _sdata[], _edata[], _sbss[], _ebss[];
@@ -53,6 +54,31 @@ __attribute__((section(".isr_vector"), used)) const entry_t cpcc_vectors[16] = {
     {.handler = PendSV_Handler},
     {.handler = SysTick_Handler},
 };
+
+#if defined(__GNUC__) && !defined(__clang__)
+/* GCC calls these even from freestanding code; zig brings its own. The attribute keeps GCC from turning the loop of
+ * memcpy into a call of memcpy. */
+#define C_LIBRARY __attribute__((weak, used, optimize("no-tree-loop-distribute-patterns")))
+void *memcpy(void *to, const void *from, size_t size);
+void *memset(void *to, int value, size_t size);
+
+C_LIBRARY void *memcpy(void *to, const void *from, size_t size) {
+  uint8_t *target = to;
+  const uint8_t *source = from;
+  for (size_t i = 0; i < size; i++) {
+    target[i] = source[i];
+  }
+  return to;
+}
+
+C_LIBRARY void *memset(void *to, int value, size_t size) {
+  uint8_t *target = to;
+  for (size_t i = 0; i < size; i++) {
+    target[i] = (uint8_t)value;
+  }
+  return to;
+}
+#endif
 
 __attribute__((noreturn, used)) void Reset_Handler(void) {
 #if defined(__ARM_FP) || defined(__ARM_FEATURE_MVE)

@@ -26,8 +26,36 @@ typedef struct {
   int32_t pad_value;
 } cpcc_window_t;
 
+/* All ones where a < b, else 0; a - b must fit int32. The empty instruction hides from the compiler that this is a
+ * comparison: Armv6-M has no conditional instructions, and a recognised comparison becomes a branch there. */
+#if defined(__ARM_ARCH_6M__)
+static inline int32_t cpcc_below(int32_t a, int32_t b) {
+  int32_t mask = (a - b) >> 31;
+  __asm__("" : "+r"(mask));
+  return mask;
+}
+#endif
+
+/* The larger and the smaller of two numbers whose difference fits int32, in constant time: the same instructions run
+ * whatever the data. */
+static inline int32_t cpcc_max(int32_t a, int32_t b) {
+#if defined(__ARM_ARCH_6M__)
+  return a + ((b - a) & cpcc_below(a, b));
+#else
+  return a > b ? a : b;
+#endif
+}
+
+static inline int32_t cpcc_min(int32_t a, int32_t b) {
+#if defined(__ARM_ARCH_6M__)
+  return b + ((a - b) & cpcc_below(a, b));
+#else
+  return a < b ? a : b;
+#endif
+}
+
 static inline int32_t cpcc_clamp(int32_t value, int32_t low, int32_t high) {
-  return value < low ? low : (value > high ? high : value);
+  return cpcc_min(cpcc_max(value, low), high);
 }
 
 /* round(acc * 2^left_shift * multiplier / 2^32), halves up. The compiler proved that the shifted accumulator fits

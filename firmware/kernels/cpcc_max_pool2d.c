@@ -9,16 +9,13 @@ static span_t clip(int32_t start, int32_t length, int32_t size) {
   return span;
 }
 
-/* A select, not a branch: the time must not depend on the data. */
-static int32_t larger(int32_t a, int32_t b) { return a > b ? a : b; }
-
 static int8_t window_max(const cpcc_max_pool2d_t *layer, const int8_t *x, span_t rows, span_t cols) {
   const int32_t channels = layer->channels;
   int32_t best = -128;
   for (int32_t r = rows.start; r < rows.stop; r++) {
     const int8_t *p = x + (r * layer->in_w + cols.start) * channels;
     for (int32_t c = cols.start; c < cols.stop; c++) {
-      best = larger(best, *p);
+      best = cpcc_max(best, *p);
       p += channels;
     }
   }

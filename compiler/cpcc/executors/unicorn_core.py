@@ -11,6 +11,12 @@ from unicorn import (
     UC_HOOK_INTR,
     UC_HOOK_MEM_PROT,
     UC_HOOK_MEM_UNMAPPED,
+    UC_MEM_FETCH_PROT,
+    UC_MEM_FETCH_UNMAPPED,
+    UC_MEM_READ_PROT,
+    UC_MEM_READ_UNMAPPED,
+    UC_MEM_WRITE_PROT,
+    UC_MEM_WRITE_UNMAPPED,
     UC_MODE_THUMB,
     UC_PROT_EXEC,
     UC_PROT_READ,
@@ -31,7 +37,10 @@ STOP = 0x7000_0000  # return address of a call from outside
 PAINT = 0xA5
 CALL_SECONDS = 120
 ARGUMENTS = (arm.UC_ARM_REG_R0, arm.UC_ARM_REG_R1, arm.UC_ARM_REG_R2, arm.UC_ARM_REG_R3)
-ACCESSES = {16: "read", 17: "write", 18: "fetch", 19: "read", 20: "write", 21: "fetch"}
+ACCESSES = {
+    UC_MEM_READ_UNMAPPED: "read", UC_MEM_WRITE_UNMAPPED: "write", UC_MEM_FETCH_UNMAPPED: "fetch",
+    UC_MEM_READ_PROT: "read", UC_MEM_WRITE_PROT: "write", UC_MEM_FETCH_PROT: "fetch",
+}  # fmt: skip
 
 
 def pages(size: int) -> int:
@@ -75,7 +84,7 @@ class UnicornCore:
         self.uc.mem_map(STOP, PAGE, UC_PROT_READ | UC_PROT_EXEC)
 
     def _on_bad_access(self, uc: Uc, access: int, address: int, size: int, value: int, _: object) -> bool:
-        self._fault = f"{ACCESSES.get(access, 'access')} of {size} bytes at {address:#010x} outside its memory"
+        self._fault = f"{ACCESSES[access]} of {size} bytes at {address:#010x} outside its memory"
         return False
 
     def _on_interrupt(self, uc: Uc, number: int, _: object) -> None:

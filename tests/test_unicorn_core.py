@@ -1,0 +1,126 @@
+"""The emulated core: counts against counts by hand and against QEMU, faults, stack, a real serial port."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conftest import need_tool
+from cpcc import artifacts
+from cpcc.errors import ToolMissingError, VerificationError
+from cpcc.executors.unicorn_core import UnicornCore
+from cpcc.plan.plan import make_plan
+from cpcc.project import main_source, raw_examples
+from cpcc.targets import TARGETS, Target
+from cpcc.toolchains import OVERRUN, build_program, host_cc, zig_cross
+from support import compiled, detector_of, extreme_inputs
+from test_differential import random_network
+
+EMULATED = [t for t in TARGETS.values() if t.core.unicorn_model]
+PROGRAM = r"""#include <stdint.h>
+int32_t count_loop(int32_t n);
+int32_t deep(int32_t n);
+void breakpoint(void);
+__asm__(".syntax unified\n.text\n.thumb\n"
+  ".global count_loop\n.type count_loop,%function\n.thumb_func\ncount_loop:\n"
+  "  movs r1, #0\n1: adds r1, r1, #2\n  subs r0, r0, #1\n  bne 1b\n  mov r0, r1\n  bx lr\n"
+  ".global deep\n.type deep,%function\n.thumb_func\ndeep:\n"
+  "  push {r4-r7, lr}\n  sub sp, #40\n  str r0, [sp]\n  ldr r0, [sp]\n  add sp, #40\n  pop {r4-r7, pc}\n"
+  ".global breakpoint\n.type breakpoint,%function\n.thumb_func\nbreakpoint:\n  bkpt #0\n  bx lr\n");
+int32_t main(void);
+void store(int32_t *p);
+__attribute__((noinline)) void store(int32_t *p) { *p = 1; }
+static int32_t place;
+int32_t main(void) { store(&place); breakpoint(); return count_loop(1) + deep(place); }
+"""
+
+
+def core_of(target: Target) -> UnicornCore:
+    rng = np.random.default_rng(0)
+    plan = make_plan(detector_of(random_network(rng), rng).graph, target)
+    sources = {"main.c": PROGRAM, **artifacts._startup()}
+    elf = build_program(zig_cross(target.core), sources, ".elf", artifacts.linker_script(plan, ["none.o"]))
+    return UnicornCore(elf, target)
+
+
+@pytest.mark.parametrize("target", EMULATED, ids=lambda t: t.name)
+def test_count_of_a_loop_is_the_one_computed_by_hand(target: Target) -> None:
+    """1 + 3n + 2 instructions, and the same on a second call."""
+    core = core_of(target)
+    for n in (1, 2, 1000, 123_457, 1000):
+        core.counter.reset()
+        assert core.call("count_loop", n) == 2 * n
+        assert core.counter.instructions() == 3 * n + 3
+
+
+@pytest.mark.parametrize("target", EMULATED, ids=lambda t: t.name)
+def test_stack_high_water(target: Target) -> None:
+    """Five registers and 40 bytes of locals, of which the lowest word is written."""
+    core = core_of(target)
+    core.paint_stack()
+    assert core.stack_used() == 0
+    assert core.call("deep", 77) == 77
+    assert core.stack_used() == 5 * 4 + 40
+
+
+def test_faults_are_named() -> None:
+    target = TARGETS["stm32"]
+    core = core_of(target)
+    for address in (0, target.flash_origin, target.ram_origin + target.ram_bytes):
+        with pytest.raises(VerificationError, match=rf"store: write of 4 bytes at {address:#010x} .*pc 0x0800"):
+            core.call("store", address)
+    with pytest.raises(VerificationError, match="breakpoint: exception"):
+        core.call("breakpoint")
+    with pytest.raises(VerificationError, match="no symbol nothing"):
+        core.call("nothing")
+    assert core.call("count_loop", 2) == 4  # still usable
+
+
+def test_a_core_unicorn_lacks_is_said_so() -> None:
+    with pytest.raises(ToolMissingError, match="QEMU"):
+        core_of(TARGETS["cortex-m55"])
+
+
+def test_instruction_count_does_not_depend_on_the_data() -> None:
+    """No data-dependent branches or trip counts: one count for every input, saturating ones included."""
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        graph = random_network(rng)
+        for target in ("stm32", "cortex-m0plus"):
+            executor = compiled(detector_of(graph, rng), TARGETS[target]).arm()
+            counts = {executor.measure(x[None]).instructions for x in extreme_inputs(rng, graph.input.shape, 8)}  # type: ignore[union-attr]
+            assert len(counts) == 1, (target, seed, counts)
+
+
+def test_the_host_sanitizer_is_real(tmp_path: Path) -> None:
+    """A write behind an allocation must stop the host program: else "sanitized" would be a word."""
+    if "-fsanitize=address,undefined" not in host_cc(sanitize=True).compile_flags:
+        pytest.skip("no sanitizer on this machine")
+    program = build_program(host_cc(sanitize=True), {"overrun.c": OVERRUN}, ".bin")
+    assert subprocess.run([program], capture_output=True, check=False).returncode == 0
+    assert subprocess.run([program, "x"], capture_output=True, check=False).returncode != 0
+
+
+def test_serial_output_on_an_stm32f4() -> None:
+    """The example program writes its lines to USART2, on QEMU's STM32F405 as on a Nucleo."""
+    qemu = need_tool("qemu-system-arm")
+    rng = np.random.default_rng(1)
+    c = compiled(detector_of(random_network(rng), rng))
+    raw = rng.normal(0, 3, (2, *c.detector.input.shape)).astype(np.float32)
+    main = "#define CPCC_USART2_STM32F4\n" + main_source(c.plan, c.detector, "t", raw_examples(c.detector, raw))
+    command = [qemu, "-M", "netduinoplus2", "-display", "none", "-monitor", "none", "-serial", "null", "-serial", "stdio",
+               "-kernel", str(artifacts.arm_image(c.plan, c.library, main))]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+    assert process.stdout is not None
+    try:
+        lines = [process.stdout.readline() for _ in range(2)]
+    finally:
+        process.kill()
+        process.communicate()
+    assert [line.startswith(f"t sample {i}: score ") and line.endswith(", ok\n") for i, line in enumerate(lines)] == [
+        True,
+        True,
+    ]

@@ -26,11 +26,13 @@ typedef struct {
   int32_t pad_value;
 } cpcc_window_t;
 
-/* All ones where a < b, else 0; a - b must fit int32. The empty instruction hides from the compiler that this is a
- * comparison: Armv6-M has no conditional instructions, and a recognised comparison becomes a branch there. */
 #if defined(__ARM_ARCH_6M__)
+/* All ones where a < b, else 0; a - b must fit int32. The empty instructions hide from the compiler that this is a
+ * comparison: Armv6-M has no conditional instructions, so a comparison that is recognised becomes a branch there. */
 static inline int32_t cpcc_below(int32_t a, int32_t b) {
-  int32_t mask = (a - b) >> 31;
+  int32_t mask = a - b;
+  __asm__("" : "+r"(mask));
+  mask >>= 31;
   __asm__("" : "+r"(mask));
   return mask;
 }

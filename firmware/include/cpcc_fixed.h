@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #define CPCC_ABI 1
+#define CPCC_NOINLINE __attribute__((noinline))
 
 /* How an accumulator becomes an int8 output. `bias` holds the input's zero point folded in;
    bias and multiplier have one entry per output channel. */

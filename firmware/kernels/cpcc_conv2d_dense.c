@@ -2,68 +2,87 @@
 
 #include "cpcc_pad.h"
 
+#define PIXELS 4
+
 typedef struct {
   int32_t rows;   /* of the kernel */
   int32_t run;    /* contiguous products in one of them */
   int32_t stride; /* elements from one input row to the next */
 } patch_t;
 
-static int32_t dot(const patch_t *patch, const int8_t *x, const int8_t *w) {
-  int32_t acc = 0;
-  for (int32_t ky = 0; ky < patch->rows; ky++) {
-    for (int32_t i = 0; i < patch->run; i++) {
-      acc += *w++ * x[i];
-    }
-    x += patch->stride;
+typedef struct {
+  int32_t a, b, c, d;
+} row_t;
+
+/* One row of the kernel over four neighbouring pixels, `step` apart: each weight is loaded once for all. Written out and
+ * not inlined: the compiler keeps an array of accumulators in memory, and the loops around an inlined copy take its
+ * registers. */
+CPCC_NOINLINE static void dot4(const int8_t *w, int32_t run, const int8_t *x, int32_t step, row_t *acc) {
+  const int8_t *x1 = x + step, *x2 = x1 + step, *x3 = x2 + step;
+  int32_t a = acc->a, b = acc->b, c = acc->c, d = acc->d;
+  for (int32_t i = 0; i < run; i++) {
+    const int32_t weight = w[i];
+    a += weight * x[i];
+    b += weight * x1[i];
+    c += weight * x2[i];
+    d += weight * x3[i];
   }
-  return acc;
+  acc->a = a;
+  acc->b = b;
+  acc->c = c;
+  acc->d = d;
 }
 
-/* Two output channels over one patch: each input is loaded once for both. */
-static void dot2(const patch_t *patch, const int8_t *x, const int8_t *a, const int8_t *b, int32_t acc[2]) {
-  int32_t acc_a = 0;
-  int32_t acc_b = 0;
-  for (int32_t ky = 0; ky < patch->rows; ky++) {
-    for (int32_t i = 0; i < patch->run; i++) {
-      const int32_t value = x[i];
-      acc_a += *a++ * value;
-      acc_b += *b++ * value;
-    }
-    x += patch->stride;
-  }
-  acc[0] = acc_a;
-  acc[1] = acc_b;
-}
-
-static int8_t *pixel(const cpcc_conv2d_dense_t *layer, const patch_t *patch, const int8_t *x, int8_t *y) {
-  const int32_t size = patch->rows * patch->run;
+static void four_pixels(const cpcc_conv2d_dense_t *layer, const patch_t *patch, const int8_t *x, int32_t step,
+                        int8_t *y) {
+  const int32_t channels = layer->out_channels;
   const int8_t *w = layer->weights;
-  const int32_t *bias = layer->output.bias;
-  int32_t out = 0;
-  for (; out + 1 < layer->out_channels; out += 2) {
-    int32_t acc[2];
-    dot2(patch, x, w, w + size, acc);
-    *y++ = cpcc_requantize(&layer->output, out, acc[0] + bias[out]);
-    *y++ = cpcc_requantize(&layer->output, out + 1, acc[1] + bias[out + 1]);
-    w += 2 * size;
+  for (int32_t out = 0; out < channels; out++) {
+    const int32_t bias = layer->output.bias[out];
+    row_t acc = {bias, bias, bias, bias};
+    for (int32_t ky = 0; ky < patch->rows; ky++) {
+      dot4(w, patch->run, x + ky * patch->stride, step, &acc);
+      w += patch->run;
+    }
+    y[out] = cpcc_requantize(&layer->output, out, acc.a);
+    y[channels + out] = cpcc_requantize(&layer->output, out, acc.b);
+    y[2 * channels + out] = cpcc_requantize(&layer->output, out, acc.c);
+    y[3 * channels + out] = cpcc_requantize(&layer->output, out, acc.d);
   }
-  if (out < layer->out_channels) {
-    *y++ = cpcc_requantize(&layer->output, out, dot(patch, x, w) + bias[out]);
+}
+
+static void one_pixel(const cpcc_conv2d_dense_t *layer, const patch_t *patch, const int8_t *x, int8_t *y) {
+  const int8_t *w = layer->weights;
+  for (int32_t out = 0; out < layer->out_channels; out++) {
+    int32_t acc = layer->output.bias[out];
+    for (int32_t ky = 0; ky < patch->rows; ky++) {
+      const int8_t *p = x + ky * patch->stride;
+      for (int32_t i = 0; i < patch->run; i++) {
+        acc += *w++ * p[i];
+      }
+    }
+    y[out] = cpcc_requantize(&layer->output, out, acc);
   }
-  return y;
 }
 
 void cpcc_conv2d_dense(const cpcc_conv2d_dense_t *layer, const int8_t *x, int8_t *y, int8_t *scratch) {
   const cpcc_window_t *window = &layer->window;
-  const int32_t channels = window->channels;
-  const int32_t row = (window->left + window->in_w + window->right) * channels;
-  const patch_t patch = {layer->kernel_h, layer->kernel_w * channels, row};
+  const int32_t step = window->stride_w * window->channels;
+  const int32_t row = (window->left + window->in_w + window->right) * window->channels;
+  const patch_t patch = {layer->kernel_h, layer->kernel_w * window->channels, row};
   const int8_t *line = cpcc_pad(window, x, scratch);
   for (int32_t oy = 0; oy < window->out_h; oy++) {
     const int8_t *p = line;
-    for (int32_t ox = 0; ox < window->out_w; ox++) {
-      y = pixel(layer, &patch, p, y);
-      p += window->stride_w * channels;
+    int32_t ox = 0;
+    for (; ox + PIXELS <= window->out_w; ox += PIXELS) {
+      four_pixels(layer, &patch, p, step, y);
+      p += PIXELS * step;
+      y += PIXELS * layer->out_channels;
+    }
+    for (; ox < window->out_w; ox++) {
+      one_pixel(layer, &patch, p, y);
+      p += step;
+      y += layer->out_channels;
     }
     line += window->stride_h * row;
   }

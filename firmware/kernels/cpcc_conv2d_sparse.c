@@ -4,29 +4,57 @@
 
 #define PIXELS 4
 
-/* `pixels` neighbouring outputs of every channel; `step` elements lie between their windows. Called with the
-   constant PIXELS for most and 1 for the rest of a row, so that the inner loops unroll and each weight and offset
-   is loaded once for all. */
-static inline __attribute__((always_inline)) void columns(const cpcc_conv2d_sparse_t *layer, const int8_t *x,
-                                                          int32_t step, int8_t *y, int32_t pixels) {
+typedef struct {
+  int32_t a, b, c, d;
+} row_t;
+
+/* One output channel of four neighbouring pixels, `step` apart: each weight and offset is loaded once for all. Written
+ * out and not inlined, as in cpcc_conv2d_dense.c. */
+CPCC_NOINLINE static void dot4(const int8_t *weight, const uint16_t *offset, int32_t count, const int8_t *x,
+                               int32_t step, row_t *acc) {
+  const int8_t *x1 = x + step, *x2 = x1 + step, *x3 = x2 + step;
+  int32_t a = 0, b = 0, c = 0, d = 0;
+  for (; count > 0; count--) {
+    const int32_t at = *offset++;
+    const int32_t w = *weight++;
+    a += w * x[at];
+    b += w * x1[at];
+    c += w * x2[at];
+    d += w * x3[at];
+  }
+  acc->a = a;
+  acc->b = b;
+  acc->c = c;
+  acc->d = d;
+}
+
+static void four_pixels(const cpcc_conv2d_sparse_t *layer, const int8_t *x, int32_t step, int8_t *y) {
   const uint16_t *offset = layer->offsets;
   const int8_t *weight = layer->weights;
   const int32_t channels = layer->out_channels;
   for (int32_t out = 0; out < channels; out++) {
-    int32_t acc[PIXELS];
-    for (int32_t k = 0; k < pixels; k++) {
-      acc[k] = layer->output.bias[out];
-    }
+    const int32_t bias = layer->output.bias[out];
+    const int32_t count = layer->counts[out];
+    row_t acc;
+    dot4(weight, offset, count, x, step, &acc);
+    weight += count;
+    offset += count;
+    y[out] = cpcc_requantize(&layer->output, out, acc.a + bias);
+    y[channels + out] = cpcc_requantize(&layer->output, out, acc.b + bias);
+    y[2 * channels + out] = cpcc_requantize(&layer->output, out, acc.c + bias);
+    y[3 * channels + out] = cpcc_requantize(&layer->output, out, acc.d + bias);
+  }
+}
+
+static void one_pixel(const cpcc_conv2d_sparse_t *layer, const int8_t *x, int8_t *y) {
+  const uint16_t *offset = layer->offsets;
+  const int8_t *weight = layer->weights;
+  for (int32_t out = 0; out < layer->out_channels; out++) {
+    int32_t acc = layer->output.bias[out];
     for (const int8_t *end = weight + layer->counts[out]; weight != end;) {
-      const int8_t *p = x + *offset++;
-      const int32_t w = *weight++;
-      for (int32_t k = 0; k < pixels; k++) {
-        acc[k] += w * p[k * step];
-      }
+      acc += *weight++ * x[*offset++];
     }
-    for (int32_t k = 0; k < pixels; k++) {
-      y[k * channels + out] = cpcc_requantize(&layer->output, out, acc[k]);
-    }
+    y[out] = cpcc_requantize(&layer->output, out, acc);
   }
 }
 
@@ -39,12 +67,12 @@ void cpcc_conv2d_sparse(const cpcc_conv2d_sparse_t *layer, const int8_t *x, int8
     const int8_t *p = line;
     int32_t ox = 0;
     for (; ox + PIXELS <= window->out_w; ox += PIXELS) {
-      columns(layer, p, step, y, PIXELS);
+      four_pixels(layer, p, step, y);
       p += PIXELS * step;
       y += PIXELS * layer->out_channels;
     }
     for (; ox < window->out_w; ox++) {
-      columns(layer, p, step, y, 1);
+      one_pixel(layer, p, y);
       p += step;
       y += layer->out_channels;
     }

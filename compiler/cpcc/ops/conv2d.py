@@ -125,17 +125,23 @@ def sparse_applies(node: Node, graph: Graph) -> bool:
     return int(tap_offsets(node, graph)[-1]) < 2**16
 
 
+def _pixels(node: Node, graph: Graph) -> tuple[int, int]:
+    """Output pixels computed in fours, which share each weight they load, and one by one at the end of a row."""
+    out_h, out_w, _ = graph.output_tensor(node).shape
+    return out_h * (out_w // 4 * 4), out_h * (out_w % 4)
+
+
 # Instructions on the Cortex-M4 (zig -O2), fitted by `python bench/fit_costs.py`; see docs/performance.md.
 def cost_dense(node: Node, graph: Graph) -> float:
-    out_h, out_w, out = graph.output_tensor(node).shape
-    kh, depth = node.params.weight.shape[1], node.params.weight[0, 0].size
-    return out_h * out_w * out * (20 + kh * (8 + 4.0 * depth)) + 2.0 * _scratch(node, graph)
+    fours, ones = _pixels(node, graph)
+    out, kh, macs = len(node.params.weight), node.params.weight.shape[1], node.params.weight.size
+    return fours * (out * (20 + 6.6 * kh) + 2.75 * macs) + ones * 10.0 * macs + 4.0 * _scratch(node, graph)
 
 
 def cost_sparse(node: Node, graph: Graph) -> float:
-    out_h, out_w, out = graph.output_tensor(node).shape
-    nonzero = int(np.count_nonzero(node.params.weight))
-    return out_h * out_w * (20 * out + 4.0 * nonzero) + 2.0 * _scratch(node, graph)
+    fours, ones = _pixels(node, graph)
+    out, nonzero = len(node.params.weight), int(np.count_nonzero(node.params.weight))
+    return fours * (27.0 * out + 3.7 * nonzero) + ones * (34.5 * out + 6.0 * nonzero) + 4.4 * _scratch(node, graph)
 
 
 def sample(rng: np.random.Generator) -> tuple[float_params.Conv2d, tuple[tuple[int, ...], ...]]:

@@ -82,7 +82,7 @@ def cost(node: Node, graph: Graph) -> float:
     out_h, out_w, channels = graph.output_tensor(node).shape
     kh, kw, _ = node.params.weight.shape
     padded = padded_bytes(graph.tensors[node.inputs[0]].shape, node.params.padding)
-    return out_h * out_w * channels * (24 + kh * (6 + 7.0 * kw)) + 2.0 * padded
+    return out_h * out_w * channels * (30 + kh * (8 + 8.3 * kw)) + 4.0 * padded
 
 
 def sample(rng: np.random.Generator) -> tuple[float_params.DepthwiseConv2d, tuple[tuple[int, ...], ...]]:

@@ -82,7 +82,7 @@ def pack_sparse(node: Node, graph: Graph) -> Packed:
 # Instructions on the Cortex-M4 (zig -O2), fitted by `python bench/fit_costs.py`; see docs/performance.md.
 def cost_dense(node: Node, graph: Graph) -> float:
     out_features, in_features = node.params.weight.shape
-    return 40 + out_features * (27 + 5.5 * in_features)
+    return 40 + out_features * (26 + 4.0 * in_features)
 
 
 def cost_sparse(node: Node, graph: Graph) -> float:

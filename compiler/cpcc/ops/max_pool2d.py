@@ -47,7 +47,7 @@ def pack(node: Node, graph: Graph) -> Packed:
 
 
 def cost(node: Node, graph: Graph) -> float:
-    return graph.output_tensor(node).size * (12 + 6.0 * node.params.kernel[0] * node.params.kernel[1])
+    return graph.output_tensor(node).size * (20 + 12.1 * node.params.kernel[0] * node.params.kernel[1])
 
 
 def sample(rng: np.random.Generator) -> tuple[MaxPool2d, tuple[tuple[int, ...], ...]]:

@@ -354,3 +354,13 @@ def test_other_targets_build_and_verify(work: Path, target: str) -> None:
     assert done.returncode == 0, done.stderr
     done = cpcc("verify", f"out-{target}", "--data", "test.npz", "--allow-fn", 5, cwd=work)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_prune_defaults_are_the_librarys() -> None:
+    """The command line repeats the pruner's defaults, so that --help need not import torch; they must not drift."""
+    from cpcc.cli import prune
+    from cpcc.prune.settings import PruneSettings
+
+    defaults = {p.name: p.default for p in prune.params}
+    for name in ("keep", "loss", "rank", "score", "scope", "rewind", "seed"):
+        assert defaults[name] == getattr(PruneSettings(), name), name

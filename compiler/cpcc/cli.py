@@ -55,7 +55,7 @@ def cli() -> None:
 @click.option(
     "--scope",
     type=click.Choice(["global", "layer"]),
-    default="layer",
+    default="global",
     show_default=True,
     help="One cut over all layers, or the same fraction of each.",
 )

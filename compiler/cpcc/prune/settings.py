@@ -25,14 +25,15 @@ class PruneSettings:
     stopping. floor: weights that every output of a layer keeps (see masks.tighten). fn_cost: what a unit
     of FNR costs against one of FPR when thresholds are chosen. UsageError for a value out of range.
 
-    The defaults for score, rewind and floor are those under which small networks did not collapse; the
-    paper's own recipe is score "magnitude_increase", rewind "init", floor 0 and optimizer "sgd".
+    The defaults for scope, score, rewind and floor are those under which small convolutional networks did not
+    collapse (docs/science.md); the paper's own recipe is scope "layer", score "magnitude_increase", rewind
+    "init", floor 0 and optimizer "sgd".
     """
 
     positive: int = 1
     keep: float = 0.1
     score: str = "magnitude"
-    scope: str = "layer"
+    scope: str = "global"
     loss: str = "hybrid"
     rank: str = "max"
     rank_weight: float = 0.1

@@ -1,0 +1,35 @@
+"""The examples and the demo run as their first lines say."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["breast_cancer", "digits"])
+def test_example(name: str, tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, EXAMPLES / f"{name}.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    report = json.loads((tmp_path / "build" / name / "verify.json").read_text())
+    assert report["bit_exact"], done.stdout + done.stderr
+    assert report["fn_match"], done.stdout + done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert report["float"]["auc"] > 0.9
+
+
+@pytest.mark.slow
+def test_demo(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cpcc.cli", "demo", "-o", "out"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for line in ("float dense", "float pruned, class-dependent", "fixed-point on the Cortex-M", "instructions per inference"):
+        assert line in done.stdout
+    assert "bit-exact: reference = host = arm at every node of 171 samples" in done.stdout
+    assert "false-negative rate matches" in done.stdout

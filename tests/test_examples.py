@@ -15,7 +15,9 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["breast_cancer", "digits"])
 def test_example(name: str, tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, EXAMPLES / f"{name}.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / f"{name}.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     report = json.loads((tmp_path / "build" / name / "verify.json").read_text())
     assert report["bit_exact"], done.stdout + done.stderr
     assert report["fn_match"], done.stdout + done.stderr
@@ -26,10 +28,19 @@ def test_example(name: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_demo(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "cpcc.cli", "demo", "-o", "out"], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "cpcc.cli", "demo", "-o", "out"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    for line in ("float dense", "float pruned, class-dependent", "fixed-point on the Cortex-M", "instructions per inference"):
+    for line in (
+        "float dense",
+        "float pruned, class-dependent",
+        "fixed-point on the Cortex-M",
+        "instructions per inference",
+    ):
         assert line in done.stdout
     assert "bit-exact: reference = host = arm at every node of 171 samples" in done.stdout
     assert "false-negative rate matches" in done.stdout

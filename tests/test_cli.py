@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from importlib.resources import files
@@ -354,6 +355,18 @@ def test_other_targets_build_and_verify(work: Path, target: str) -> None:
     assert done.returncode == 0, done.stderr
     done = cpcc("verify", f"out-{target}", "--data", "test.npz", "--allow-fn", 5, cwd=work)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_ctrl_c_exits_130_and_leaves_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cpcc.cli", "demo", "-o", "out"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()  # training has begun
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert errors.strip() == "cpcc: interrupted"
+    assert not list(tmp_path.rglob("*.*"))
 
 
 def test_prune_defaults_are_the_librarys() -> None:

@@ -198,6 +198,21 @@ def test_only_kernels_in_use_are_shipped() -> None:
     assert shipped - {"cpcc_pad.c", "t.c"} == used
 
 
+def test_a_project_without_examples_runs() -> None:
+    """Story: two float images of 3x32x32 put 24 KB of examples into the flash of a 46 KB model."""
+    from cpcc import artifacts
+    from cpcc.executors.unicorn_core import UnicornCore
+    from cpcc.project import choose_examples, main_source
+
+    rng = np.random.default_rng(3)
+    c = compiled(detector_of(random_network(rng), rng))
+    assert choose_examples(c.detector, np.zeros((2, *c.detector.input.shape), np.float32))
+    main = "#define CPCC_SEMIHOSTING\n" + main_source(c.plan, c.detector, NAME, [])
+    status, text = UnicornCore(artifacts.arm_image(c.plan, c.library, main), c.plan.target).boot()
+    assert status == 0
+    assert text.startswith("t on zeros: score ")
+
+
 @pytest.mark.slow
 def test_installed_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
     """Templates and firmware travel in the wheel: install it beside this environment's packages, compile, verify."""

@@ -125,6 +125,11 @@ def compile_detector(model: Model, settings: BuildSettings, calibration: Dataset
     expected = tuple(model.input_shape)
     if raw.shape[1:] != expected:
         raise DataError(f"calibration samples have shape {raw.shape[1:]}, the model expects {expected}")
+    if model.meta.has_meta and raw.dtype.name != model.meta.input_dtype:
+        wanted = model.meta.input_dtype
+        raise DataError(
+            f"calibration samples are {raw.dtype.name}, the model was made for {wanted}; use x.astype('{wanted}')"
+        )
     scaling = scaling_of(model, expected)
     scaled = scaling.apply(raw)
     positive = np.zeros(len(raw), bool) if labels is None else labels == rule.positive

@@ -16,6 +16,7 @@ from cpcc.plan.plan import Plan
 from cpcc.quantize import run_int8
 
 NUMBERS_PER_LINE = 12
+EXAMPLE_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,11 @@ def raw_examples(detector: Detector, raw: np.ndarray) -> list[Example]:
 
 
 def choose_examples(detector: Detector, raw: np.ndarray) -> list[Example]:
-    """The samples of `raw` with the lowest and the highest score: where there are both, a negative and a positive."""
+    """The samples of `raw` with the highest and the lowest score (where there are both, a positive and a negative), as
+    many as `EXAMPLE_BYTES` of flash hold: examples must not be why a model does not fit."""
     scores = [example.score for example in raw_examples(detector, raw)]
-    return raw_examples(detector, raw[[int(np.argmin(scores)), int(np.argmax(scores))]])
+    chosen = [int(np.argmax(scores)), int(np.argmin(scores))][: EXAMPLE_BYTES // raw[0].nbytes]
+    return raw_examples(detector, raw[chosen]) if chosen else []
 
 
 def _lines(sample: np.ndarray) -> tuple[str, ...]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -16,19 +14,13 @@ from rich.console import Console
 from rich.progress import Progress
 
 from cpcc.errors import DataError, ToolMissingError, UsageError, VerificationError
+from cpcc.files import write_atomically
 
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """`data` at `path`, whole or not at all; parent folders are made. Raises `UsageError` where that cannot be."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({error.strerror}); choose another path") from error
+if TYPE_CHECKING:  # a command imports what it needs when it runs: `cpcc targets` must not wait for torch
+    from cpcc.executors.base import Executor
+    from cpcc.folder import BuildFolder
+    from cpcc.profile import Profile
+    from cpcc.verify import Report
 
 
 def _write_json(path: Path | None, content: dict[str, Any]) -> None:
@@ -85,7 +77,7 @@ def build(
     click.echo(f"wrote {out}; next: cpcc verify {out} --data test.npz")
 
 
-def make_executors(build_folder: Any, names: tuple[str, ...]) -> list[Any]:
+def make_executors(build: BuildFolder, names: tuple[str, ...]) -> list[Executor]:
     """The executors called `names`, the reference always first: everything is compared with it."""
     from cpcc import artifacts
     from cpcc.executors.arm import ArmExecutor
@@ -93,31 +85,30 @@ def make_executors(build_folder: Any, names: tuple[str, ...]) -> list[Any]:
     from cpcc.executors.qemu import QemuExecutor
     from cpcc.executors.reference import ReferenceExecutor
 
-    b = build_folder
-    name, plan, detector = b.manifest.name, b.plan, b.detector
-    executors: list[Any] = [ReferenceExecutor(plan, detector)]
-    library = artifacts.library_on_disk(b)
+    name, plan, detector = build.manifest.name, build.plan, build.detector
+    executors: list[Executor] = [ReferenceExecutor(plan, detector)]
+    library = artifacts.library_on_disk(build)
     if "host" in names:
         executors.append(HostExecutor(plan, artifacts.host_program(plan, detector, name, library)))
     if "arm" in names and plan.target.name != "host":
         if plan.target.core.unicorn_model:
-            image = artifacts.arm_image(plan, library, artifacts.pristine_main(b))
+            image = artifacts.arm_image(plan, library, artifacts.pristine_main(build))
             executors.append(ArmExecutor(plan, detector, name, image))
         else:
             executors.append(QemuExecutor(plan, artifacts.qemu_image(plan, detector, name, library)))
     return executors
 
 
-def _warn_of_changes(build_folder: Any) -> None:
-    for path in build_folder.changed_files():
+def _warn_of_changes(build: BuildFolder) -> None:
+    for path in build.changed_files():
         if not path.startswith("src/"):
             click.echo(
-                f"cpcc: warning: {build_folder.path / path} was changed since the build; verifying what is there",
+                f"cpcc: warning: {build.path / path} was changed since the build; verifying what is there",
                 err=True,
             )
 
 
-def run_verify(folder: Path, x: np.ndarray, y: np.ndarray | None, names: tuple[str, ...], allow_fn: int) -> Any:
+def run_verify(folder: Path, x: np.ndarray, y: np.ndarray | None, names: tuple[str, ...], allow_fn: int) -> Report:
     """The `verify.Report` of the build in `folder` on samples and labels."""
     from cpcc import verify as proof
     from cpcc.detector import check_raw
@@ -148,12 +139,12 @@ def verify(folder: Path, data: Path, names: tuple[str, ...], allow_fn: int, json
     fail_unless_passed(report)
 
 
-def fail_unless_passed(report: Any) -> None:
+def fail_unless_passed(report: Report) -> None:
     """Raises `VerificationError` where the report did not pass."""
     if not report.bit_exact:
         raise VerificationError(f"executors differ: {report.first_difference}")
     if not report.passed:
-        extra = report.fixed.fn - report.float_pruned.fn
+        extra = report.extra_fn
         raise VerificationError(
             f"the fixed-point model misses {extra} more than the float model ({report.allow_fn} allowed); "
             "give more calibration positives, keep more weights, or accept it with --allow-fn"
@@ -202,7 +193,7 @@ def run(folder: Path, input_path: Path, output: Path, executor: str, raw: bool) 
     click.echo(f"wrote {output}: {result.dtype.name} {result.shape}, computed by {chosen.name}")
 
 
-def profile_of(folder: Path) -> Any:
+def profile_of(folder: Path) -> Profile:
     """The `profile.Profile` of the build in `folder`."""
     from cpcc import artifacts
     from cpcc.executors.arm import ArmExecutor

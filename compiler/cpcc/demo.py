@@ -14,6 +14,7 @@ from sklearn.model_selection import train_test_split
 from cpcc import commands, report
 from cpcc.build import BuildSettings, build
 from cpcc.data import Dataset, make_dataset
+from cpcc.files import write_atomically
 from cpcc.folder import check_output
 from cpcc.metrics import Evaluation, evaluate
 from cpcc.prune.api import CLASS_BLIND, CLASS_DEPENDENT, PruneResult, scores
@@ -74,7 +75,7 @@ def run_demo(output: Path, seed: int, target: str) -> None:
         f"{int((test.labels() == 1).sum())} of them malignant (the important class); seed {seed}"
     )
     result = prune_to_file("mlp", train, replace(SETTINGS, seed=seed), output / "model.pt", progress=True)
-    commands.write_atomically(output / "test.npz", _npz(test))
+    write_atomically(output / "test.npz", _npz(test))
     built = build(output / "model.pt", BuildSettings(chosen, "demo"), None, folder)
     proof = commands.run_verify(folder, test.x, test.y, EXECUTORS, 0)
     click.echo(_model_table(result, proof, test))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass, field
@@ -19,6 +18,7 @@ from typing import Any
 from cpcc import __version__
 from cpcc.detector import Detector
 from cpcc.errors import UsageError
+from cpcc.files import write_atomically
 from cpcc.plan.plan import Plan, make_plan
 from cpcc.serialize import load_detector
 from cpcc.targets import find_target
@@ -74,15 +74,6 @@ def check_output(out: Path) -> None:
         raise UsageError(f"{out}: this folder is not cpcc's (no {MANIFEST}); choose another with -o")
 
 
-def _atomic_write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-    Path(temporary).chmod(0o644)
-    Path(temporary).replace(path)
-
-
 def _edited(out: Path, relative: str, known: set[str]) -> bool:
     path = out / relative
     return path.is_file() and sha256(path.read_bytes()) not in known
@@ -105,8 +96,8 @@ def _write_new(out: Path, files: dict[str, bytes], manifest: Manifest) -> None:
     try:
         staging.chmod(0o755)
         for relative, data in files.items():
-            _atomic_write(staging / relative, data)
-        _atomic_write(staging / MANIFEST, _dump(manifest))
+            write_atomically(staging / relative, data)
+        write_atomically(staging / MANIFEST, _dump(manifest))
         if out.is_dir():
             out.rmdir()  # empty: check_output made sure
         staging.replace(out)
@@ -116,7 +107,7 @@ def _write_new(out: Path, files: dict[str, bytes], manifest: Manifest) -> None:
 
 def _rewrite(out: Path, files: dict[str, bytes], manifest: Manifest, old: Manifest) -> list[str]:
     kept = []
-    _atomic_write(out / MANIFEST, _dump(Manifest(old.name, old.target, old.files, old.provenance, manifest.files)))
+    write_atomically(out / MANIFEST, _dump(Manifest(old.name, old.target, old.files, old.provenance, manifest.files)))
     for relative in old.files.keys() - files.keys():
         known = {old.files[relative], old.pending.get(relative, "")}
         if not (relative.startswith("src/") and _edited(out, relative, known)):
@@ -126,8 +117,8 @@ def _rewrite(out: Path, files: dict[str, bytes], manifest: Manifest, old: Manife
         if relative.startswith("src/") and _edited(out, relative, known):
             kept.append(relative)
         else:
-            _atomic_write(out / relative, data)
-    _atomic_write(out / MANIFEST, _dump(manifest))
+            write_atomically(out / relative, data)
+    write_atomically(out / MANIFEST, _dump(manifest))
     return kept
 
 

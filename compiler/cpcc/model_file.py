@@ -15,11 +15,7 @@ import base64
 import io
 import json
 import math
-import os
-import tempfile
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +24,7 @@ import numpy as np
 
 from cpcc.archive import load_programs, parse_archive, parse_json
 from cpcc.errors import DataError, ModelError, UsageError
+from cpcc.files import write_atomically
 from cpcc.frontends.torch_export import strip_final_activation
 
 if TYPE_CHECKING:
@@ -107,7 +104,7 @@ def save_model(
         extras[_CALIBRATION] = _encode_array(calibration)
     buffer = io.BytesIO()
     package_pt2(buffer, exported_programs=programs, extra_files=extras)
-    _write_whole(Path(path), parse_archive(buffer.getvalue(), str(path)).clean_bytes())
+    write_atomically(Path(path), parse_archive(buffer.getvalue(), str(path)).clean_bytes())
 
 
 def save_program(path: str | Path, program: ExportedProgram) -> None:
@@ -116,7 +113,7 @@ def save_program(path: str | Path, program: ExportedProgram) -> None:
 
     buffer = io.BytesIO()
     package_pt2(buffer, exported_programs={"model": program})
-    _write_whole(Path(path), parse_archive(buffer.getvalue(), str(path)).clean_bytes())
+    write_atomically(Path(path), parse_archive(buffer.getvalue(), str(path)).clean_bytes())
 
 
 def load_model(path: str | Path) -> Model:
@@ -324,31 +321,7 @@ def _decode_array(text: str | None, place: str) -> np.ndarray | None:
     return array
 
 
-# --- files and words ------------------------------------------------------------------------------------
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """Through a temporary file beside `path`: a reader meets the old file or the new one."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _temporary(path.parent) as (stream, name):
-            stream.write(data)
-            stream.close()
-            os.replace(name, path)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
-
-
-@contextmanager
-def _temporary(folder: Path) -> Iterator[tuple[Any, Path]]:
-    stream = tempfile.NamedTemporaryFile(dir=folder, prefix=".cpcc-", delete=False)  # noqa: SIM115
-    name = Path(stream.name)
-    try:
-        name.chmod(0o644)  # temporary files are private; a model file is an ordinary one
-        yield stream, name
-    finally:
-        stream.close()
-        name.unlink(missing_ok=True)
+# --- words --------------------------------------------------------------------------------------------------
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -7,7 +7,6 @@ from typing import Protocol
 
 import numpy as np
 
-from cpcc.detector import Detector
 from cpcc.plan.plan import Plan
 
 
@@ -61,6 +60,3 @@ def parse_reply(reply: bytes, samples: int, plan: Plan, nodes: bool) -> Trace:
     table = np.frombuffer(reply, record)
     values = {t.name: table[f"n{i}"] for i, t in enumerate(tensors)}
     return Trace(values, table["output"], table["score"].astype(np.int32))
-
-
-__all__ = ["Detector", "Executor", "Trace", "bytes_per_sample", "join", "parse_reply", "traced_tensors"]

@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 TORCH_INDEX ?=
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX),)
 JOBS ?= 2
+# The workers are the parallelism; torch's own threads beside them make everything slower.
+TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
 INSTALLED := $(VENV)/.installed
 
 .PHONY: help demo test check lint bench clean
@@ -24,10 +26,10 @@ demo: $(INSTALLED) ## prune, compile and verify a detector on real medical data
 
 test: $(INSTALLED) ## everything CI runs
 	$(BIN)/cpcc doctor --fix
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(TEST)
 
 check: $(INSTALLED) lint ## lint, types and the quick tests
-	$(BIN)/python -m pytest -n $(JOBS) -m 'not slow'
+	$(TEST) -m 'not slow'
 
 lint: $(INSTALLED) ## ruff and mypy
 	$(BIN)/ruff check compiler firmware tests examples bench

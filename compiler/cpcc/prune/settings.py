@@ -25,8 +25,8 @@ class PruneSettings:
     stopping. floor: weights that every output of a layer keeps (see masks.tighten). fn_cost: what a unit
     of FNR costs against one of FPR when thresholds are chosen. UsageError for a value out of range.
 
-    The defaults for scope, score, rewind and floor are those under which small convolutional networks did not
-    collapse (docs/science.md); the paper's own recipe is scope "layer", score "magnitude_increase", rewind
+    The defaults for scope, score, rewind and floor follow probes in which small convolutional networks did not
+    collapse (docs/science.md says what this implementation has measured); the paper's own recipe is scope "layer", score "magnitude_increase", rewind
     "init", floor 0 and optimizer "sgd".
     """
 

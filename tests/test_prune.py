@@ -120,7 +120,7 @@ def test_breast_cancer_at_a_tenth(cancer):
         assert not net.training
         assert all(type(module).__module__.startswith("torch.nn.modules") for module in net.modules())
         assert auc(y, scores(net, result.scaling, cancer.x[rows], 1)) > 0.95
-    prunable = 960 + 32 + 512 + 16 + 16
+    prunable = 960 + 512 + 16
     zeros = sum(int((w == 0).sum()) for w in weights_of(result.pruned))
     assert prunable - zeros == round(0.1 * prunable)
     assert result.stopped == ""

@@ -43,8 +43,9 @@ class Slot:
         return torch.zeros_like(self.value) if grad is None else grad.detach()
 
 
-def slots(net: nn.Module, example: Tensor) -> list[Slot]:
-    """Prunable parameters of an unmasked network; `example` (n, ...) finds the output layer.
+def slots(net: nn.Module, example: Tensor, biases: bool = True) -> list[Slot]:
+    """Prunable parameters of an unmasked network; `example` (n, ...) finds the output layer. Without `biases` only
+    weights.
 
     ModelError when there is none.
     """
@@ -52,7 +53,8 @@ def slots(net: nn.Module, example: Tensor) -> list[Slot]:
     found = []
     for path, module in net.named_modules():
         if isinstance(module, _LAYERS):
-            names = ["weight"] if module is output or module.bias is None else ["weight", "bias"]
+            bare = not biases or module is output or module.bias is None
+            names = ["weight"] if bare else ["weight", "bias"]
             found += [Slot(module, name, f"{path}.{name}".lstrip(".")) for name in names]
     if not found:
         raise ModelError("network: nothing to prune; it needs Linear or Conv layers")
@@ -71,9 +73,9 @@ def _output_layer(net: nn.Module, example: Tensor) -> nn.Module | None:
     return ran[-1] if ran else None
 
 
-def attach(net: nn.Module, example: Tensor) -> list[Slot]:
-    """Give every prunable parameter a mask of ones."""
-    found = slots(net, example)
+def attach(net: nn.Module, example: Tensor, biases: bool = True) -> list[Slot]:
+    """Give every prunable parameter (see `slots`) a mask of ones."""
+    found = slots(net, example, biases)
     for slot in found:
         parameter = slot.module.get_parameter(slot.name)
         prune.custom_from_mask(slot.module, slot.name, torch.ones_like(parameter))

@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -143,11 +144,11 @@ class ClassDependentPruner:
         self.device = torch.device(device)
         self.template = copy.deepcopy(net).cpu()
         self.net = copy.deepcopy(self.template)
-        self.slots = masking.attach(self.net, _first_sample(train))
+        self.slots = masking.attach(self.net, _first_sample(train), self.settings.prune_biases)
         self.net.to(self.device)
         self.initial = snapshot(self.net)
         self.sides: dict[str, Batches] = {"train": train, "validation": validation, **(sides or {})}
-        counts = _counts(train, validation, self._labels(), name)
+        counts = _counts(train, validation, self._labels())
         self.loss = make_loss(self.settings, counts)
         self.trainer = Trainer(self.net, train, validation, self.loss, self.settings, self.device)
         self.watch = watch or Watch(False)
@@ -277,7 +278,7 @@ class ClassDependentPruner:
     def _plain(self, state: State) -> nn.Module:
         """A network of the template's structure, on the CPU, with the masks of `state` made permanent."""
         net = copy.deepcopy(self.template)
-        found = masking.attach(net, _first_sample(self.trainer.train))
+        found = masking.attach(net, _first_sample(self.trainer.train), self.settings.prune_biases)
         net.load_state_dict(state)
         return masking.finalize(net, found)
 
@@ -333,22 +334,22 @@ def _first_sample(batches: Batches) -> Tensor:
     raise DataError("train: no batch; give at least one sample of each class")
 
 
-def _counts(train: Batches, validation: Batches, important: tuple[int, ...], name: str) -> Counter[int]:
+def _counts(train: Batches, validation: Batches, important: tuple[int, ...]) -> Counter[int]:
     """Training samples by label. DataError when a side has no sample of an important class, or nothing else."""
-    found = {side: _label_counts(batches) for side, batches in (("train", train), ("validation", validation))}
-    for side, counts in found.items():
+    counted = {side: _label_counts(batches) for side, batches in (("train", train), ("validation", validation))}
+    for side, counts in counted.items():
         for label in important:
             if not counts[label]:
                 raise DataError(f"{side}: no sample of the important class {label}; give more of them")
             if counts[label] == counts.total():
                 raise DataError(f"{side}: only samples of the important class {label}; give others too")
-    return found["train"]
+    return counted["train"]
 
 
 def _label_counts(batches: Batches) -> Counter[int]:
     if isinstance(batches, TensorBatches):
         return Counter(batches.labels.tolist())
-    return Counter(label for _, labels in batches for label in labels.tolist())
+    return Counter(chain.from_iterable(labels.tolist() for _, labels in batches))
 
 
 def _evaluations(found: Mapping[str, Answers], label: int, threshold: float) -> dict[str, Evaluation]:

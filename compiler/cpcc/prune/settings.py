@@ -37,6 +37,7 @@ class PruneSettings:
     dense network's scores. rewind: "lr" (weights are kept, the learning rate starts anew), "init" or "epoch:K".
     epochs, epochs_later: most epochs of the first and of later iterations. patience: epochs without a better
     validation AUC before stopping. floor: weights that every output of a layer keeps (see masks.tighten).
+    prune_biases: the paper prunes them too; they save nothing in compiled code and keep units alive.
     fn_cost: what a unit of FNR costs against one of FPR when thresholds are chosen.
 
     max_fn_increase or fnr_budget turn the constrained mode on (see cpcc.prune.budget): on validation samples the
@@ -45,13 +46,13 @@ class PruneSettings:
 
     The defaults for scope, score, rewind and floor follow runs in which small convolutional networks did not
     collapse (docs/science.md); the paper's own recipe is scope "layer", score "magnitude_increase", rewind "init",
-    floor 0 and optimizer "sgd".
+    floor 0, prune_biases and optimizer "sgd".
     """
 
     positive: int = 1
     keep: float = 0.1
     score: str = "magnitude"
-    scope: str = "global"
+    scope: str = "erk"
     loss: str = "hybrid"
     rank: str = "max"
     rank_weight: float = 0.1
@@ -66,6 +67,7 @@ class PruneSettings:
     lr: float = 3e-3
     patience: int = 15
     floor: int = 2
+    prune_biases: bool = False
     fn_cost: float = 5.0
     seed: int = 0
     schedule: str = "geometric"

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -55,6 +56,6 @@ class ImportantLoss:
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
         total = logits.sum() * 0
         for label in self.labels:
-            scores = margin_scores(logits, label)[labels == label]
-            total = total + functional.softplus(-scores).sum() / max(len(labels), 1)
+            misses = functional.softplus(-margin_scores(logits, label))
+            total = total + torch.where(labels == label, misses, 0).mean()
         return total

@@ -35,9 +35,8 @@ class CrossEntropy:
         return weights
 
     def _binary(self, scores: Tensor, is_positive: Tensor) -> Tensor:
-        weight = torch.tensor(self.pos_weight, dtype=scores.dtype, device=scores.device)
-        targets = is_positive.to(scores.dtype)
-        return functional.binary_cross_entropy_with_logits(scores, targets, pos_weight=weight)
+        weights = torch.where(is_positive, self.pos_weight, 1.0).to(scores.dtype)
+        return functional.binary_cross_entropy_with_logits(scores, is_positive.to(scores.dtype), weights)
 
 
 @dataclass(frozen=True)

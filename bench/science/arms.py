@@ -10,7 +10,7 @@ from cpcc.prune.settings import PruneSettings
 LEVELS = (1.0, 0.5, 0.25, 0.1, 0.05, 0.02, 0.01)
 
 COMMON = PruneSettings(
-    scope="erk", floor=2, rewind="lr", optimizer="adam", lr=1e-2, batch_size=64,
+    scope="erk", floor=2, rewind="lr", optimizer="adam", lr=5e-3, batch_size=64,
     epochs=30, epochs_later=15, patience=30, levels=LEVELS,
 )  # fmt: skip
 
@@ -39,8 +39,11 @@ ARMS: dict[str, dict[str, Any]] = {
     "top-saliency": {"loss": "hybrid", "rank": "top", "rank_weight": 0.3, "pos_weight": 1.0, "score": "class_saliency"},
 }
 SINGLE_CUT = ("one-shot", "snip")
+SINGLE_CUT_LEVELS = (0.1, 0.05, 0.02)
 
 
+for _name in ("blind", "top-strong", "top"):
+    ARMS[f"{_name}+fast"] = {**ARMS[_name], "lr": 1e-2}
 ARMS["ctop"] = {**ARMS["top-strong"], "max_fn_increase": 0}
 ARMS["ctop-sal"] = {**ARMS["top-strong"], "max_fn_increase": 0, "score": "class_saliency"}
 
@@ -50,4 +53,4 @@ def settings_of(arm: str, seed: int) -> list[PruneSettings]:
     base = replace(COMMON, seed=seed, **ARMS[arm])
     if arm not in SINGLE_CUT:
         return [base]
-    return [replace(base, levels=(1.0, level)) for level in LEVELS[1:]]
+    return [replace(base, levels=(1.0, level)) for level in SINGLE_CUT_LEVELS]

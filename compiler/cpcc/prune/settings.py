@@ -37,6 +37,7 @@ class PruneSettings:
     dense network's scores. rewind: "lr" (weights are kept, the learning rate starts anew), "init" or "epoch:K".
     epochs, epochs_later: most epochs of the first and of later iterations. patience: epochs without a better
     validation AUC before stopping. floor: weights that every output of a layer keeps (see masks.tighten).
+    clip: largest norm of a step's gradient, since the squared hinges of a rank have no bound.
     prune_biases: the paper prunes them too; they save nothing in compiled code and keep units alive.
     fn_cost: what a unit of FNR costs against one of FPR when thresholds are chosen.
 
@@ -66,6 +67,7 @@ class PruneSettings:
     optimizer: str = "adam"
     lr: float = 3e-3
     patience: int = 15
+    clip: float = 1.0
     floor: int = 2
     prune_biases: bool = False
     fn_cost: float = 5.0
@@ -88,6 +90,7 @@ class PruneSettings:
         _inside("keep", self.keep, 0, 1)
         _inside("step", self.step, 0, 0.99)
         _inside("lr", self.lr, 0, 10)
+        _inside("clip", self.clip, 0, 1e9)
         for name in ("epochs", "epochs_later", "batch_size", "patience"):
             _inside(name, getattr(self, name), 0, 10**6)
         for name in ("floor", "rank_weight", "margin", "fn_cost", "positive", "seed", "distill", "max_fpr_increase"):

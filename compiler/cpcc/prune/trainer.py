@@ -107,6 +107,7 @@ class Trainer:
             optimizer.zero_grad()
             loss = objective(self.net, x, labels)
             loss.backward()
+            nn.utils.clip_grad_norm_(self.net.parameters(), self.settings.clip)
             optimizer.step()
             total += loss.detach() * len(labels)  # no float() here: it would wait for the GPU at every step
             samples += len(labels)

@@ -15,37 +15,28 @@ COMMON = PruneSettings(
 )  # fmt: skip
 
 BLIND: dict[str, Any] = {"loss": "bce", "pos_weight": 1.0}
+TOP: dict[str, Any] = {"loss": "hybrid", "rank": "top", "rank_weight": 2.0, "pos_weight": 1.0}
 
-# One-shot arms cut once from a network of its own for every level.
 ARMS: dict[str, dict[str, Any]] = {
-    "blind": {**BLIND},
-    "one-shot": {**BLIND},
+    "blind": BLIND,
+    "one-shot": BLIND,
     "snip": {**BLIND, "score": "snip_init", "rewind": "init"},
     "random": {**BLIND, "score": "random"},
     "paper": {"loss": "hybrid", "rank": "max", "rank_weight": 0.1},
-    "constrained": {**BLIND, "max_fn_increase": 0},
-    # ablations
+    "constrained": {**TOP, "max_fn_increase": 0},
+    # ablations: one idea each
+    "blind-snip": {**BLIND, "score": "snip"},
     "blind-distill": {**BLIND, "distill": 1.0},
     "weighted": {"loss": "bce"},
     "focal": {"loss": "focal", "pos_weight": 1.0},
-    "pairwise": {"loss": "hybrid", "rank": "pairwise", "rank_weight": 1.0, "pos_weight": 1.0},
-    "top": {"loss": "hybrid", "rank": "top", "rank_weight": 0.3, "pos_weight": 1.0},
-    "top-strong": {"loss": "hybrid", "rank": "top", "rank_weight": 2.0, "pos_weight": 1.0},
-    "top-distill": {"loss": "hybrid", "rank": "top", "rank_weight": 0.3, "pos_weight": 1.0, "distill": 1.0},
-    "weighted-distill": {"loss": "bce", "distill": 1.0},
-    "blind-snip": {**BLIND, "score": "snip"},
-    "blind-saliency": {**BLIND, "score": "class_saliency"},
-    "top-snip": {"loss": "hybrid", "rank": "top", "rank_weight": 0.3, "pos_weight": 1.0, "score": "snip"},
-    "top-saliency": {"loss": "hybrid", "rank": "top", "rank_weight": 0.3, "pos_weight": 1.0, "score": "class_saliency"},
+    "pairwise": {**TOP, "rank": "pairwise"},
+    "top": TOP,
+    "top-distill": {**TOP, "distill": 1.0},
+    "constrained-saliency": {**TOP, "max_fn_increase": 0, "score": "class_saliency"},
 }
+# Cut once, from a network of its own for every level.
 SINGLE_CUT = ("one-shot", "snip")
 SINGLE_CUT_LEVELS = (0.1, 0.05, 0.02)
-
-
-for _name in ("blind", "top-strong", "top"):
-    ARMS[f"{_name}+fast"] = {**ARMS[_name], "lr": 1e-2}
-ARMS["ctop"] = {**ARMS["top-strong"], "max_fn_increase": 0}
-ARMS["ctop-sal"] = {**ARMS["top-strong"], "max_fn_increase": 0, "score": "class_saliency"}
 
 
 def settings_of(arm: str, seed: int) -> list[PruneSettings]:

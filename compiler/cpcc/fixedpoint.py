@@ -70,8 +70,8 @@ class TfliteRequant:
         multiplier, exponent = np.where(carried, 1 << 30, multiplier), exponent + carried
         tiny = exponent < -31
         shift = np.where(tiny, 0, exponent)
-        if (shift > 30).any():
-            raise OverflowError(f"a scale of {np.max(scales):g}; supported: below 2**30")
+        if (shift > 31).any():
+            raise OverflowError(f"a scale of {np.max(scales):g}; supported: below 2**31")
         return TfliteRequant(narrow(np.where(tiny, 0, multiplier), np.int32), narrow(shift, np.int8))
 
     @property

@@ -8,7 +8,7 @@ from importlib.resources.abc import Traversable
 
 import numpy as np
 
-from cpcc.detector import Network, quantize_input, scores_of
+from cpcc.detector import Detector, Network, quantize_input, scores_of
 from cpcc.emit import c_float, context, emit_library, render
 from cpcc.folder import library_folder
 from cpcc.graph import Int8
@@ -38,11 +38,13 @@ def raw_examples(detector: Network, raw: np.ndarray) -> list[Example]:
 
 
 def choose_examples(detector: Network, raw: np.ndarray) -> list[Example]:
-    """The samples of `raw` with the highest and the lowest score (where there are both, a positive and a negative), as
-    many as `EXAMPLE_BYTES` of flash hold: examples must not be why a model does not fit."""
-    scores = [example.score for example in raw_examples(detector, raw)]
-    ends = list(dict.fromkeys((int(np.argmax(scores)), int(np.argmin(scores)))))
-    chosen = ends[: EXAMPLE_BYTES // raw[0].nbytes]
+    """The samples of `raw` with the highest and the lowest score (where there are both, a positive and a negative), of a
+    network without a decision the first two, as many as `EXAMPLE_BYTES` of flash hold: examples must not be why a model does not fit."""
+    chosen = [0, 1][: len(raw)]
+    if isinstance(detector, Detector):
+        scores = [example.score for example in raw_examples(detector, raw)]
+        chosen = [int(np.argmax(scores)), int(np.argmin(scores))]
+    chosen = chosen[: EXAMPLE_BYTES // raw[0].nbytes]
     return raw_examples(detector, raw[chosen]) if chosen else []
 
 

@@ -87,6 +87,13 @@ def prune(
     default=None,
     help="Probability from which a sample is positive, over the model file's rule.",
 )
+@click.option(
+    "--input",
+    "input_dtype",
+    type=click.Choice(["int8", "float32", "uint8"]),
+    default=None,
+    help="What raw samples of a .tflite model are.  [default: as the file has it]",
+)
 @click.option("-o", "--output", type=MODEL, default=None, help="Folder.  [default: build/<name>]")
 def build(
     model: Path,
@@ -95,12 +102,17 @@ def build(
     name: str | None,
     positive: int | None,
     threshold: float | None,
+    input_dtype: str | None,
     output: Path | None,
 ) -> None:
-    """Compile MODEL to a PlatformIO project with fixed-point C."""
+    """Compile MODEL to a PlatformIO project with fixed-point C.
+
+    MODEL is cpcc's own or a torch.export archive (.pt, .pt2), or an int8 .tflite model, which needs no calibration data;
+    without --positive it builds without a decision: the result is the output tensor.
+    """
     from cpcc import commands
 
-    commands.build(model, target, calibrate, name, positive, threshold, output)
+    commands.build(model, target, calibrate, name, positive, threshold, input_dtype, output)
 
 
 def _executors(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:

@@ -96,7 +96,7 @@ def pack_dense(node: Node, graph: Graph) -> Packed:
         **geometry(node, graph), "kernel_h": kh, "kernel_w": kw, "out_channels": out,
         "weights": node.params.weight, **node.params.output.fields(),
     }  # fmt: skip
-    return Packed(fields, _scratch(node, graph))
+    return Packed(fields, _scratch(node, graph), node.params.output.entry)
 
 
 def tap_offsets(node: Node, graph: Graph) -> np.ndarray:
@@ -118,7 +118,7 @@ def pack_sparse(node: Node, graph: Graph) -> Packed:
         "counts": rows.counts, "offsets": rows.offsets, "weights": rows.values,
         **node.params.output.fields(),
     }  # fmt: skip
-    return Packed(fields, _scratch(node, graph))
+    return Packed(fields, _scratch(node, graph), node.params.output.entry)
 
 
 def sparse_applies(node: Node, graph: Graph) -> bool:

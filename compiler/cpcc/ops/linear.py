@@ -62,7 +62,8 @@ def pack_dense(node: Node, graph: Graph) -> Packed:
             "out_features": weight.shape[0],
             "weights": weight,
             **node.params.output.fields(),
-        }
+        },
+        entry=node.params.output.entry,
     )
 
 
@@ -75,7 +76,8 @@ def pack_sparse(node: Node, graph: Graph) -> Packed:
             "deltas": rows.deltas,
             "weights": rows.values,
             **node.params.output.fields(),
-        }
+        },
+        entry=node.params.output.entry,
     )
 
 

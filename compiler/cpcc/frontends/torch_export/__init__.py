@@ -1,0 +1,11 @@
+"""`torch.export` programs to float graphs.
+
+torch computes channels first, ``(1, c, h, w)``; the graph is channels-last. A `Value` therefore records in
+which order the elements of its graph tensor lie: flattening an image costs nothing at run time, for the
+columns of the next Linear are permuted instead. Shapes here are torch's and include the batch, which is 1.
+"""
+
+from cpcc.frontends.torch_export.final import strip_final_activation
+from cpcc.frontends.torch_export.program import to_graph
+
+__all__ = ["strip_final_activation", "to_graph"]

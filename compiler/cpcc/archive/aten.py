@@ -30,9 +30,11 @@ ATEN_OPS = frozenset(
     div.Tensor div_.Tensor div.Scalar neg.default abs.default exp.default log.default sqrt.default
     rsqrt.default square.default pow.Tensor_Scalar maximum.default minimum.default clamp.default
     clamp_.default clamp_min.default
+    rsub.Scalar rsub.Tensor pixel_shuffle.default flip.default unbind.int
+    celu_.default zeros.default
     cat.default stack.default split.Tensor split_with_sizes.default chunk.default
     slice.Tensor select.int narrow.default pad.default constant_pad_nd.default
-    upsample_nearest2d.default upsample_nearest2d.vec upsample_bilinear2d.vec
+    upsample_nearest1d.default upsample_nearest1d.vec upsample_nearest2d.default upsample_nearest2d.vec upsample_bilinear2d.vec
     gru.input lstm.input rnn_tanh.input rnn_relu.input lift_fresh_copy.default zeros_like.default
     ones_like.default
     """.split()

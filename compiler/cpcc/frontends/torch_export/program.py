@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cpcc.frontends.torch_export import activations, conv, linear, norm, pools, shapes
+from cpcc.frontends.torch_export import activations, binary, conv, linear, norm, pools, slices, views
+from cpcc.frontends.torch_export.families import Layers
 from cpcc.frontends.torch_export.final import strip_final_activation
 from cpcc.frontends.torch_export.importer import Handler, Importer, constants
 from cpcc.graph import Graph
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
 
-_FAMILIES = (linear, conv, norm, activations, pools, shapes)
-HANDLERS: dict[str, Handler] = {kind: handler for family in _FAMILIES for kind, handler in family.HANDLERS.items()}
+FAMILIES: tuple[Layers, ...] = tuple(
+    layers for module in (linear, conv, norm, activations, pools, binary, slices, views) for layers in module.FAMILY
+)
+HANDLERS: dict[str, Handler] = {kind: handler for layers in FAMILIES for kind, handler in layers.handlers.items()}
 
 
 def to_graph(program: ExportedProgram, name: str) -> Graph:
@@ -24,5 +27,5 @@ def to_graph(program: ExportedProgram, name: str) -> Graph:
     program, _ = strip_final_activation(program)
     importer = Importer(name, constants(program), HANDLERS)
     for node in program.graph.nodes:
-        importer.visit(node, program)
+        importer.visit(node)
     return optimize(importer.graph())

@@ -12,9 +12,29 @@ if TYPE_CHECKING:
 
 
 SUPPORTED = (
-    "Linear, Conv2d (also depthwise), BatchNorm1d, BatchNorm2d, ReLU, MaxPool2d, AvgPool2d, "
-    "AdaptiveAvgPool2d, Flatten, Dropout (dropped), a final Sigmoid or Softmax (dropped)"
+    "Linear, Conv1d/2d, ConvTranspose1d/2d, BatchNorm1d/2d, pooling, mean, ReLU and other activations, add, sub, mul, cat, "
+    "split, slice, pad, Upsample nearest, views and permutations; all of them: docs/operators.md"
 )
+REWRITES = {
+    "layer_norm": "BatchNorm, which costs nothing after a convolution",
+    "group_norm": "BatchNorm, which costs nothing after a convolution",
+    "instance_norm": "BatchNorm, which costs nothing after a convolution",
+    "prelu": "LeakyReLU with a fixed slope",
+    "upsample_bilinear2d": "Upsample(mode='nearest')",
+    "adaptive_max_pool2d": "MaxPool2d, or amax over both axes",
+    "adaptive_max_pool1d": "MaxPool1d, or amax over the length",
+    "conv3d": "Conv2d",
+    "sum": "mean",
+    "maximum": "ReLU: max(a, b) = b + relu(a - b)",
+    "minimum": "ReLU: min(a, b) = b - relu(b - a)",
+    "matmul": "Linear with constant weights",
+    "bmm": "Linear with constant weights",
+    "mm": "Linear with constant weights",
+    "rnn_tanh": "Conv1d over the time axis",
+    "rnn_relu": "Conv1d over the time axis",
+    "gru": "Conv1d over the time axis",
+    "lstm": "Conv1d over the time axis",
+}
 
 
 def kind(node: torch.fx.Node) -> str:
@@ -48,7 +68,9 @@ def place(node: torch.fx.Node) -> str:
 
 
 def unsupported(node: torch.fx.Node) -> ModelError:
-    return ModelError(f"{place(node)}: aten.{kind(node)} is not supported; supported layers: {SUPPORTED}")
+    rewrite = REWRITES.get(kind(node).rstrip("_"))
+    hint = f"use {rewrite}; " if rewrite else ""
+    return ModelError(f"{place(node)}: aten.{kind(node)} is not supported; {hint}supported layers: {SUPPORTED}")
 
 
 def refuse(node: torch.fx.Node, what: str, value: Any, supported: Any) -> ModelError:
@@ -63,7 +85,6 @@ def arguments(node: torch.fx.Node) -> dict[str, Any]:
     return result | dict(node.kwargs)
 
 
-def pair(value: Any) -> tuple[int, int]:
-    """torch's ``[2]``, ``2`` and ``[2, 3]`` as two integers."""
-    values = (value,) if isinstance(value, int) else tuple(value)
-    return (values[0], values[0]) if len(values) == 1 else (values[0], values[1])
+def numbers(value: Any) -> tuple[Any, ...]:
+    """torch's ``2`` and ``[2, 3]`` alike as a tuple."""
+    return (value,) if isinstance(value, (int, float)) else tuple(value)

@@ -85,6 +85,12 @@ def detector_of(graph: Graph, rng: np.random.Generator, dtype: str = "float32") 
     return Detector(int8, InputSpec(dtype, model_shape, mean, factor), decision, ranges)
 
 
+def detector_for(int8: Graph, model_shape: tuple[int, ...]) -> Detector:
+    """`int8` as it is, behind an identity input conversion."""
+    ones = np.ones(model_shape[0], np.float32)
+    return Detector(int8, InputSpec("float32", model_shape, 0 * ones, ones), Decision(0, 1, 0, 0.0, 1.0, 1), {})
+
+
 def extreme_inputs(rng: np.random.Generator, shape: tuple[int, ...], n: int = 6) -> np.ndarray:
     """int8 samples: all -128, all 127, all 0, and random ones."""
     x = rng.integers(-128, 128, (n, *shape)).astype(np.int8)

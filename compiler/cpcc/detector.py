@@ -79,7 +79,9 @@ class Detector(Network):
 
 
 def to_channels_last(x: np.ndarray) -> np.ndarray:
-    """(n, c, h, w) to (n, h, w, c); (n, features) unchanged."""
+    """(n, c, h, w) to (n, h, w, c); (n, c, length) to (n, 1, length, c); (n, features) unchanged."""
+    if x.ndim == 3:
+        x = x[:, :, None, :]
     return x.transpose(0, 2, 3, 1) if x.ndim == 4 else x
 
 

@@ -153,7 +153,8 @@ def emit_library(plan: Plan, detector: Detector, name: str) -> dict[str, str]:
     if any(uses_padding(step) for step in plan.steps):
         shared += ["include/cpcc_pad.h", "kernels/cpcc_pad.c"]
     kernels = [f"kernels/cpcc_{kernel}.{suffix}" for kernel in variables["kernels"] for suffix in "hc"]
-    for file in (*shared, *kernels):
+    extra = sorted({file for step in plan.steps for file in step.kernel.shared})
+    for file in (*shared, *extra, *kernels):
         sources[file.rpartition("/")[2]] = (firmware / file).read_text()
     return sources
 

@@ -11,6 +11,9 @@ import numpy as np
 from cpcc.graph import Graph, Int8, Node
 
 
+DSP = frozenset({"dsp"})  # Arm's DSP extension: Cortex-M4, M7, M33, M55
+
+
 def no_check(node: Node, graph: Graph) -> None:
     """For ops whose parameters and shapes say everything."""
 
@@ -31,6 +34,7 @@ class Kernel:
     `name` is the C function (prefixed ``cpcc_``), the struct type (suffixed ``_t``) and the file in
     ``firmware/kernels``. `requires` are core features. `applies(node, graph)` says whether it can run this
     node, `pack(node, graph)` lays the constants out, `cost(node, graph)` estimates executed instructions.
+    `shared` are further files of ``firmware`` that it needs, ``cpcc_fixed.h`` aside.
     """
 
     name: str
@@ -39,6 +43,7 @@ class Kernel:
     requires: frozenset[str] = frozenset()
     applies: Callable[[Node, Graph], bool] = lambda node, graph: True
     sparse: bool = False
+    shared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

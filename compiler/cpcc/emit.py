@@ -161,7 +161,7 @@ def emit_library(plan: Plan, detector: Detector, name: str) -> dict[str, str]:
 
 def uses_padding(step: Step) -> bool:
     """Whether the step's kernel calls ``cpcc_pad``."""
-    return "window.in_h" in step.packed.struct
+    return "window.in_h" in step.packed.struct and not step.kernel.shared
 
 
 def render(template: str, variables: dict[str, Any]) -> str:

@@ -95,4 +95,6 @@ static inline uint32_t cpcc_load4(const int8_t *p) {
   return word;
 }
 
+static inline void cpcc_store4(int8_t *p, uint32_t word) { __builtin_memcpy(p, &word, sizeof word); }
+
 #endif

@@ -10,7 +10,6 @@ import numpy as np
 
 from cpcc.graph import Graph, Int8, Node
 
-
 DSP = frozenset({"dsp"})  # Arm's DSP extension: Cortex-M4, M7, M33, M55
 
 

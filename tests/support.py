@@ -17,7 +17,7 @@ from cpcc.executors.qemu import QemuExecutor
 from cpcc.executors.reference import ReferenceExecutor
 from cpcc.graph import Float32, Graph, Int8, Node, Tensor, validate
 from cpcc.ops.base import Op
-from cpcc.ops.float_params import Reshape
+from cpcc.ops.float_params import Linear, Reshape
 from cpcc.plan.plan import Plan, make_plan
 from cpcc.project import main_source, raw_examples
 from cpcc.quantize import calibrate, quantize_graph
@@ -46,8 +46,28 @@ def chain(shape: tuple[int, ...], params: list[tuple[Op, object]]) -> Graph:
 
 
 def single(op: Op, rng: np.random.Generator) -> Graph:
+    """A random instance of `op` as a graph; further operands are linear functions of the input."""
     params, shapes = op.sample(rng)
-    return chain(shapes[0], [(op, params)])
+    if len(shapes) == 1:
+        return chain(shapes[0], [(op, params)])
+    tensors = {"x": Tensor("x", shapes[0], Float32())}
+    nodes: list[Node] = []
+
+    def add(params: object, inputs: tuple[str, ...], output: str, shape: tuple[int, ...]) -> None:
+        tensors[output] = Tensor(output, shape, Float32())
+        nodes.append(Node(f"n{len(nodes)}", params, inputs, output))
+
+    names = ["x"]
+    for i, shape in enumerate(shapes[1:]):
+        size = int(np.prod(shape))
+        weight = rng.normal(0, 1, (size, int(np.prod(shapes[0])))).astype(np.float32)
+        add(Linear(weight, np.zeros(size, np.float32)), ("x",), f"flat{i}", (size,))
+        add(Reshape(shape), (f"flat{i}",), f"operand{i}", shape)
+        names.append(f"operand{i}")
+    out = op.infer_shape(params, *shapes)
+    add(params, tuple(names), "y", out)
+    add(Reshape((int(np.prod(out)),)), ("y",), "logits", (int(np.prod(out)),))
+    return validate(Graph(NAME, tensors, tuple(nodes), ("x",), ("logits",)), Float32)
 
 
 def detector_of(graph: Graph, rng: np.random.Generator, dtype: str = "float32") -> Detector:

@@ -54,6 +54,7 @@ class Layer:
     function: str
     struct: str
     kernel: str
+    entry: str
     arrays: tuple[Array, ...]
     fields: tuple[tuple[str, str], ...]
     inputs: tuple[int, ...]
@@ -102,7 +103,7 @@ def _layer(step: Step, plan: Plan, prefix: str, ident: str) -> Layer:
     offsets = plan.arena.offsets
     return Layer(
         function=f"{prefix}_layer_{ident}", struct=f"{ident}_params", kernel=step.kernel.name,
-        arrays=tuple(arrays), fields=tuple(fields),
+        entry=step.kernel.name + step.packed.entry, arrays=tuple(arrays), fields=tuple(fields),
         inputs=tuple(offsets[name] for name in step.node.inputs), output=offsets[step.node.output],
         scratch=offsets.get(f"scratch:{step.node.name}", 0), comment=_comment(step, plan),
     )  # fmt: skip

@@ -13,16 +13,17 @@ import numpy as np
 
 from cpcc.detector import Decision, Detector, InputSpec
 from cpcc.errors import ModelError
-from cpcc.fixedpoint import Requant
+from cpcc.fixedpoint import Requant, TfliteRequant
 from cpcc.graph import Graph, Int8, Node, Tensor
 from cpcc.ops import OPS
+from cpcc.ops.add import AddScaling, TfliteAddScaling
 from cpcc.ops.float_params import AvgPool2d
 from cpcc.ops.requantized import Output
 
 FORMAT = 1
 _CLASSES: dict[str, type] = {
     cls.__name__: cls
-    for cls in (Detector, InputSpec, Decision, Graph, Tensor, Node, Int8, Requant, Output, AvgPool2d,
+    for cls in (Detector, InputSpec, Decision, Graph, Tensor, Node, Int8, Requant, TfliteRequant, Output, AvgPool2d, AddScaling, TfliteAddScaling,
                 *(op.int8_params for op in OPS))
 }  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cpcc.errors import ModelError
 from cpcc.graph import Float32, Int8, Node
-from cpcc.ops import avg_pool2d, conv2d, depthwise_conv2d, linear, max_pool2d, relu, reshape
+from cpcc.ops import add, avg_pool2d, conv2d, depthwise_conv2d, linear, max_pool2d, relu, reshape, softmax
 from cpcc.ops.base import Op
 
 OPS: tuple[Op, ...] = (
@@ -15,6 +15,8 @@ OPS: tuple[Op, ...] = (
     avg_pool2d.OP,
     relu.OP,
     reshape.OP,
+    add.OP,
+    softmax.OP,
 )
 
 _BY_PARAMS = {Float32: {op.float_params: op for op in OPS}, Int8: {op.int8_params: op for op in OPS}}

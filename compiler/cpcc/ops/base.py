@@ -20,10 +20,12 @@ def no_check(node: Node, graph: Graph) -> None:
 @dataclass(frozen=True, eq=False)
 class Packed:
     """A node ready for C. `struct` maps field names of the kernel's C struct, in order, to an int or to an
-    ndarray (emitted as a ``static const`` array whose C type follows from its dtype)."""
+    ndarray (emitted as a ``static const`` array whose C type follows from its dtype). `entry` is the suffix of the C
+    function, where the kernel has several: ``_tflite`` for TensorFlow Lite's rounding."""
 
     struct: dict[str, int | np.ndarray]
     scratch_bytes: int = 0
+    entry: str = ""
 
 
 @dataclass(frozen=True, eq=False)

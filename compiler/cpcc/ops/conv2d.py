@@ -97,7 +97,7 @@ def pack_dense(node: Node, graph: Graph) -> Packed:
         **geometry(node, graph), "kernel_h": kh, "kernel_w": kw, "out_channels": out,
         "weights": node.params.weight, **node.params.output.fields(),
     }  # fmt: skip
-    return Packed(fields, _scratch(node, graph))
+    return Packed(fields, _scratch(node, graph), node.params.output.entry)
 
 
 def _flattened(node: Node, graph: Graph) -> dict[str, int | np.ndarray]:
@@ -159,7 +159,7 @@ def pack_sparse(node: Node, graph: Graph) -> Packed:
         "counts": rows.counts, "offsets": rows.offsets, "weights": rows.values,
         **node.params.output.fields(),
     }  # fmt: skip
-    return Packed(fields, _scratch(node, graph))
+    return Packed(fields, _scratch(node, graph), node.params.output.entry)
 
 
 def sparse_applies(node: Node, graph: Graph) -> bool:

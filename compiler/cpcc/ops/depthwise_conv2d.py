@@ -74,7 +74,8 @@ def pack(node: Node, graph: Graph) -> Packed:
         **geometry(node, graph), "kernel_h": kh, "kernel_w": kw,
         "weights": node.params.weight, **node.params.output.fields(),
     }  # fmt: skip
-    return Packed(fields, padded_bytes(graph.tensors[node.inputs[0]].shape, node.params.padding))
+    scratch = padded_bytes(graph.tensors[node.inputs[0]].shape, node.params.padding)
+    return Packed(fields, scratch, node.params.output.entry)
 
 
 # Instructions on the Cortex-M4 (zig -O2), fitted by `python bench/fit_costs.py`; see docs/performance.md.

@@ -75,3 +75,17 @@ class Reshape:
     """Same bytes in memory order, another shape."""
 
     shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Add:
+    """``a + b`` of two tensors of one shape, then ReLU if `relu`."""
+
+    relu: bool = False
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """``exp(beta * x) / sum(exp(beta * x))`` over the last axis (of images: the channels)."""
+
+    beta: float = 1.0

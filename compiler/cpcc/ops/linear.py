@@ -63,7 +63,8 @@ def pack_dense(node: Node, graph: Graph) -> Packed:
             "out_features": weight.shape[0],
             "weights": weight,
             **node.params.output.fields(),
-        }
+        },
+        entry=node.params.output.entry,
     )
 
 
@@ -97,7 +98,8 @@ def pack_sparse(node: Node, graph: Graph) -> Packed:
             "deltas": rows.deltas,
             "weights": rows.values,
             **node.params.output.fields(),
-        }
+        },
+        entry=node.params.output.entry,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cpcc.errors import ModelError
-from cpcc.fixedpoint import INT32_MAX, Requant, accumulator_bound, narrow, requantize
+from cpcc.fixedpoint import INT32_MAX, Requant, Scaling, TfliteRequant, accumulator_bound, narrow, requantize
 from cpcc.graph import Graph, Int8, Node
 
 
@@ -16,7 +16,7 @@ class Output:
     """How an accumulator becomes an int8 output: folded `bias` (channels,) int32, then requantization."""
 
     bias: np.ndarray
-    requant: Requant
+    requant: Scaling
     zero_point: int
     low: int
     high: int
@@ -25,16 +25,26 @@ class Output:
         """int8 outputs of int64 dot products ``(..., channels)``."""
         return requantize(acc + self.bias, self.requant, self.zero_point, self.low, self.high)
 
+    @property
+    def entry(self) -> str:
+        """Which of a kernel's two C functions runs this rounding: the suffix of its name."""
+        return "_tflite" if isinstance(self.requant, TfliteRequant) else ""
+
     def fields(self) -> dict[str, int | np.ndarray]:
         """Fields of the C struct ``cpcc_output_t``, in its order."""
         return {
             "output.bias": self.bias,
             "output.multiplier": self.requant.multiplier,
-            "output.left_shift": self.requant.left_shift,
+            **self._shift(),
             "output.zero_point": self.zero_point,
             "output.low": self.low,
             "output.high": self.high,
         }
+
+    def _shift(self) -> dict[str, int | np.ndarray]:
+        if isinstance(self.requant, TfliteRequant):
+            return {"output.shift": self.requant.shift}
+        return {"output.left_shift": self.requant.left_shift}
 
 
 SMALLEST_SCALE = 2.0**-60
@@ -65,7 +75,7 @@ def quantize_affine(weight: np.ndarray, bias: np.ndarray, x: Int8, y: Int8, relu
 
 def check_overflow(node: Node, weights: np.ndarray, output: Output) -> None:
     """Proof from the constants that no accumulator leaves int32. Raises `ModelError`. weights (out, k)."""
-    bound = accumulator_bound(weights, output.bias) << output.requant.left_shift
+    bound = output.requant.reach(accumulator_bound(weights, output.bias))
     worst = int(np.argmax(bound))
     if bound[worst] > INT32_MAX:
         raise ModelError(

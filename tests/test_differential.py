@@ -25,15 +25,14 @@ EMULATED = [name for name, target in TARGETS.items() if target.core.unicorn_mode
 
 
 def check(graph: Graph, seed: int, target: str = "stm32", only: Kernel | None = None) -> None:
-    """With `only`, that kernel runs the first node; networks that it does not apply to are not counted."""
+    """With `only`, that kernel runs the nodes of its op; networks that it does not apply to are not counted."""
     rng = np.random.default_rng(seed)
-    detector, policy = detector_of(graph, rng), None
-    if only is not None:
-        node = detector.graph.nodes[0]
-        assume(only.applies(node, detector.graph))
-        others = [k for k in op_of(node, Int8).kernels if k is not only]
-        policy = lambda k: k not in others  # noqa: E731
-    c = compiled(detector, TARGETS[target], policy)
+    detector, others = detector_of(graph, rng), []
+    for node in detector.graph.nodes:
+        if only in op_of(node, Int8).kernels:
+            assume(only.applies(node, detector.graph))
+            others = [k for k in op_of(node, Int8).kernels if k is not only]
+    c = compiled(detector, TARGETS[target], lambda k: k not in others)
     x = extreme_inputs(rng, graph.input.shape)
     expected = c.reference().run(x, quantized=True, nodes=True)
     assert_equal(expected, c.host().run(x, quantized=True, nodes=True))

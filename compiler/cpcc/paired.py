@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from cpcc.fixedpoint import narrow
+from cpcc.rounding import Rounding
 
 GROUP = 4  # rows that a tile computes together
 LIMIT_B = 2**23  # of a B row's dot product: 256 * B must fit int32
@@ -51,21 +52,25 @@ def _padded(values: np.ndarray, rows: int) -> np.ndarray:
     return np.concatenate([values, np.zeros((rows - len(values), *values.shape[1:]), values.dtype)])
 
 
-def group_stream(weight: np.ndarray, bias: np.ndarray, multiplier: np.ndarray, order: np.ndarray) -> np.ndarray:
+def group_stream(weight: np.ndarray, rounding: Rounding, order: np.ndarray) -> np.ndarray:
     """int32 stream of whole groups of four rows: int8 `weight` (rows, k), zero rows added where the last is short."""
-    rows = -(-len(weight) // GROUP) * GROUP
-    weight, bias, multiplier = (_padded(v, rows) for v in (weight, bias, multiplier))
-    words = pair_rows(weight[0::2], weight[1::2], order)
-    groups = words.reshape(-1, 2, len(order)).transpose(0, 2, 1).reshape(rows // GROUP, 2 * len(order))
-    b = bias.reshape(-1, GROUP)
-    parts = (b[:, 0::2], groups, b[:, 1::2], multiplier.reshape(-1, GROUP))
-    return np.concatenate(parts, axis=1).astype(np.int32).ravel()
+    groups = -(-len(weight) // GROUP)
+    weight, bias, words = (_padded(v, groups * GROUP) for v in (weight, rounding.bias, rounding.words))
+    pairs = pair_rows(weight[0::2], weight[1::2], order).reshape(groups, 2, len(order))
+    b = bias.reshape(groups, GROUP)
+    parts = (
+        b[:, 0::2], pairs.transpose(0, 2, 1).reshape(groups, 2 * len(order)), rounding.gain * b[:, 1::2],
+        words.reshape(groups, GROUP * words.shape[1]),
+    )  # fmt: skip
+    return narrow(np.concatenate(parts, axis=1), np.int32).ravel()
 
 
-def pair_stream(weight: np.ndarray, bias: np.ndarray, multiplier: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """int32 stream of one to three rows as pairs: bias of A, words, bias of B, two multipliers."""
-    rows = -(-len(weight) // 2) * 2
-    weight, bias, multiplier = (_padded(v, rows) for v in (weight, bias, multiplier))
-    words = pair_rows(weight[0::2], weight[1::2], order)
-    parts = (bias[0::2, None], words, bias[1::2, None], multiplier.reshape(-1, 2))
-    return np.concatenate(parts, axis=1).astype(np.int32).ravel()
+def pair_stream(weight: np.ndarray, rounding: Rounding, order: np.ndarray) -> np.ndarray:
+    """int32 stream of one to three rows as pairs: bias of A, words, bias of B, two channels' constants."""
+    pairs = -(-len(weight) // 2)
+    weight, bias, words = (_padded(v, 2 * pairs) for v in (weight, rounding.bias, rounding.words))
+    parts = (
+        bias[0::2, None], pair_rows(weight[0::2], weight[1::2], order), rounding.gain * bias[1::2, None],
+        words.reshape(pairs, 2 * words.shape[1]),
+    )  # fmt: skip
+    return narrow(np.concatenate(parts, axis=1), np.int32).ravel()

@@ -17,7 +17,7 @@ typedef struct {
 /* The channels behind the last whole group of four. */
 CPCC_NOINLINE static void last_channels(const conv_t *conv, int8_t *y0, int8_t *y1) {
   cpcc_tile4x2_t rest = conv->tile;
-  rest.stream += conv->whole / 4 * (8 + 2 * rest.steps);
+  rest.stream += conv->whole / 4 * (4 + 2 * rest.steps + 4 * cpcc_channel_words(rest.rounding));
   cpcc_tile4x2_prepare(&rest);
   cpcc_tile4x2(&rest, conv->last, conv->last + 4, 4);
   cpcc_tile4x2_prepare(&conv->tile);
@@ -76,11 +76,11 @@ static void odd_rows(const conv_t *conv, const int8_t *p, const int8_t *next, in
 void cpcc_conv2d_paired(const cpcc_conv2d_paired_t *layer, const int8_t *x, int8_t *y, int8_t *scratch) {
   const cpcc_window_t *window = &layer->window;
   const int32_t outputs = 1 + window->out_w % 2;
-  int8_t *last = scratch + 4 * (2 * layer->steps + 4);
+  int8_t *last = scratch + 4 * (1 + 2 * layer->steps + CPCC_TILE_BEHIND);
   const cpcc_strip_t strip = cpcc_strip(window, x, last + 8, layer->kernel_h, outputs);
   const conv_t conv = {
       layer,
-      {(uint32_t *)(void *)scratch + 1, layer->steps, layer->stream, layer->zero_point},
+      {(uint32_t *)(void *)scratch + 1, layer->steps, layer->stream, layer->rounding, layer->zero_point},
       cpcc_widen2_job(layer->kernel_h, layer->kernel_w * window->channels, strip.pitch),
       window->stride_w * window->channels,
       layer->out_channels / 4 * 4,

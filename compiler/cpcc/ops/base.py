@@ -11,6 +11,7 @@ import numpy as np
 from cpcc.graph import Graph, Int8, Node
 
 DSP = frozenset({"dsp"})  # Arm's DSP extension: Cortex-M4, M7, M33, M55
+STREAM_FILES = ("include/cpcc_dsp.h", "include/cpcc_rounding.h")
 
 
 def no_check(node: Node, graph: Graph) -> None:

@@ -10,11 +10,12 @@ from cpcc.errors import ModelError
 from cpcc.fixedpoint import exact_dot
 from cpcc.graph import Graph, Int8, Node
 from cpcc.ops import float_params
-from cpcc.ops.base import DSP, Kernel, Op, Packed
+from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Op, Packed
 from cpcc.ops.requantized import Output, check_overflow, input_type, quantize_affine
 from cpcc.ops.samples import random_weights
 from cpcc.ops.windows import Padding, conv_output_size, pad, padded_bytes, windows
 from cpcc.paired import GROUP, group_stream, pairable, widened_order
+from cpcc.rounding import rounding_of
 from cpcc.sparse import OffsetRows, pack_rows_offset16
 
 
@@ -127,17 +128,18 @@ def _order(node: Node) -> np.ndarray:
 def pack_paired(node: Node, graph: Graph) -> Packed:
     out, kh, kw, _ = node.params.weight.shape
     output, order = node.params.output, _order(node)
-    stream = group_stream(node.params.matrix, output.bias, output.requant.multiplier, order)
+    rounding = rounding_of(output, node.params.matrix)
+    assert rounding is not None
     fields: dict[str, int | np.ndarray] = {
         **_flattened(node, graph), "kernel_h": kh, "kernel_w": kw, "out_channels": out,
-        "steps": len(order), "stream": stream,
-        "zero_point": output.zero_point, "low": output.low, "high": output.high,
+        "steps": len(order), "stream": group_stream(node.params.matrix, rounding, order),
+        "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
     }  # fmt: skip
-    return Packed(fields, 4 * (2 * len(order) + 4) + 8 + strip_bytes(node, graph))
+    return Packed(fields, 4 * (1 + 2 * len(order) + 5) + 8 + strip_bytes(node, graph))
 
 
 def paired_applies(node: Node, graph: Graph) -> bool:
-    return pairable(node.params.matrix) and node.params.output.requant.left_shift == 0
+    return pairable(node.params.matrix) and rounding_of(node.params.output, node.params.matrix) is not None
 
 
 def tap_offsets(node: Node, graph: Graph) -> np.ndarray:
@@ -203,7 +205,7 @@ def sample(rng: np.random.Generator) -> tuple[float_params.Conv2d, tuple[tuple[i
 
 
 PAIRED_FILES = (
-    "include/cpcc_dsp.h", "kernels/cpcc_saturate.h", "kernels/cpcc_strip.h", "kernels/cpcc_strip.c",
+    *STREAM_FILES, "kernels/cpcc_saturate.h", "kernels/cpcc_strip.h", "kernels/cpcc_strip.c",
     "kernels/cpcc_tile4x2.h", "kernels/cpcc_tile4x2.c",
     "kernels/cpcc_widen2.h", "kernels/cpcc_widen2.c",
 )  # fmt: skip

@@ -11,10 +11,11 @@ from cpcc.errors import ModelError
 from cpcc.fixedpoint import exact_dot
 from cpcc.graph import Graph, Int8, Node
 from cpcc.ops import float_params
-from cpcc.ops.base import DSP, Kernel, Op, Packed
+from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Op, Packed
 from cpcc.ops.requantized import Output, check_overflow, quantize_affine
 from cpcc.ops.samples import random_weights
 from cpcc.paired import GROUP, group_stream, pair_stream, pairable, widened_order
+from cpcc.rounding import rounding_of
 from cpcc.sparse import pack_rows_delta8
 
 
@@ -70,23 +71,22 @@ def pack_dense(node: Node, graph: Graph) -> Packed:
 
 def pack_paired(node: Node, graph: Graph) -> Packed:
     weight, output = node.params.weight, node.params.output
+    rounding = rounding_of(output, weight)
+    assert rounding is not None
     rows, inputs = weight.shape
     blocks, whole = -(-inputs // 4), rows // GROUP * GROUP
-    padded = np.pad(weight, ((0, 0), (0, 4 * blocks - inputs)))
-    order = widened_order(1, 4 * blocks)
-    constants = (padded, output.bias, output.requant.multiplier)
-    stream = np.concatenate([
-        group_stream(*(c[:whole] for c in constants), order), pair_stream(*(c[whole:] for c in constants), order)
-    ])  # fmt: skip
+    padded, order = np.pad(weight, ((0, 0), (0, 4 * blocks - inputs))), widened_order(1, 4 * blocks)
+    groups = group_stream(padded[:whole], rounding.rows(0, whole), order)
     fields: dict[str, int | np.ndarray] = {
-        "blocks": blocks, "out_features": rows, "stream": stream,
-        "zero_point": output.zero_point, "low": output.low, "high": output.high,
+        "blocks": blocks, "out_features": rows,
+        "stream": np.concatenate([groups, pair_stream(padded[whole:], rounding.rows(whole, rows), order)]),
+        "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
     }  # fmt: skip
     return Packed(fields, 8 * blocks)
 
 
 def paired_applies(node: Node, graph: Graph) -> bool:
-    return pairable(node.params.weight) and node.params.output.requant.left_shift == 0
+    return pairable(node.params.weight) and rounding_of(node.params.output, node.params.weight) is not None
 
 
 def pack_sparse(node: Node, graph: Graph) -> Packed:
@@ -127,7 +127,7 @@ def sample(rng: np.random.Generator) -> tuple[float_params.Linear, tuple[tuple[i
     return float_params.Linear(weight, bias, bool(rng.integers(2))), ((in_features,),)
 
 
-PAIRED_FILES = ("include/cpcc_dsp.h", "kernels/cpcc_rows4.h", "kernels/cpcc_rows4.c", "kernels/cpcc_saturate.h")
+PAIRED_FILES = (*STREAM_FILES, "kernels/cpcc_rows4.h", "kernels/cpcc_rows4.c", "kernels/cpcc_saturate.h")
 
 OP = Op(
     name="linear",

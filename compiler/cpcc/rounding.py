@@ -37,17 +37,28 @@ def rounding_of(output: Output, weight: np.ndarray) -> Rounding | None:
     if isinstance(output.requant, Requant):
         fits = output.requant.left_shift == 0
         return Rounding(ONCE, output.bias, output.requant.multiplier[:, None]) if fits else None
-    return _tflite(output, output.requant, accumulator_bound(weight, output.bias))
+    return _tflite(output, output.requant, weight)
 
 
-def _tflite(output: Output, requant: TfliteRequant, bound: np.ndarray) -> Rounding | None:
-    multiplier, right = requant.multiplier.astype(np.int64), requant.right
-    product = (bound * multiplier >> 31) + 1
-    zero = (multiplier == 0) | (2 * product < 1 << right)  # every accumulator rounds to 0
-    multiplier, shift = np.where(zero, 0, multiplier), np.where(zero, 1, right)
-    offset = (1 << shift >> 1) + (output.zero_point << shift)
-    reach = np.where(zero, 0, product) + np.abs(offset) + 1
-    if (requant.shift[~zero] >= 0).any() or (2 * bound > INT32_MAX).any() or (reach > INT32_MAX).any():
+def constant_outputs(output: Output, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(channels,) whether a channel's output is one value whatever the int8 input, and that value."""
+    w = weight.astype(np.int64)
+    lowest = output.apply(np.minimum(-128 * w, 127 * w).sum(axis=1))
+    highest = output.apply(np.maximum(-128 * w, 127 * w).sum(axis=1))
+    return lowest == highest, lowest
+
+
+def _tflite(output: Output, requant: TfliteRequant, weight: np.ndarray) -> Rounding | None:
+    """A constant channel gets the multiplier 0, so its bias, which may be huge, does not matter."""
+    fixed, value = constant_outputs(output, weight)
+    bias = np.where(fixed, 0, output.bias)
+    bound = accumulator_bound(weight, bias)
+    multiplier = np.where(fixed, 0, requant.multiplier.astype(np.int64))
+    shift = np.where(fixed, 1, -requant.shift.astype(np.int64))
+    if (shift < 1).any() or (2 * bound > INT32_MAX).any():
+        return None
+    offset = (1 << shift >> 1) + (np.where(fixed, value.astype(np.int64), output.zero_point) << shift)
+    if ((bound * multiplier >> 31) + np.abs(offset) + 2 > INT32_MAX).any():
         return None
     kind = TFLITE_RELU if output.low >= output.zero_point else TFLITE
-    return Rounding(kind, output.bias, narrow(np.stack([multiplier, offset, shift], axis=1), np.int32))
+    return Rounding(kind, narrow(bias, np.int32), narrow(np.stack([multiplier, offset, shift], axis=1), np.int32))

@@ -32,6 +32,8 @@ CPCC_UNARY(cpcc_sxtb16_high, "sxtb16 %0, %1, ror #8")
 CPCC_BINARY(cpcc_pack_low, "pkhbt %0, %1, %2, lsl #16")
 CPCC_BINARY(cpcc_pack_high, "pkhtb %0, %2, %1, asr #16")
 CPCC_TERNARY(cpcc_smlad, "smlad %0, %1, %2, %3")
+CPCC_TERNARY(cpcc_smlabb, "smlabb %0, %1, %2, %3")
+CPCC_TERNARY(cpcc_smlatt, "smlatt %0, %1, %2, %3")
 CPCC_TERNARY(cpcc_smmlar, "smmlar %0, %1, %2, %3")
 
 static inline int32_t cpcc_ssat8(int32_t a) {
@@ -71,6 +73,15 @@ static inline int32_t cpcc_smlad(uint32_t a, uint32_t b, int32_t c) {
   const uint32_t low = (uint32_t)(cpcc_low_half(a) * cpcc_low_half(b));
   const uint32_t high = (uint32_t)(cpcc_high_half(a) * cpcc_high_half(b));
   return (int32_t)((uint32_t)c + low + high);
+}
+
+/* c + a.low * b.low, and of the high halfwords, modulo 2^32. */
+static inline int32_t cpcc_smlabb(uint32_t a, uint32_t b, int32_t c) {
+  return (int32_t)((uint32_t)c + (uint32_t)(cpcc_low_half(a) * cpcc_low_half(b)));
+}
+
+static inline int32_t cpcc_smlatt(uint32_t a, uint32_t b, int32_t c) {
+  return (int32_t)((uint32_t)c + (uint32_t)(cpcc_high_half(a) * cpcc_high_half(b)));
 }
 
 /* c + round(a * b / 2^32), halves up, modulo 2^32. */

@@ -110,13 +110,12 @@ def _flattened(node: Node, graph: Graph) -> dict[str, int | np.ndarray]:
     return fields
 
 
-def strip_bytes(node: Node, graph: Graph) -> int:
-    """Scratch of ``cpcc_strip``: the rows under one output row (two, where their width is odd), with their borders."""
+def strip_bytes(node: Node, graph: Graph, kernel_h: int, outputs: int) -> int:
+    """Scratch of ``cpcc_strip``: the padded rows under `outputs` output rows; none without padding."""
     if not any(node.params.padding):
         return 0
     _, w, c = graph.tensors[node.inputs[0]].shape
-    _, kh, _, _ = node.params.weight.shape
-    rows = kh + graph.output_tensor(node).shape[1] % 2 * node.params.stride[0]
+    rows = kernel_h + (outputs - 1) * node.params.stride[0]
     return rows * (w + node.params.padding[2] + node.params.padding[3]) * c
 
 
@@ -135,7 +134,10 @@ def pack_paired(node: Node, graph: Graph) -> Packed:
         "steps": len(order), "stream": group_stream(node.params.matrix, rounding, order),
         "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
     }  # fmt: skip
-    return Packed(fields, 4 * (1 + 2 * len(order) + 5) + 8 + strip_bytes(node, graph))
+    return Packed(
+        fields,
+        4 * (1 + 2 * len(order) + 5) + 8 + strip_bytes(node, graph, kh, 1 + graph.output_tensor(node).shape[1] % 2),
+    )
 
 
 def paired_applies(node: Node, graph: Graph) -> bool:

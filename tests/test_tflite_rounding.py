@@ -7,14 +7,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from cpcc.detector import Decision, Detector, InputSpec
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import TfliteRequant, rounding_shift
 from cpcc.graph import Graph, Int8, Node, Tensor, validate
-from cpcc.ops import OPS, add, linear
+from cpcc.ops import OPS, add, linear, op_of
 from cpcc.ops.base import Kernel, Op
 from cpcc.ops.requantized import Output
 from cpcc.targets import TARGETS
@@ -114,6 +114,7 @@ def check(op: Op, kernel: Kernel, target: str, seed: int) -> None:
     except ModelError as error:  # a bias too large for the left shift drawn
         assert "accumulator" in str(error)
         return
+    assume(all(kernel.applies(node, graph) for node in graph.nodes if kernel in op_of(node, Int8).kernels))
     c = compiled(replace(detector, graph=graph), TARGETS[target], lambda k: k is kernel or k not in op.kernels)
     x = extreme_inputs(rng, graph.input.shape)
     expected = c.reference().run(x, quantized=True, nodes=True)

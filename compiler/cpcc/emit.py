@@ -159,14 +159,15 @@ def emit_library(plan: Plan, detector: Network, name: str) -> dict[str, str]:
     if any("shape.size_inner" in step.packed.struct for step in plan.steps):
         shared.append("include/cpcc_broadcast.h")
     kernels = [f"kernels/cpcc_{kernel}.{suffix}" for kernel in variables["kernels"] for suffix in "hc"]
-    for file in (*shared, *kernels):
+    extra = sorted({file for step in plan.steps for file in step.kernel.shared})
+    for file in (*shared, *extra, *kernels):
         sources[file.rpartition("/")[2]] = (firmware / file).read_text()
     return sources
 
 
 def uses_padding(step: Step) -> bool:
     """Whether the step's kernel calls ``cpcc_pad``."""
-    return "window.in_h" in step.packed.struct
+    return "window.in_h" in step.packed.struct and not step.kernel.shared
 
 
 def render(template: str, variables: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,17 +38,29 @@ def _progress(what: str, total: int) -> Iterator[Any]:
         yield lambda done: bar.update(task, completed=done)
 
 
+@dataclass(frozen=True)
+class Run:
+    """Where and how a pruning run lives: training device, whether to go on with a checkpoint, its folder (None: beside
+    the output)."""
+
+    device: str = "cpu"
+    resume: bool = False
+    folder: Path | None = None
+
+
 def prune(
-    net: str, data: Path, positive: int, keep: float, output: Path | None, quiet: bool, options: dict[str, Any]
-) -> None:
+    net: str, data: Path, positive: int, keep: float, output: Path | None, quiet: bool, run: Run,
+    options: dict[str, Any],
+) -> None:  # fmt: skip
     from cpcc import report
     from cpcc.data import load_dataset
-    from cpcc.training import prune_to_file, settings_from
+    from cpcc.training import important_classes, prune_to_file, settings_from
 
     dataset = load_dataset(data)
     path = output or Path("build") / f"{_net_stem(net)}.pt"
-    settings = settings_from(positive=positive, keep=keep, **options)
-    result = prune_to_file(net, dataset, settings, path, progress=not quiet)
+    more = important_classes(options.pop("important"))
+    settings = settings_from(positive=positive, keep=keep, more_classes=more, **options)
+    result = prune_to_file(net, dataset, settings, path, progress=not quiet, run=run)
     click.echo(report.pruning_summary(result))
     click.echo(f"wrote {path}; next: cpcc build {path}")
 

@@ -87,7 +87,7 @@ def per_channel(node: Node) -> np.ndarray:
 
 
 def pack_quad(node: Node, graph: Graph) -> Packed:
-    kh, kw, channels = node.params.weight.shape
+    kh, kw, _channels = node.params.weight.shape
     output, weight = node.params.output, per_channel(node)
     rounding = rounding_of(output, weight)
     assert rounding is not None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -52,8 +53,9 @@ def cli() -> None:
 @click.option(
     "--max-fpr-increase",
     type=click.FloatRange(0, 1),
-    default=None,
-    help="False-alarm rate that holding the budget may cost.  [default: 0.05]",
+    default=0.05,
+    show_default=True,
+    help="False-alarm rate that holding the budget may cost.",
 )
 @click.option(
     "--important",
@@ -61,32 +63,41 @@ def cli() -> None:
     metavar="LABEL[=BUDGET]",
     help="A further important class of a network with several outputs; BUDGET is its allowed increase of FNR.",
 )
-@click.option("--loss", type=click.Choice(["hybrid", "bce", "focal"]), default=None, help="[default: hybrid]")
+@click.option("--loss", type=click.Choice(["hybrid", "bce", "focal"]), default="hybrid", show_default=True)
 @click.option(
     "--rank",
     type=click.Choice(["max", "pairwise", "top"]),
-    default=None,
+    default="top",
+    show_default=True,
     help="Ranking term: the paper's hinge on the highest negative, all pairs, or pairs with the highest negatives.",
 )
 @click.option(
     "--score",
     type=click.Choice(["magnitude", "magnitude_increase", "snip", "snip_init", "class_saliency", "random"]),
-    default=None,
-    help="Which weights go first.  [default: magnitude]",
+    default="magnitude",
+    show_default=True,
+    help="Which weights go first.",
 )
 @click.option(
     "--scope",
     type=click.Choice(["erk", "global", "layer"]),
-    default=None,
-    help="Small layers keep a larger fraction, one cut over all layers, or the same fraction of each.  [default: erk]",
+    default="erk",
+    show_default=True,
+    help="Small layers keep a larger fraction, one cut over all layers, or the same fraction of each.",
 )
-@click.option("--schedule", type=click.Choice(["geometric", "cubic", "one-shot"]), default=None)
+@click.option(
+    "--schedule",
+    type=click.Choice(["geometric", "cubic", "one-shot"]),
+    default="geometric",
+    show_default=True,
+    help="How the remaining weights fall to KEEP.",
+)
 @click.option("--device", default="cpu", show_default=True, help="Where to train: cpu, cuda, cuda:1, mps.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run of the same command.")
 @click.option(
     "--run-dir", type=MODEL, default=None, help="Checkpoint and metrics.  [default: OUTPUT without suffix + .run]"
 )
-@click.option("--rewind", default=None, help="init, epoch:K, or lr (weights kept).  [default: lr]")
+@click.option("--rewind", default="lr", show_default=True, help="init, epoch:K, or lr (weights kept).")
 @click.option("--epochs", type=click.IntRange(1), default=None, help="Of the first training.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--quiet", is_flag=True, help="No progress bars.")
@@ -109,6 +120,22 @@ def prune(
     from cpcc import commands
 
     commands.prune(net, data, positive, keep, output, quiet, commands.Run(device, resume, run_dir), options)
+
+
+@cli.command()
+@click.argument("source", type=MODEL)
+@click.option("-o", "--output", type=MODEL, required=True, help="The .npz to write.")
+@click.option("--important", default=None, help="Name of the important class: label 1, all others 0.")
+@click.option("--size", default="32x32", show_default=True, help="Images: HEIGHTxWIDTH after resizing.")
+@click.option("--gray", is_flag=True, help="Images: one channel.")
+@click.option("--label", default="y", show_default=True, help="Table: column of the labels.")
+@click.option("--drop", multiple=True, help="Table: a column that is not a feature; may be repeated.")
+@click.option("--group", default=None, help="Table: column of groups that no split may divide (a patient, a machine).")
+def data(source: Path, output: Path, **options: Any) -> None:
+    """Make an .npz of SOURCE: a folder with one folder of images per class, or a .csv table."""
+    from cpcc import commands
+
+    commands.import_data(source, output, **options)
 
 
 @cli.command()

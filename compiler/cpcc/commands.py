@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,6 +68,30 @@ def prune(
 
 def _net_stem(net: str) -> str:
     return net.rpartition(":")[2] or net
+
+
+def import_data(
+    source: Path, output: Path, important: str | None, size: str, gray: bool, label: str, drop: tuple[str, ...],
+    group: str | None,
+) -> None:  # fmt: skip
+    from cpcc.import_data import import_images, import_table
+
+    if source.suffix.lower() == ".csv":
+        arrays = import_table(source, label, important, drop, group)
+    else:
+        arrays = import_images(source, _size(size), gray, important)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    write_atomically(output, buffer.getvalue())
+    rare = f", {int(arrays['y'].sum())} of them {important}" if important else ""
+    click.echo(f"wrote {output}: {len(arrays['x'])} samples of shape {arrays['x'].shape[1:]}{rare}")
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, _, width = text.partition("x")
+    if not (height.isdigit() and width.isdigit() and int(height) and int(width)):
+        raise UsageError(f"--size {text}: give HEIGHTxWIDTH, such as 32x32")
+    return int(height), int(width)
 
 
 def build(

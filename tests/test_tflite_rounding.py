@@ -110,27 +110,30 @@ def _outputs_of(graph: Graph, rng: np.random.Generator) -> Graph:
     return validate(replace(graph, nodes=tuple(rounded(node) for node in graph.nodes)), Int8)
 
 
-def check(op: Op, kernel: Kernel, target: str, seed: int) -> None:
+def check(op: Op, kernel: Kernel, target: str, seed: int) -> bool:
+    """Whether the kernel could run what the seed drew; where it can, the executors must agree."""
     rng = np.random.default_rng(seed)
     detector = detector_of(single(op, rng), rng)
     try:
         graph = _outputs_of(detector.graph, rng)
     except ModelError as error:  # a bias too large for the left shift drawn
         assert "accumulator" in str(error)
-        return
-    assume(all(kernel.applies(node, graph) for node in graph.nodes if kernel in op_of(node, Int8).kernels))
+        return False
+    if not all(kernel.applies(node, graph) for node in graph.nodes if kernel in op_of(node, Int8).kernels):
+        return False
     c = compiled(replace(detector, graph=graph), TARGETS[target], lambda k: k is kernel or k not in op.kernels)
     x = extreme_inputs(rng, graph.input.shape)
     expected = c.reference().run(x, quantized=True, nodes=True)
     assert_equal(expected, c.host().run(x, quantized=True, nodes=True))
     assert_equal(expected, c.arm().run(x, quantized=True, nodes=True))
+    return True
 
 
 @pytest.mark.parametrize(("op", "kernel"), ROUNDED, ids=[kernel.name for _, kernel in ROUNDED])
 @settings(max_examples=2)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_kernels(op: Op, kernel: Kernel, seed: int) -> None:
-    check(op, kernel, "stm32", seed)
+    assume(check(op, kernel, "stm32", seed))
 
 
 def test_ties_on_the_host() -> None:
@@ -150,8 +153,7 @@ def test_ties_on_the_host() -> None:
 
 
 def test_linear_on_a_core_without_long_multiplication() -> None:
-    for seed in range(2):
-        check(linear.OP, linear.OP.kernels[0], "cortex-m0plus", seed)
+    assert any([check(linear.OP, linear.OP.kernels[0], "cortex-m0plus", seed) for seed in range(3)])
 
 
 @pytest.mark.parametrize("target", ["stm32", "cortex-m0plus"])

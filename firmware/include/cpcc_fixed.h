@@ -75,7 +75,7 @@ static inline int32_t cpcc_sign(int32_t a) {
 
 /* a * b in constant time. Armv6-M has no long multiplication, and GCC's library function for it branches on a carry:
  * there it is put together from four products of halves. */
-static inline int64_t cpcc_mul(int32_t a, int32_t b) {
+static inline int64_t cpcc_long_product(int32_t a, int32_t b) {
 #if defined(__ARM_ARCH_6M__)
   const int32_t a1 = a >> 16, b1 = b >> 16;
   const int32_t a0 = a & 0xFFFF, b0 = b & 0xFFFF;
@@ -93,7 +93,7 @@ static inline int64_t cpcc_mul(int32_t a, int32_t b) {
    int32. A multiplication, because shifting a negative number left is undefined in C. */
 static inline int32_t cpcc_scale(int32_t acc, int32_t left_shift, int32_t multiplier) {
   const int32_t shifted = acc * (int32_t)(1u << left_shift);
-  return (int32_t)((cpcc_mul(shifted, multiplier) + INT64_C(0x80000000)) >> 32);
+  return (int32_t)((cpcc_long_product(shifted, multiplier) + INT64_C(0x80000000)) >> 32);
 }
 
 /* The int8 output of channel `channel` for the accumulator `acc`, bias included. */
@@ -109,7 +109,7 @@ static inline int32_t cpcc_scale_tflite(int32_t acc, int32_t shift, int32_t mult
   const int32_t left = cpcc_max(shift, 0);
   const int32_t right = left - shift;
   const int32_t half = (int32_t)(1u << right >> 1);
-  const int32_t product = (int32_t)((cpcc_mul(acc * (int32_t)(1u << left), multiplier) + (1 << 30)) >> 31);
+  const int32_t product = (int32_t)((cpcc_long_product(acc * (int32_t)(1u << left), multiplier) + (1 << 30)) >> 31);
   return (product + half - (cpcc_sign(acc) & (half > 0))) >> right;
 }
 

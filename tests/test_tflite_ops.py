@@ -209,3 +209,28 @@ def test_reshapes() -> None:
     x, y = activation((2, 3, 4), 0.1, 3), activation((24,), 0.1, 3)
     target = constant(np.array([1, 24], np.int32))
     check(tflite_file([x, target, y], [FileOperator("RESHAPE", (0, 1), (2,))], (0,), (2,)), (2, 3, 4), rng)
+
+
+@pytest.mark.parametrize("code", ["RELU", "RELU6", "LEAKY_RELU", "HARD_SWISH", "LOGISTIC", "TANH", "QUANTIZE"])
+@settings(max_examples=60)
+@given(seed=seeds)
+def test_functions_of_one_value(code: str, seed: int) -> None:
+    """All 256 inputs at once, after a pool of one pixel (a QUANTIZE of the file's input would be the caller's)."""
+    rng = np.random.default_rng(seed)
+    shape = (16, 16, 1)
+    s = float(np.float32(2.0 ** rng.uniform(-12, 3)))
+    x, pooled = activation(shape, s, zero_point(rng)), None
+    pooled = activation(shape, s, x.zero_point[0])
+    ratio = float(rng.choice([0.3, 1.0, 3.0]))
+    y = {"LOGISTIC": activation(shape, 1 / 256, -128), "TANH": activation(shape, 1 / 128, 0), "RELU6": pooled}.get(
+        code, activation(shape, float(np.float32(s * ratio)), zero_point(rng))
+    )
+    options = {"LEAKY_RELU": ("LeakyReluOptions", {"Alpha": float(rng.choice([0.01, 0.3, 1.5]))})}.get(code, ("", {}))
+    pool = {"Padding": VALID, "StrideH": 1, "StrideW": 1, "FilterHeight": 1, "FilterWidth": 1}
+    operators = [
+        FileOperator("MAX_POOL_2D", (0,), (1,), "Pool2DOptions", pool),
+        FileOperator(code, (1,), (2,), *options),
+    ]
+    data = tflite_file([x, pooled, y], operators, (0,), (2,))
+    every = np.arange(-128, 128, dtype=np.int8).reshape(1, *shape)
+    np.testing.assert_array_equal(run_int8(to_graph(data, "t").graph, every), Oracle(data).run(every))

@@ -92,12 +92,14 @@ def _dims(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape))
 
 
-def _layer(step: Step, plan: Plan, prefix: str, ident: str) -> Layer:
+def _layer(step: Step, plan: Plan, prefix: str, ident: str, stored: dict[tuple[str, bytes], str]) -> Layer:
     arrays, fields = [], []
     for key, value in step.packed.struct.items():
         if isinstance(value, np.ndarray):
-            name = f"{ident}_{key.replace('.', '_')}"
-            arrays.append(_array(name, value))
+            own = f"{ident}_{key.replace('.', '_')}"
+            name = stored.setdefault((value.dtype.name, value.tobytes()), own)
+            if name == own:
+                arrays.append(_array(name, value))
             fields.append((key, name))
         else:
             fields.append((key, str(value)))
@@ -111,9 +113,10 @@ def _layer(step: Step, plan: Plan, prefix: str, ident: str) -> Layer:
 
 
 def layers(plan: Plan, prefix: str) -> tuple[Layer, ...]:
-    """The plan's steps as the templates see them."""
+    """The plan's steps as the templates see them. Equal arrays (weights that layers share) are stored once."""
     idents = unique_identifiers([f"{i}_{step.node.name}" for i, step in enumerate(plan.steps)])
-    return tuple(_layer(step, plan, prefix, f"l{ident}") for step, ident in zip(plan.steps, idents))
+    stored: dict[tuple[str, bytes], str] = {}
+    return tuple(_layer(step, plan, prefix, f"l{ident}", stored) for step, ident in zip(plan.steps, idents))
 
 
 def layer_functions(plan: Plan, name: str) -> list[str]:

@@ -144,3 +144,10 @@ class StridedCopy:
     shape: tuple[int, ...]
     loops: tuple[tuple[int, int], ...]
     offset: int = 0
+
+
+@dataclass(frozen=True)
+class Mean:
+    """Mean of all `pixels` of an image, per channel."""
+
+    pixels: int

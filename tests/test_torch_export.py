@@ -16,6 +16,17 @@ from cpcc.graph import Graph
 from cpcc.model_file import export_module, run_program
 from cpcc.ops import float_params as fp
 
+
+def run_recurrent(p, x: torch.Tensor) -> torch.Tensor:
+    units, inputs = p.hidden_weight.shape[1], p.input_weight.shape[1]
+    layer = (nn.GRU if isinstance(p, fp.Gru) else nn.LSTM)(inputs, units, batch_first=True)
+    values = (p.input_weight, p.hidden_weight, p.input_bias, p.hidden_bias)
+    names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+    layer.load_state_dict({name: torch.tensor(value) for name, value in zip(names, values)})
+    with torch.no_grad():
+        return layer(x)[0]
+
+
 LOOKUPS = {
     "clip": torch.clamp, "leaky_relu": F.leaky_relu, "sigmoid": torch.sigmoid, "hardsigmoid": F.hardsigmoid,
     "hardswish": F.hardswish, "tanh": torch.tanh, "silu": F.silu, "mish": F.mish, "gelu": F.gelu,
@@ -34,6 +45,8 @@ def run_other(p, *inputs: torch.Tensor) -> torch.Tensor:
         return y.clamp(0, p.ceiling) if p.relu else y
     if isinstance(p, fp.Concat):
         return torch.cat(inputs, p.axis)
+    if isinstance(p, fp.Recurrent):
+        return run_recurrent(p, x)
     if isinstance(p, fp.Mean):
         return x.mean((0, 1), keepdim=True)
     if isinstance(p, fp.Lookup):
@@ -365,6 +378,37 @@ def test_functions(shape, function):
 def test_activations(layer):
     check(nn.Sequential(nn.Conv2d(2, 3, 2), layer, nn.MaxPool2d(2)), (2, 5, 6))
     check(nn.Sequential(nn.MaxPool1d(1), layer, nn.Linear(6, 2)), (2, 6))
+
+
+class Sequence(nn.Module):
+    """A recurrent layer over a transposed series, and what is taken of its results."""
+
+    def __init__(self, layer: nn.Module, take) -> None:
+        super().__init__()
+        self.layer, self.take = layer, take
+
+    def forward(self, x):
+        y, state = self.layer(x.transpose(1, 2) if self.layer.batch_first else x.permute(2, 0, 1))
+        return self.take(y, state[0] if isinstance(state, tuple) else state)
+
+
+@pytest.mark.parametrize("kind", [nn.GRU, nn.LSTM])
+def test_recurrent_layers(kind):
+    check(Sequence(kind(3, 5, batch_first=True), lambda y, h: y[:, -1]), (3, 7))
+    check(Sequence(kind(3, 5, bias=False), lambda y, h: h[-1]), (3, 7))
+    check(Sequence(kind(3, 5, 2, batch_first=True), lambda y, h: y.mean(1)), (3, 7))
+
+
+@pytest.mark.parametrize(
+    ("layer", "take", "message"),
+    [
+        (nn.GRU(3, 5, bidirectional=True), lambda y, h: y[-1], r"layer \(GRU.*\): bidirectional True .* one direction"),
+        (nn.LSTM(3, 5, 2), lambda y, h: h[0], r"states of several layers"),
+    ],
+)
+def test_recurrent_layers_that_are_refused(layer, take, message):
+    with pytest.raises(ModelError, match=message):
+        to_graph(export_module(Sequence(layer, take), (3, 7)), "net")
 
 
 def test_relu6_is_fused():

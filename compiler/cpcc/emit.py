@@ -59,6 +59,8 @@ class Layer:
     fields: tuple[tuple[str, str], ...]
     inputs: tuple[int, ...]
     variadic: bool
+    streaming: bool
+    units: int
     output: int
     scratch: int
     comment: str
@@ -107,7 +109,8 @@ def _layer(step: Step, plan: Plan, prefix: str, ident: str, stored: dict[tuple[s
     return Layer(
         function=f"{prefix}_layer_{ident}", struct=f"{ident}_params", kernel=step.kernel.name,
         entry=step.kernel.name + step.packed.entry, arrays=tuple(arrays), fields=tuple(fields),
-        inputs=tuple(offsets[name] for name in step.node.inputs), variadic=step.kernel.variadic, output=offsets[step.node.output],
+        inputs=tuple(offsets[name] for name in step.node.inputs), variadic=step.kernel.variadic,
+        streaming=step.kernel.streaming, units=plan.graph.output_tensor(step.node).shape[-1], output=offsets[step.node.output],
         scratch=offsets.get(f"scratch:{step.node.name}", 0), comment=_comment(step, plan),
     )  # fmt: skip
 
@@ -159,8 +162,6 @@ def emit_library(plan: Plan, detector: Network, name: str) -> dict[str, str]:
     shared = ["include/cpcc_fixed.h"]
     if any(uses_padding(step) for step in plan.steps):
         shared += ["include/cpcc_pad.h", "kernels/cpcc_pad.c"]
-    if any("shape.size_inner" in step.packed.struct for step in plan.steps):
-        shared.append("include/cpcc_broadcast.h")
     kernels = [f"kernels/cpcc_{kernel}.{suffix}" for kernel in variables["kernels"] for suffix in "hc"]
     extra = sorted({file for step in plan.steps for file in step.kernel.shared})
     for file in (*shared, *extra, *kernels):

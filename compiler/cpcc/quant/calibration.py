@@ -59,12 +59,16 @@ def divergence(histogram: Histogram, low: float, high: float) -> float:
     kind, values = affine_int8(low, high), histogram.centres
     level = kind.quantize(values).astype(np.int64) + 128
     inside = (values >= min(low, 0.0)) & (values <= max(high, 0.0))
-    clipped = np.where(inside, histogram.counts, 0.0)
+    # As there, the bin of zero does not count: behind a ReLU it would outweigh all others.
+    counts = np.where(np.abs(values) > (values[1] - values[0]) / 2, histogram.counts, 0.0)
+    clipped = np.where(inside, counts, 0.0)
     used = clipped > 0
     per_level, bins = np.bincount(level[used], clipped[used], 256), np.bincount(level[used], minlength=256)
     spread = per_level[level[used]] / bins[level[used]]
     reference = clipped[used].copy()
-    below, above = (histogram.counts[values < low].sum(), histogram.counts[values > high].sum())
+    if not used.any():
+        return math.inf
+    below, above = counts[values < low].sum(), counts[values > high].sum()
     reference[0] += below
     reference[-1] += above
     p, q = reference / reference.sum(), spread / spread.sum()

@@ -28,6 +28,7 @@ def to_graph(program: ExportedProgram, name: str) -> Graph:
     a final Sigmoid or Softmax dropped. Raises `ModelError` naming the layer that is not supported."""
     program, _ = strip_final_activation(program)
     importer = Importer(name, constants(program), HANDLERS)
+    importer.refuse_control_flow(program)
     for node in program.graph.nodes:
         importer.visit(node)
     return optimize(importer.graph())

@@ -15,6 +15,19 @@ from cpcc.frontends.torch_export import strip_final_activation, to_graph
 from cpcc.graph import Graph
 from cpcc.model_file import export_module, run_program
 from cpcc.ops import float_params as fp
+from cpcc.targets import TARGETS
+from support import compiled, detector_of
+
+
+def run_recurrent(p, x: torch.Tensor) -> torch.Tensor:
+    units, inputs = p.hidden_weight.shape[1], p.input_weight.shape[1]
+    layer = (nn.GRU if isinstance(p, fp.Gru) else nn.LSTM)(inputs, units, batch_first=True)
+    values = (p.input_weight, p.hidden_weight, p.input_bias, p.hidden_bias)
+    names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+    layer.load_state_dict({name: torch.tensor(value) for name, value in zip(names, values)})
+    with torch.no_grad():
+        return layer(x)[0]
+
 
 LOOKUPS = {
     "clip": torch.clamp, "leaky_relu": F.leaky_relu, "sigmoid": torch.sigmoid, "hardsigmoid": F.hardsigmoid,
@@ -34,6 +47,12 @@ def run_other(p, *inputs: torch.Tensor) -> torch.Tensor:
         return y.clamp(0, p.ceiling) if p.relu else y
     if isinstance(p, fp.Concat):
         return torch.cat(inputs, p.axis)
+    if isinstance(p, fp.Recurrent):
+        return run_recurrent(p, x)
+    if isinstance(p, fp.Softmax):
+        return x.softmax(-1)
+    if isinstance(p, fp.Mean):
+        return x.mean((0, 1), keepdim=True)
     if isinstance(p, fp.Lookup):
         return LOOKUPS[p.function](x, *p.arguments)
     if isinstance(p, fp.Pad):
@@ -340,6 +359,8 @@ FUNCTIONS = [
     (IMAGE, lambda a, b: 1 - a / 2 - torch.ones(4, 1, 1)),
     (IMAGE, lambda a, b: a.mul_(2).add_(b).sub_(1)),
     (VECTOR, lambda a, b: a * b - (a + b) ** 2),
+    (IMAGE, lambda a, b: a.softmax(1) * b + a.softmax(3)),
+    (SEQUENCE, lambda a, b: (a.softmax(-1) * b).mean(-1)),
     (VECTOR, lambda a, b: torch.cat([a, b], 1)[:, 3:9].reshape(1, 2, 3).transpose(1, 2).reshape(1, 6)),
     (VECTOR, lambda a, b: F.conv2d(a.view(1, 2, 3, 1), torch.ones(2, 2, 2, 1))),
     (VECTOR, lambda a, b: -a.abs() + torch.rsub(b, 3) + b.clamp(-1, 2)),
@@ -365,6 +386,37 @@ def test_activations(layer):
     check(nn.Sequential(nn.MaxPool1d(1), layer, nn.Linear(6, 2)), (2, 6))
 
 
+class Sequence(nn.Module):
+    """A recurrent layer over a transposed series, and what is taken of its results."""
+
+    def __init__(self, layer: nn.Module, take) -> None:
+        super().__init__()
+        self.layer, self.take = layer, take
+
+    def forward(self, x):
+        y, state = self.layer(x.transpose(1, 2) if self.layer.batch_first else x.permute(2, 0, 1))
+        return self.take(y, state[0] if isinstance(state, tuple) else state)
+
+
+@pytest.mark.parametrize("kind", [nn.GRU, nn.LSTM])
+def test_recurrent_layers(kind):
+    check(Sequence(kind(3, 5, batch_first=True), lambda y, h: y[:, -1]), (3, 7))
+    check(Sequence(kind(3, 5, bias=False), lambda y, h: h[-1]), (3, 7))
+    check(Sequence(kind(3, 5, 2, batch_first=True), lambda y, h: y.mean(1)), (3, 7))
+
+
+@pytest.mark.parametrize(
+    ("layer", "take", "message"),
+    [
+        (nn.GRU(3, 5, bidirectional=True), lambda y, h: y[-1], r"layer \(GRU.*\): bidirectional True .* one direction"),
+        (nn.LSTM(3, 5, 2), lambda y, h: h[0], r"states of several layers"),
+    ],
+)
+def test_recurrent_layers_that_are_refused(layer, take, message):
+    with pytest.raises(ModelError, match=message):
+        to_graph(export_module(Sequence(layer, take), (3, 7)), "net")
+
+
 def test_relu6_is_fused():
     graph = check(nn.Sequential(nn.Conv2d(2, 3, 2), nn.BatchNorm2d(3), nn.ReLU6(), nn.Flatten()), (2, 5, 6))
     assert kinds(graph) == ["Conv2d", "StridedCopy"]
@@ -375,7 +427,7 @@ def test_a_permutation_behind_which_nothing_needs_the_order_costs_nothing():
     net = nn.Sequential(nn.Conv1d(3, 4, 2), nn.BatchNorm1d(4), nn.Flatten(), nn.Unflatten(1, (4, 5)), nn.Linear(5, 2))
     assert kinds(check(net, (3, 6))) == ["Conv2d", "StridedCopy", "Conv2d", "Reshape"]
     last = Of(lambda a, b: a.transpose(1, 2).contiguous().mean(1), SEQUENCE)
-    assert kinds(check(last, SEQUENCE)) == ["Conv2d", "Reshape", "AvgPool2d", "Reshape"]
+    assert kinds(check(last, SEQUENCE)) == ["Conv2d", "Reshape", "Mean", "Reshape"]
 
 
 @pytest.mark.parametrize(
@@ -385,7 +437,7 @@ def test_a_permutation_behind_which_nothing_needs_the_order_costs_nothing():
         ([nn.LayerNorm(3)], (3,), r"^0 \(LayerNorm.*\): aten.layer_norm is not supported; use BatchNorm.*: Linear"),
         ([nn.Upsample(size=(5, 9))], (1, 3, 3), r"^0 \(Upsample.*\): upsampling \(3, 3\) to \(5, 9\) .* whole factors"),
         ([nn.MaxPool2d(2, dilation=2)], (1, 9, 9), r"MaxPool2d.*dilation"),
-        ([nn.Softmax(1), nn.Linear(3, 3)], (3,), r"softmax in the middle"),
+        ([nn.LogSoftmax(1), nn.Linear(3, 3)], (3,), r"LogSoftmax in the middle"),
         ([nn.ConstantPad1d(1, 2.0)], (1, 3), r"padding with 2.0 .*: zeros"),
         ([nn.Conv3d(1, 1, 2)], (1, 3, 3, 3), r"input shape \(1, 1, 3, 3, 3\)"),
         ([nn.Linear(4, 2).double()], (4,), "weight of type torch.float64"),
@@ -411,6 +463,51 @@ def test_weights_that_are_no_numbers(bad):
         net.weight[0, 0] = bad
     with pytest.raises(ModelError, match="NaN or infinity"):
         to_graph(export_module(net, (3,)), "net")
+
+
+def test_shared_weights_are_stored_once():
+    """One convolution applied twice, as torch.export writes it: two nodes, one array of weights.
+
+    (The kernels for the DSP extension interleave weights and biases, which differ: there each has its own.)"""
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.fc = nn.Conv2d(2, 2, 3, padding=1), nn.Linear(50, 2)
+
+        def forward(self, x):
+            return self.fc(self.conv(self.conv(x)).flatten(1))
+
+    graph = check(Net(), (2, 5, 5))
+    assert kinds(graph) == ["Conv2d", "Conv2d", "Linear"]
+    library = compiled(detector_of(graph, np.random.default_rng(0)), TARGETS["cortex-m0plus"]).library
+    arrays = [line for line in library["t.c"].splitlines() if "_weights[" in line]
+    assert len(arrays) == 2
+
+
+class Branching(nn.Module):
+    def forward(self, x):
+        return torch.cond(x.sum() > 0, lambda v: v + 1, lambda v: v - 1, (x,))
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        (Of(lambda a, b: torch.fft.fft(a).real, VECTOR), "fft|complex"),
+        (Of(lambda a, b: torch.where(a > 0, a, b), VECTOR), r"aten\.(gt|where) is not supported"),
+        (Branching(), r"cond.*: control flow \(cond\) is not supported; compute both branches"),
+        (Of(lambda a, b: a.to(torch.float64), VECTOR), r"aten\.to is not supported"),
+        (Of(lambda a, b: a[:, 2:2], VECTOR), r"zero-size result \(1, 0\)"),
+        (
+            Of(lambda a, b: a @ b.transpose(0, 1), VECTOR),
+            r"aten\.matmul is not supported; use Linear with constant weights",
+        ),
+    ],
+)
+def test_programs_that_cannot_be_compiled(module, message):
+    with pytest.raises(ModelError, match=message) as error:
+        to_graph(export_module(module, (6,)), "net")
+    assert "\n" not in str(error.value)
 
 
 def test_programs_of_another_kind():

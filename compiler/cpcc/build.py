@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ from cpcc.graph import Float32, validate
 from cpcc.plan.kernels import Policy, any_kernel
 from cpcc.plan.plan import Plan, make_plan
 from cpcc.project import emit_project
-from cpcc.quantize import quantize
+from cpcc.quantize import QuantizerSettings, quantize
 from cpcc.targets import Target
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class BuildSettings:
     threshold: float | None = None
     policy: Policy = any_kernel
     input_dtype: str | None = None
+    quantizer: QuantizerSettings = field(default_factory=QuantizerSettings)
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,9 @@ def compile_detector(model: Model, settings: BuildSettings, calibration: Dataset
     scaled = scaling.apply(raw)
     positive = np.zeros(len(raw), bool) if labels is None else labels == rule.positive
     scores = float_scores(model.program, rule, scaled)
-    detector = quantize(graph, raw, to_channels_last(scaled), scaling.std, scaling.mean, rule, scores, positive)
+    detector = quantize(
+        graph, raw, to_channels_last(scaled), scaling.std, scaling.mean, rule, scores, positive, settings.quantizer
+    )
     check_raw(detector.input, raw)
     output_type(detector.graph)
     return detector

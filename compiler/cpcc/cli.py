@@ -158,6 +158,15 @@ def data(source: Path, output: Path, **options: Any) -> None:
     help="What raw samples of a .tflite model are.  [default: as the file has it]",
 )
 @click.option("-o", "--output", type=MODEL, default=None, help="Folder.  [default: build/<name>]")
+@click.option(
+    "--calibration",
+    type=click.Choice(["minmax", "percentile", "mse", "kl"]),
+    default="minmax",
+    show_default=True,
+    help="How a tensor's range is chosen from the samples.",
+)
+@click.option("--equalize", is_flag=True, help="Balance channels between layers: for depthwise networks.")
+@click.option("--correct-bias", is_flag=True, help="Take the mean rounding error out of each layer's bias.")
 def build(
     model: Path,
     target: str,
@@ -167,6 +176,9 @@ def build(
     threshold: float | None,
     input_dtype: str | None,
     output: Path | None,
+    calibration: str,
+    equalize: bool,
+    correct_bias: bool,
 ) -> None:
     """Compile MODEL to a PlatformIO project with fixed-point C.
 
@@ -175,7 +187,9 @@ def build(
     """
     from cpcc import commands
 
-    commands.build(model, target, calibrate, name, positive, threshold, input_dtype, output)
+    commands.build(
+        model, target, calibrate, name, positive, threshold, input_dtype, output, calibration, equalize, correct_bias
+    )
 
 
 def _executors(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:

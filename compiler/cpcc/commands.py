@@ -96,19 +96,22 @@ def _size(text: str) -> tuple[int, int]:
 
 def build(
     model: Path, target: str, calibrate: Path | None, name: str | None, positive: int | None,
-    threshold: float | None, input_dtype: str | None, output: Path | None,
+    threshold: float | None, input_dtype: str | None, output: Path | None, calibration: str = "minmax",
+    equalize: bool = False, correct_bias: bool = False,
 ) -> None:  # fmt: skip
     from cpcc import report
     from cpcc.build import BuildSettings, check_name, default_name
     from cpcc.build import build as run_build
     from cpcc.data import load_dataset
+    from cpcc.quantize import QuantizerSettings
     from cpcc.targets import find_target
 
     chosen = find_target(target)
     label = check_name(name or default_name(model))
     out = output or Path("build") / label
     samples = load_dataset(calibrate, need_labels=False) if calibrate else None
-    settings = BuildSettings(chosen, label, positive, threshold, input_dtype=input_dtype)
+    quantizer = QuantizerSettings(calibration, equalize, correct_bias)
+    settings = BuildSettings(chosen, label, positive, threshold, input_dtype=input_dtype, quantizer=quantizer)
     result = run_build(model, settings, samples, out)
     click.echo(report.build_summary(result))
     for kept in result.kept_files:

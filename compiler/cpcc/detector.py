@@ -8,6 +8,7 @@ import numpy as np
 
 from cpcc.errors import DataError, ModelError
 from cpcc.graph import Graph, Int8
+from cpcc.quant.noise import Noise
 
 RAW_DTYPES = ("float32", "uint8", "int8", "int16")
 
@@ -72,10 +73,11 @@ class Network:
 @dataclass(frozen=True, eq=False)
 class Detector(Network):
     """A network with a decision: its result is a score and whether it reaches the threshold. `float_ranges` keeps the
-    calibrated (low, high) per tensor for reports."""
+    calibrated (low, high) per tensor and `noise` the ratio per layer for reports."""
 
     decision: Decision
     float_ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    noise: dict[str, Noise] = field(default_factory=dict)
 
 
 def to_channels_last(x: np.ndarray) -> np.ndarray:

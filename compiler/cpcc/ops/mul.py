@@ -81,6 +81,6 @@ OP = Op(
     run_int8=run_int8,
     quantize=quantize,
     sample=sample,
-    kernels=(Kernel("mul", pack, cost),),
+    kernels=(Kernel("mul", pack, cost, shared=("include/cpcc_broadcast.h",)),),
     check=check,
 )

@@ -20,7 +20,12 @@ from cpcc.ops.requantized import Output
 from cpcc.targets import TARGETS
 from support import assert_equal, compiled, detector_of, extreme_inputs, single
 
-ROUNDED = [(op, kernel) for op in OPS for kernel in op.kernels if op.weights or kernel.name == "add_tflite"]
+ROUNDED = [
+    (op, kernel)
+    for op in OPS
+    for kernel in op.kernels
+    if op.weights or kernel.name in ("add_tflite", "add_table_tflite")
+]
 
 
 def half_away(value: Fraction) -> int:

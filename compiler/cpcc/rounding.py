@@ -35,8 +35,7 @@ def rounding_of(output: Output, weight: np.ndarray) -> Rounding | None:
     """The constants for int8 `weight` (channels, k), or None where these kernels cannot round so: a scale of 1/2 or
     more, or an accumulator that does not fit twice."""
     if isinstance(output.requant, Requant):
-        fits = output.requant.left_shift == 0
-        return Rounding(ONCE, output.bias, output.requant.multiplier[:, None]) if fits else None
+        return _once(output, output.requant, weight) if output.requant.left_shift == 0 else None
     return _tflite(output, output.requant, weight)
 
 
@@ -46,6 +45,16 @@ def constant_outputs(output: Output, weight: np.ndarray) -> tuple[np.ndarray, np
     lowest = output.apply(np.minimum(-128 * w, 127 * w).sum(axis=1))
     highest = output.apply(np.maximum(-128 * w, 127 * w).sum(axis=1))
     return lowest == highest, lowest
+
+
+def _once(output: Output, requant: Requant, weight: np.ndarray) -> Rounding:
+    """A constant channel without weights, or one at the zero point, gets a bias of a few bits: it may be huge."""
+    fixed, value = constant_outputs(output, weight)
+    steps = value.astype(np.int64) - output.zero_point
+    empty, zero = fixed & ~weight.any(axis=1), fixed & (steps == 0)
+    bias = np.where(zero, 0, np.where(empty, 4 * steps, output.bias))
+    multiplier = np.where(zero, 0, np.where(empty, 1 << 30, requant.multiplier))
+    return Rounding(ONCE, narrow(bias, np.int32), narrow(multiplier[:, None], np.int32))
 
 
 def _tflite(output: Output, requant: TfliteRequant, weight: np.ndarray) -> Rounding | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cpcc import artifacts
-from cpcc.detector import Decision, Detector, InputSpec
+from cpcc.detector import Decision, Detector, InputSpec, Network
 from cpcc.emit import emit_library
 from cpcc.executors.arm import ArmExecutor
 from cpcc.executors.base import Trace
@@ -85,6 +85,12 @@ def detector_of(graph: Graph, rng: np.random.Generator, dtype: str = "float32") 
     return Detector(int8, InputSpec(dtype, model_shape, mean, factor), decision, ranges)
 
 
+def detector_for(int8: Graph, model_shape: tuple[int, ...]) -> Detector:
+    """`int8` as it is, behind an identity input conversion."""
+    ones = np.ones(model_shape[0], np.float32)
+    return Detector(int8, InputSpec("float32", model_shape, 0 * ones, ones), Decision(0, 1, 0, 0.0, 1.0, 1), {})
+
+
 def extreme_inputs(rng: np.random.Generator, shape: tuple[int, ...], n: int = 6) -> np.ndarray:
     """int8 samples: all -128, all 127, all 0, and random ones."""
     x = rng.integers(-128, 128, (n, *shape)).astype(np.int8)
@@ -94,10 +100,10 @@ def extreme_inputs(rng: np.random.Generator, shape: tuple[int, ...], n: int = 6)
 
 @dataclass(frozen=True)
 class Compiled:
-    """A detector planned for a target, and its generated library."""
+    """A network or detector planned for a target, and its generated library."""
 
     plan: Plan
-    detector: Detector
+    detector: Network
     library: dict[str, str]
 
     def reference(self) -> ReferenceExecutor:
@@ -117,7 +123,7 @@ class Compiled:
         return ArmExecutor(self.plan, self.detector, NAME, self.arm_image(compiler))
 
 
-def compiled(detector: Detector, target: Target = TARGETS["stm32"], policy: object = None) -> Compiled:
+def compiled(detector: Network, target: Target = TARGETS["stm32"], policy: object = None) -> Compiled:
     plan = make_plan(detector.graph, target) if policy is None else make_plan(detector.graph, target, policy)  # type: ignore[arg-type]
     return Compiled(plan, detector, emit_library(plan, detector, NAME))
 

@@ -1,4 +1,7 @@
-"""Model file to build folder: front end, quantizer, planner, emitter, then one compilation to measure the fit."""
+"""Model file to build folder: front end, quantizer, planner, emitter, then one compilation to measure the fit.
+
+torch is imported where a PyTorch model is opened; a ``.tflite`` model builds without it.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,11 @@ import numpy as np
 
 from cpcc import artifacts
 from cpcc.data import Dataset, Scaling
-from cpcc.detector import Decision, Detector, check_raw, output_type, to_channels_last
+from cpcc.detector import Decision, Detector, Network, check_raw, output_type, to_channels_last
 from cpcc.emit import emit_library
 from cpcc.errors import DataError, DoesNotFitError, ModelError, UsageError
 from cpcc.folder import STATE, Manifest, check_output, sha256, write_folder
-from cpcc.frontends.torch_export import to_graph
 from cpcc.graph import Float32, validate
-from cpcc.metrics import scores_from_logits
-from cpcc.model_file import Model, load_model, run_program
 from cpcc.plan.kernels import Policy, any_kernel
 from cpcc.plan.plan import Plan, make_plan
 from cpcc.project import emit_project
@@ -29,18 +29,22 @@ from cpcc.targets import Target
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
+    from cpcc.model_file import Model
+
 STACK_RESERVE = 2048  # bytes of RAM left for the stack and the application's own data
 
 
 @dataclass(frozen=True)
 class BuildSettings:
-    """Options of `cpcc build`. `positive` and `threshold` (a probability) override the model file's own."""
+    """Options of `cpcc build`. `positive` and `threshold` (a probability) override the model file's own; `input_dtype`
+    is what raw samples of a .tflite model are, None for the file's own choice."""
 
     target: Target
     name: str
     positive: int | None = None
     threshold: float | None = None
     policy: Policy = any_kernel
+    input_dtype: str | None = None
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class BuildResult:
 
     path: Path
     plan: Plan
-    detector: Detector
+    detector: Network
     sizes: artifacts.Sizes
     kept_files: list[str]
 
@@ -92,6 +96,9 @@ def decision_rule(model: Model, settings: BuildSettings, logits: int) -> Decisio
 
 def float_scores(program: ExportedProgram, rule: Decision, scaled: np.ndarray) -> np.ndarray:
     """(n,) float scores of scaled samples (n, ...) in the model's layout, on the rule's scale."""
+    from cpcc.metrics import scores_from_logits
+    from cpcc.model_file import run_program
+
     logits = run_program(program, scaled)
     if logits.shape[1] == 1:
         return rule.sign * logits[:, 0]
@@ -117,6 +124,8 @@ def calibration_samples(model: Model, given: Dataset | None) -> tuple[np.ndarray
 
 def compile_detector(model: Model, settings: BuildSettings, calibration: Dataset | None) -> Detector:
     """The int8 detector of a model file."""
+    from cpcc.frontends.torch_export import to_graph
+
     graph = validate(to_graph(model.program, settings.name), Float32)
     if len(graph.output.shape) != 1:
         raise ModelError(f"{settings.name}: the output has shape {graph.output.shape}; a detector returns logits (k,)")
@@ -145,22 +154,42 @@ def build(
 ) -> BuildResult:
     """Compile `model_path` into the folder `out`. Nothing is written unless all of it succeeded."""
     check_output(out)
-    model = load_model(model_path)
-    detector = compile_detector(model, settings, calibration)
+    detector, samples = _front(model_path, settings, calibration)
     plan = make_plan(detector.graph, settings.target, settings.policy)
     check_ram(plan, settings.name)
-    project = emit_project(plan, detector, settings.name, calibration_samples(model, calibration)[0])
+    project = emit_project(plan, detector, settings.name, samples)
     library = emit_library(plan, detector, settings.name)
     sizes = artifacts.measure(plan, detector, settings.name, library, project["src/main.c"])
     check_flash(plan, settings.name, sizes)
     files = {path: text.encode() for path, text in project.items()}
+    model_file = "model.tflite" if is_tflite(model_path) else "model.pt"
     provenance = {
-        "model_sha256": sha256(model_path.read_bytes()), "command": command, "toolchains": artifacts.versions(plan),
+        "model_sha256": sha256(model_path.read_bytes()), "model_file": model_file, "command": command, "toolchains": artifacts.versions(plan),
     }  # fmt: skip
     manifest = Manifest(settings.name, settings.target.name, {p: sha256(d) for p, d in files.items()}, provenance)
-    state = artifacts.state_files(detector, model_path.read_bytes(), project["src/main.c"])
+    state = artifacts.state_files(detector, model_file, model_path.read_bytes(), project["src/main.c"])
     kept = write_folder(out, {**files, **{f"{STATE}/{p}": d for p, d in state.items()}}, manifest)
     return BuildResult(out, plan, detector, sizes, kept)
+
+
+def _front(model_path: Path, settings: BuildSettings, calibration: Dataset | None) -> tuple[Network, np.ndarray]:
+    """(the int8 network or detector of the file, raw samples (n, ...) to choose examples from)."""
+    if is_tflite(model_path):
+        from cpcc.tflite_model import compile_tflite
+
+        return compile_tflite(model_path, settings, calibration)
+    from cpcc.model_file import load_model
+
+    if settings.input_dtype is not None:
+        raise UsageError(f"--input: is for .tflite models; {model_path} takes what it was trained with")
+    model = load_model(model_path)
+    detector = compile_detector(model, settings, calibration)
+    return detector, calibration_samples(model, calibration)[0]
+
+
+def is_tflite(path: Path) -> bool:
+    """Whether a file's name says that it is a TensorFlow Lite model."""
+    return path.suffix.lower() == ".tflite"
 
 
 def check_ram(plan: Plan, name: str) -> None:

@@ -37,34 +37,70 @@ def cli() -> None:
     help="Fraction of the weights to keep.",
 )
 @click.option("-o", "--output", type=MODEL, default=None, help="Model file.  [default: build/<net>.pt]")
-@click.option("--loss", type=click.Choice(["hybrid", "bce"]), default="hybrid", show_default=True)
+@click.option(
+    "--max-fn-increase",
+    type=click.IntRange(0),
+    default=None,
+    help="Misses that pruning may add, on validation samples; the sparsest network that holds this is kept.",
+)
+@click.option(
+    "--fnr-budget",
+    type=click.FloatRange(0, 1),
+    default=None,
+    help="The same as a rate: 0.02 lets FNR grow by 2 points.",
+)
+@click.option(
+    "--max-fpr-increase",
+    type=click.FloatRange(0, 1),
+    default=None,
+    help="False-alarm rate that holding the budget may cost.  [default: 0.05]",
+)
+@click.option(
+    "--important",
+    multiple=True,
+    metavar="LABEL[=BUDGET]",
+    help="A further important class of a network with several outputs; BUDGET is its allowed increase of FNR.",
+)
+@click.option("--loss", type=click.Choice(["hybrid", "bce", "focal"]), default=None, help="[default: hybrid]")
 @click.option(
     "--rank",
-    type=click.Choice(["max", "pairwise"]),
-    default="max",
-    show_default=True,
-    help="Ranking term: the paper's hinge on the highest negative, or all pairs with a margin.",
+    type=click.Choice(["max", "pairwise", "top"]),
+    default=None,
+    help="Ranking term: the paper's hinge on the highest negative, all pairs, or pairs with the highest negatives.",
 )
 @click.option(
     "--score",
-    type=click.Choice(["magnitude", "magnitude_increase"]),
-    default="magnitude",
-    show_default=True,
-    help="Which weights go first: the smallest, or those that grew least.",
+    type=click.Choice(["magnitude", "magnitude_increase", "snip", "snip_init", "class_saliency", "random"]),
+    default=None,
+    help="Which weights go first.  [default: magnitude]",
 )
 @click.option(
     "--scope",
-    type=click.Choice(["global", "layer"]),
-    default="global",
-    show_default=True,
-    help="One cut over all layers, or the same fraction of each.",
+    type=click.Choice(["erk", "global", "layer"]),
+    default=None,
+    help="Small layers keep a larger fraction, one cut over all layers, or the same fraction of each.  [default: erk]",
 )
-@click.option("--rewind", default="lr", show_default=True, help="init, epoch:K, or lr (weights kept).")
+@click.option("--schedule", type=click.Choice(["geometric", "cubic", "one-shot"]), default=None)
+@click.option("--device", default="cpu", show_default=True, help="Where to train: cpu, cuda, cuda:1, mps.")
+@click.option("--resume", is_flag=True, help="Go on with an interrupted run of the same command.")
+@click.option(
+    "--run-dir", type=MODEL, default=None, help="Checkpoint and metrics.  [default: OUTPUT without suffix + .run]"
+)
+@click.option("--rewind", default=None, help="init, epoch:K, or lr (weights kept).  [default: lr]")
 @click.option("--epochs", type=click.IntRange(1), default=None, help="Of the first training.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 def prune(
-    net: str, data: Path, positive: int, keep: float, output: Path | None, quiet: bool, **options: object
+    net: str,
+    data: Path,
+    positive: int,
+    keep: float,
+    output: Path | None,
+    quiet: bool,
+    device: str,
+    resume: bool,
+    run_dir: Path | None,
+    **options: object,
 ) -> None:
     """Train NET and prune it class-dependently into a model file.
 
@@ -72,7 +108,7 @@ def prune(
     """
     from cpcc import commands
 
-    commands.prune(net, data, positive, keep, output, quiet, options)
+    commands.prune(net, data, positive, keep, output, quiet, commands.Run(device, resume, run_dir), options)
 
 
 @cli.command()
@@ -87,6 +123,13 @@ def prune(
     default=None,
     help="Probability from which a sample is positive, over the model file's rule.",
 )
+@click.option(
+    "--input",
+    "input_dtype",
+    type=click.Choice(["int8", "float32", "uint8"]),
+    default=None,
+    help="What raw samples of a .tflite model are.  [default: as the file has it]",
+)
 @click.option("-o", "--output", type=MODEL, default=None, help="Folder.  [default: build/<name>]")
 def build(
     model: Path,
@@ -95,12 +138,17 @@ def build(
     name: str | None,
     positive: int | None,
     threshold: float | None,
+    input_dtype: str | None,
     output: Path | None,
 ) -> None:
-    """Compile MODEL to a PlatformIO project with fixed-point C."""
+    """Compile MODEL to a PlatformIO project with fixed-point C.
+
+    MODEL is cpcc's own or a torch.export archive (.pt, .pt2), or an int8 .tflite model, which needs no calibration data;
+    without --positive it builds without a decision: the result is the output tensor.
+    """
     from cpcc import commands
 
-    commands.build(model, target, calibrate, name, positive, threshold, output)
+    commands.build(model, target, calibrate, name, positive, threshold, input_dtype, output)
 
 
 def _executors(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:

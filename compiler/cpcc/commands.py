@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:  # a command imports what it needs when it runs: `cpcc targets
     from cpcc.executors.base import Executor
     from cpcc.folder import BuildFolder
     from cpcc.profile import Profile
-    from cpcc.verify import Report
+    from cpcc.verify import FloatScores, Report
 
 
 def _write_json(path: Path | None, content: dict[str, Any]) -> None:
@@ -37,17 +38,29 @@ def _progress(what: str, total: int) -> Iterator[Any]:
         yield lambda done: bar.update(task, completed=done)
 
 
+@dataclass(frozen=True)
+class Run:
+    """Where and how a pruning run lives: training device, whether to go on with a checkpoint, its folder (None: beside
+    the output)."""
+
+    device: str = "cpu"
+    resume: bool = False
+    folder: Path | None = None
+
+
 def prune(
-    net: str, data: Path, positive: int, keep: float, output: Path | None, quiet: bool, options: dict[str, Any]
-) -> None:
+    net: str, data: Path, positive: int, keep: float, output: Path | None, quiet: bool, run: Run,
+    options: dict[str, Any],
+) -> None:  # fmt: skip
     from cpcc import report
     from cpcc.data import load_dataset
-    from cpcc.training import prune_to_file, settings_from
+    from cpcc.training import important_classes, prune_to_file, settings_from
 
     dataset = load_dataset(data)
     path = output or Path("build") / f"{_net_stem(net)}.pt"
-    settings = settings_from(positive=positive, keep=keep, **options)
-    result = prune_to_file(net, dataset, settings, path, progress=not quiet)
+    more = important_classes(options.pop("important"))
+    settings = settings_from(positive=positive, keep=keep, more_classes=more, **options)
+    result = prune_to_file(net, dataset, settings, path, progress=not quiet, run=run)
     click.echo(report.pruning_summary(result))
     click.echo(f"wrote {path}; next: cpcc build {path}")
 
@@ -58,7 +71,7 @@ def _net_stem(net: str) -> str:
 
 def build(
     model: Path, target: str, calibrate: Path | None, name: str | None, positive: int | None,
-    threshold: float | None, output: Path | None,
+    threshold: float | None, input_dtype: str | None, output: Path | None,
 ) -> None:  # fmt: skip
     from cpcc import report
     from cpcc.build import BuildSettings, check_name, default_name
@@ -70,7 +83,8 @@ def build(
     label = check_name(name or default_name(model))
     out = output or Path("build") / label
     samples = load_dataset(calibrate, need_labels=False) if calibrate else None
-    result = run_build(model, BuildSettings(chosen, label, positive, threshold), samples, out)
+    settings = BuildSettings(chosen, label, positive, threshold, input_dtype=input_dtype)
+    result = run_build(model, settings, samples, out)
     click.echo(report.build_summary(result))
     for kept in result.kept_files:
         click.echo(f"kept {out / kept}: you edited it")
@@ -111,19 +125,27 @@ def _warn_of_changes(build: BuildFolder) -> None:
 def run_verify(folder: Path, x: np.ndarray, y: np.ndarray | None, names: tuple[str, ...], allow_fn: int) -> Report:
     """The `verify.Report` of the build in `folder` on samples and labels."""
     from cpcc import verify as proof
-    from cpcc.detector import check_raw
+    from cpcc.detector import Detector, check_raw
     from cpcc.folder import open_build
-    from cpcc.training import float_scores_of
 
     opened = open_build(folder)
     check_raw(opened.detector.input, x)
     _warn_of_changes(opened)
     executors = make_executors(opened, names)
-    decision = opened.detector.decision
-    positive = None if y is None else y == decision.positive
-    floats = float_scores_of(opened, x)
+    detector = opened.detector if isinstance(opened.detector, Detector) else None
+    positive = None if y is None or detector is None else y == detector.decision.positive
+    floats = _float_scores(opened, x)
     with _progress("verifying", len(x)) as tick:
         return proof.verify(opened, executors, x, positive, floats, allow_fn, tick)
+
+
+def _float_scores(build: BuildFolder, x: np.ndarray) -> FloatScores | None:
+    """Scores of the float networks; None where the model file was fixed-point from the start."""
+    if build.model_path.suffix == ".tflite":
+        return None
+    from cpcc.training import float_scores_of
+
+    return float_scores_of(build, x)
 
 
 def verify(folder: Path, data: Path, names: tuple[str, ...], allow_fn: int, json_path: Path | None) -> None:
@@ -166,8 +188,9 @@ def _load_npy(path: Path) -> np.ndarray:
 def run(folder: Path, input_path: Path, output: Path, executor: str, raw: bool) -> None:
     import io
 
-    from cpcc.detector import check_raw, output_type, to_channels_last, to_model_layout
+    from cpcc.detector import arena_layout, check_raw, model_layout
     from cpcc.folder import open_build
+    from cpcc.graph import Int8
 
     opened = open_build(folder)
     samples = _load_npy(input_path)
@@ -183,10 +206,12 @@ def run(folder: Path, input_path: Path, output: Path, executor: str, raw: bool) 
     if not len(samples):
         raise DataError(f"{input_path}: no samples")
     chosen = make_executors(opened, (executor,))[-1]
-    trace = chosen.run(np.ascontiguousarray(to_channels_last(samples)) if raw else samples, quantized=raw)
-    result = to_model_layout(trace.output)
+    trace = chosen.run(np.ascontiguousarray(arena_layout(spec, samples)) if raw else samples, quantized=raw)
+    result = model_layout(spec, trace.output)
     if not raw:
-        result = output_type(opened.detector.graph).dequantize(result).astype(np.float32)
+        kind = opened.detector.graph.output.type
+        assert isinstance(kind, Int8)
+        result = kind.dequantize(result).astype(np.float32)
     buffer = io.BytesIO()
     np.save(buffer, result)
     write_atomically(output, buffer.getvalue())

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from cpcc.build import BuildResult
 from cpcc.graph import Float32, Graph
-from cpcc.metrics import Evaluation
-from cpcc.model_file import Model
 from cpcc.ops import op_of
-from cpcc.profile import Profile
-from cpcc.prune.api import PruneResult
-from cpcc.verify import Report
+
+if TYPE_CHECKING:  # printing must not import torch
+    from cpcc.build import BuildResult
+    from cpcc.metrics import Evaluation
+    from cpcc.model_file import Model
+    from cpcc.profile import Profile
+    from cpcc.prune.api import PruneResult
+    from cpcc.verify import Report
 
 Row = Sequence[str]
 

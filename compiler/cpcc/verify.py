@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cpcc.detector import Decision, check_raw
+from cpcc.detector import Decision, Detector, check_raw
 from cpcc.executors.base import Executor, Trace, bytes_per_sample
 from cpcc.folder import BuildFolder
 from cpcc.metrics import Evaluation, evaluate, mcnemar_exact
@@ -90,7 +90,7 @@ class Report:
 
     @property
     def fn_match(self) -> bool | None:
-        """None where the data have no labels."""
+        """None where the data have no labels, or the model file no float network."""
         return None if self.extra_fn is None else self.extra_fn <= self.allow_fn
 
     @property
@@ -190,7 +190,7 @@ def verify(
     executors: Sequence[Executor],
     raw: np.ndarray,
     positive: np.ndarray | None,
-    floats: FloatScores,
+    floats: FloatScores | None,
     allow_fn: int = 0,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Report:
@@ -198,20 +198,25 @@ def verify(
 
     `executors` begins with the reference. Raises `DataError` where the samples do not fit the model."""
     check_raw(build.detector.input, raw)
-    decision = build.detector.decision
     difference, fixed, compared = _compare(build, executors, raw, progress)
     equal = Report(
         len(raw), [e.name for e in executors], compared, difference, None, None, None, [], None, None, allow_fn
     )
-    if positive is None:
+    if positive is None or not isinstance(build.detector, Detector):
+        return equal
+    decision = build.detector.decision
+    equal = replace(
+        equal,
+        fixed=evaluate(positive, fixed, decision.threshold),
+        margin_steps=margin(positive, fixed, decision.threshold),
+    )
+    if floats is None:  # nothing to match: the model file itself is fixed-point
         return equal
     dense = None if floats.dense is None else evaluate(positive, floats.dense, floats.dense_threshold)
     return replace(
         equal,
         float_dense=dense,
         float_pruned=evaluate(positive, floats.pruned, floats.pruned_threshold),
-        fixed=evaluate(positive, fixed, decision.threshold),
         extra_misses=extra_misses(positive, floats, fixed, decision),
         mcnemar_p=_decision_flips(floats, fixed, decision, positive),
-        margin_steps=margin(positive, fixed, decision.threshold),
     )

@@ -49,8 +49,9 @@ class TfliteAddScaling:
 
     def apply(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """int64 sums of int64 operands, zero point included."""
-        terms = (self._step(i, (x - self.zero_points[i]) << TFLITE_LEFT_SHIFT) for i, x in enumerate((a, b)))
-        return self._step(2, sum(terms, np.int64(0))) + self.zero_points[2]
+        first = self._step(0, (a - self.zero_points[0]) << TFLITE_LEFT_SHIFT)
+        second = self._step(1, (b - self.zero_points[1]) << TFLITE_LEFT_SHIFT)
+        return self._step(2, first + second) + self.zero_points[2]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +79,7 @@ def run_int8(params: QAdd, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.clip(total, params.low, params.high).astype(np.int8)
 
 
-def add_scaling(a: Int8, b: Int8, y: Int8) -> AddScaling:
+def native_scaling(a: Int8, b: Int8, y: Int8) -> AddScaling:
     """Closest int16 multipliers of the two operands. Raises `OverflowError` where the scales differ too much."""
     ratio = max(a.scale, b.scale) / y.scale
     shift = min(MAX_SHIFT, MULTIPLIER_BITS - int(np.ceil(np.log2(ratio))) + 1)
@@ -102,7 +103,8 @@ def tflite_add_scaling(a: Int8, b: Int8, y: Int8) -> TfliteAddScaling:
 
 def quantize(params: Add, inputs: tuple[Int8, ...], output: Int8) -> QAdd:
     low = max(-128, output.zero_point) if params.relu else -128
-    return QAdd(add_scaling(*inputs, output), low, 127)
+    a, b = inputs
+    return QAdd(native_scaling(a, b, output), low, 127)
 
 
 def pack(node: Node, graph: Graph) -> Packed:

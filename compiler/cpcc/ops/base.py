@@ -45,6 +45,7 @@ class Kernel:
     requires: frozenset[str] = frozenset()
     applies: Callable[[Node, Graph], bool] = lambda node, graph: True
     sparse: bool = False
+    variadic: bool = False  # the C function takes its inputs as one array of pointers
     shared: tuple[str, ...] = ()
 
 

@@ -50,7 +50,7 @@ def _patches(params: float_params.Conv2d | QConv2d, x: np.ndarray, value: float)
 def run_float(params: float_params.Conv2d, x: np.ndarray) -> np.ndarray:
     weight = params.weight.reshape(len(params.weight), -1).astype(np.float64)
     y = _patches(params, x, 0.0) @ weight.T + params.bias
-    return np.maximum(y, 0) if params.relu else y
+    return np.clip(y, 0, params.ceiling) if params.relu else y
 
 
 def run_int8(params: QConv2d, x: np.ndarray) -> np.ndarray:
@@ -59,7 +59,7 @@ def run_int8(params: QConv2d, x: np.ndarray) -> np.ndarray:
 
 def quantize(params: float_params.Conv2d, inputs: tuple[Int8, ...], output: Int8) -> QConv2d:
     flat = params.weight.reshape(len(params.weight), -1)
-    w8, stage = quantize_affine(flat, params.bias, inputs[0], output, params.relu)
+    w8, stage = quantize_affine(flat, params.bias, inputs[0], output, params.relu, params.ceiling)
     return QConv2d(w8.reshape(params.weight.shape), stage, params.stride, params.padding, inputs[0].zero_point)
 
 

@@ -43,7 +43,7 @@ def _correlate(params: float_params.DepthwiseConv2d | QDepthwiseConv2d, x: np.nd
 
 def run_float(params: float_params.DepthwiseConv2d, x: np.ndarray) -> np.ndarray:
     y = _correlate(params, np.asarray(x, np.float64), 0.0) + params.bias
-    return np.maximum(y, 0) if params.relu else y
+    return np.clip(y, 0, params.ceiling) if params.relu else y
 
 
 def run_int8(params: QDepthwiseConv2d, x: np.ndarray) -> np.ndarray:
@@ -53,7 +53,7 @@ def run_int8(params: QDepthwiseConv2d, x: np.ndarray) -> np.ndarray:
 def quantize(params: float_params.DepthwiseConv2d, inputs: tuple[Int8, ...], output: Int8) -> QDepthwiseConv2d:
     kh, kw, channels = params.weight.shape
     flat = params.weight.reshape(-1, channels).T
-    w8, stage = quantize_affine(flat, params.bias, inputs[0], output, params.relu)
+    w8, stage = quantize_affine(flat, params.bias, inputs[0], output, params.relu, params.ceiling)
     weight = np.ascontiguousarray(w8.T).reshape(kh, kw, channels)
     return QDepthwiseConv2d(weight, stage, params.stride, params.padding, inputs[0].zero_point)
 

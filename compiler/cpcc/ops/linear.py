@@ -36,7 +36,7 @@ def infer_shape(params: float_params.Linear | QLinear, x: tuple[int, ...]) -> tu
 
 def run_float(params: float_params.Linear, x: np.ndarray) -> np.ndarray:
     y = x.reshape(len(x), -1) @ params.weight.T.astype(np.float64) + params.bias
-    return np.maximum(y, 0) if params.relu else y
+    return np.clip(y, 0, params.ceiling) if params.relu else y
 
 
 def run_int8(params: QLinear, x: np.ndarray) -> np.ndarray:
@@ -44,7 +44,7 @@ def run_int8(params: QLinear, x: np.ndarray) -> np.ndarray:
 
 
 def quantize(params: float_params.Linear, inputs: tuple[Int8, ...], output: Int8) -> QLinear:
-    return QLinear(*quantize_affine(params.weight, params.bias, inputs[0], output, params.relu))
+    return QLinear(*quantize_affine(params.weight, params.bias, inputs[0], output, params.relu, params.ceiling))
 
 
 def check(node: Node, graph: Graph) -> None:

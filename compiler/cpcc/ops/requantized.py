@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,6 +48,13 @@ class Output:
         return {"output.left_shift": self.requant.left_shift}
 
 
+def clamp_limits(y: Int8, relu: bool, ceiling: float) -> tuple[int, int]:
+    """Smallest and largest int8 output behind a fused ReLU (clamped at `ceiling` too) or none."""
+    if not relu:
+        return -128, 127
+    return max(-128, y.zero_point), int(y.quantize(np.array(ceiling)))
+
+
 SMALLEST_SCALE = 2.0**-60
 
 
@@ -60,7 +68,9 @@ def weight_scales(weight: np.ndarray, bias: np.ndarray, x: Int8, y: Int8) -> np.
     return np.maximum(largest, np.abs(bias.astype(np.float64)) / (x.scale * 2.0 ** (29 - left_shift)))
 
 
-def quantize_affine(weight: np.ndarray, bias: np.ndarray, x: Int8, y: Int8, relu: bool) -> tuple[np.ndarray, Output]:
+def quantize_affine(
+    weight: np.ndarray, bias: np.ndarray, x: Int8, y: Int8, relu: bool, ceiling: float = math.inf
+) -> tuple[np.ndarray, Output]:
     """int8 weights (out, k) and the output stage for float weights (out, k) and bias (out,).
 
     A zero weight stays exactly 0. Source: TFLite 8-bit quantization specification (per-axis symmetric weights)."""
@@ -68,9 +78,9 @@ def quantize_affine(weight: np.ndarray, bias: np.ndarray, x: Int8, y: Int8, relu
     w8 = narrow(np.rint(weight / scales[:, None]), np.int8)
     bias32 = np.rint(bias / (x.scale * scales)).astype(np.int64)
     folded = narrow(bias32 - x.zero_point * w8.astype(np.int64).sum(axis=1), np.int32)
-    low = max(-128, y.zero_point) if relu else -128
+    low, high = clamp_limits(y, relu, ceiling)
     requant = Requant.from_scales(x.scale * scales / y.scale)
-    return w8, Output(folded, requant, y.zero_point, low, 127)
+    return w8, Output(folded, requant, y.zero_point, low, high)
 
 
 def check_overflow(node: Node, weights: np.ndarray, output: Output) -> None:

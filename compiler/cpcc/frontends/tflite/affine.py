@@ -69,12 +69,9 @@ def _weights(b: Builder, op: Operator, axis: int) -> tuple[np.ndarray, Quantizat
     return weights, q
 
 
-def _real_scales(x: Int8, q: Quantization, y: Int8, channels: int, single: bool) -> np.ndarray:
-    """float64 scales (channels,) as TensorFlow Lite Micro computes them: in double, but the product with a single scale
-    of FULLY_CONNECTED in float32 (GetQuantizedConvolutionMultipler of kernel_util.cc)."""
-    if single and len(q.scale) == 1:
-        product = float(np.float32(x.scale) * q.scale[0])
-        return np.full(channels, product / y.scale)
+def _real_scales(x: Int8, q: Quantization, y: Int8, channels: int) -> np.ndarray:
+    """float64 scales (channels,) as TensorFlow Lite Micro computes them: float32 scales, multiplied and divided in
+    double. (Older releases multiply those of FULLY_CONNECTED in float32: one output in 192,000 differs.)"""
     return np.broadcast_to(x.scale * q.scale.astype(np.float64) / y.scale, (channels,))
 
 
@@ -88,15 +85,13 @@ def _bias(b: Builder, op: Operator, channels: int) -> np.ndarray:
     return bias.reshape(-1).astype(np.int64)
 
 
-def _output(
-    b: Builder, op: Operator, x: Int8, rows: np.ndarray, q: Quantization, function: int, single: bool = False
-) -> Output:
+def _output(b: Builder, op: Operator, x: Int8, rows: np.ndarray, q: Quantization, function: int) -> Output:
     """The output stage of weights `rows` (channels, k): the input's zero point folded into the bias."""
     y = int8_type(op.place, b.output(op))
     low, high = clamp(op, function, y)
     folded = _bias(b, op, len(rows)) - x.zero_point * rows.astype(np.int64).sum(axis=1)
     try:
-        requant = TfliteRequant.from_scales(_real_scales(x, q, y, len(rows), single))
+        requant = TfliteRequant.from_scales(_real_scales(x, q, y, len(rows)))
         return Output(narrow(folded, np.int32), requant, y.zero_point, low, high)
     except OverflowError as error:
         raise ModelError(f"{op.place}: {error}; quantize the model again with representative data") from error
@@ -198,7 +193,7 @@ def fully_connected(b: Builder, op: Operator) -> None:
     weight, q = _weights(b, op, 0)
     if weight.ndim != 2 or not weight.size or math.prod(x.shape) % weight.shape[1]:
         raise ModelError(f"{op.place}: input {x.shape}, weights {weight.shape}; supported: (..., in), (out, in)")
-    output = _output(b, op, _input_type(x), weight, q, options.fused_activation_function, single=True)
+    output = _output(b, op, _input_type(x), weight, q, options.fused_activation_function)
     rows = math.prod(x.shape) // weight.shape[1]
     if rows == 1:
         _vector(b, op, x, QLinear(weight, output))

@@ -87,6 +87,8 @@ def without_batch(place: str, info: TensorInfo) -> tuple[int, ...]:
         raise ModelError(f"{place}: tensor {info.name} has a dynamic shape; convert with a fixed input shape")
     if not info.shape or info.shape[0] != 1:
         raise ModelError(f"{place}: tensor {info.name} has the shape {info.shape}; supported: a batch of 1 first")
+    if min(info.shape) < 1:
+        raise ModelError(f"{place}: tensor {info.name} has the empty shape {info.shape}; supported: 1 and more")
     return info.shape[1:] or (1,)
 
 

@@ -24,7 +24,12 @@ from cpcc.tflite_model import input_spec
 from support import assert_equal, compiled, detector_of, extreme_inputs, single
 from tflite_samples import branchy_network
 
-ROUNDED = [(op, kernel) for op in OPS for kernel in op.kernels if op.weights or kernel.name == "add_tflite"]
+ROUNDED = [
+    (op, kernel)
+    for op in OPS
+    for kernel in op.kernels
+    if op.weights or kernel.name in ("add_tflite", "add_table_tflite")
+]
 
 
 def half_away(value: Fraction) -> int:

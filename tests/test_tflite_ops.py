@@ -259,7 +259,11 @@ def moved(rng: np.random.Generator, code: str, out: tuple[int, ...], shape: tupl
     extra = [constant(c) if c.dtype == np.int32 else FileTensor(c.shape, (s,), (z,), "INT8", c) for c in constants]
     tensors = [activation(shape, s, z), *extra, activation(out, s, z)]
     last = len(tensors) - 1
-    check(tflite_file(tensors, [FileOperator(code, tuple(range(last)), (last,), kind, options or {})], (0,), (last,)), shape, rng)
+    check(
+        tflite_file(tensors, [FileOperator(code, tuple(range(last)), (last,), kind, options or {})], (0,), (last,)),
+        shape,
+        rng,
+    )
 
 
 def image(rng: np.random.Generator) -> tuple[int, int, int]:
@@ -328,7 +332,15 @@ def test_resize_nearest_neighbor(seed: int) -> None:
     shape = image(rng)
     size = (shape[0] * int(rng.integers(1, 4)), shape[1] * int(rng.integers(1, 4)))
     options = {"HalfPixelCenters": bool(rng.integers(2))}
-    moved(rng, "RESIZE_NEAREST_NEIGHBOR", (*size, shape[2]), shape, [np.array(size, np.int32)], "ResizeNearestNeighborOptions", options)
+    moved(
+        rng,
+        "RESIZE_NEAREST_NEIGHBOR",
+        (*size, shape[2]),
+        shape,
+        [np.array(size, np.int32)],
+        "ResizeNearestNeighborOptions",
+        options,
+    )
 
 
 @settings(max_examples=25)

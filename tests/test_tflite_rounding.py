@@ -158,7 +158,8 @@ def test_ties_on_the_host() -> None:
 
 
 def test_linear_on_a_core_without_long_multiplication() -> None:
-    assert any([check(linear.OP, linear.OP.kernels[0], "cortex-m0plus", seed) for seed in range(3)])
+    checked = [check(linear.OP, linear.OP.kernels[0], "cortex-m0plus", seed) for seed in range(3)]
+    assert any(checked)
 
 
 @pytest.mark.parametrize("target", ["stm32", "cortex-m0plus"])

@@ -276,7 +276,7 @@ OP = Op(
         Kernel("conv2d_dense", pack_dense, cost_dense),
         Kernel("conv2d_paired", pack_paired, cost_paired, DSP, paired_applies, shared=PAIRED_FILES),
         Kernel("conv2d_sparse", pack_sparse, cost_sparse, applies=sparse_applies, sparse=True),
-        Kernel("conv2d_sparse8", pack_sparse8, cost_sparse8, DSP, sparse8_applies, True, SPARSE8_FILES),
+        Kernel("conv2d_sparse8", pack_sparse8, cost_sparse8, DSP, sparse8_applies, sparse=True, shared=SPARSE8_FILES),
     ),
     macs=macs,
     check=check,

@@ -164,7 +164,7 @@ OP = Op(
         Kernel("linear_dense", pack_dense, cost_dense),
         Kernel("linear_paired", pack_paired, cost_paired, DSP, paired_applies, shared=PAIRED_FILES),
         Kernel("linear_sparse", pack_sparse, cost_sparse, sparse=True),
-        Kernel("linear_sparse2", pack_sparse2, cost_sparse2, DSP, sparse2_applies, True, SPARSE2_FILES),
+        Kernel("linear_sparse2", pack_sparse2, cost_sparse2, DSP, sparse2_applies, sparse=True, shared=SPARSE2_FILES),
     ),
     macs=macs,
     check=check,

@@ -99,7 +99,9 @@ def _cut(b: Builder, op: Operator, x: Tensor, ranges: list[range]) -> None:
     """The elements of `x` in `ranges`, one per axis, under the output's shape."""
     out = without_batch(op.place, b.output(op))
     if any(len(r) == 0 for r in ranges) or math.prod(len(r) for r in ranges) != math.prod(out):
-        raise ModelError(f"{op.place}: {[len(r) for r in ranges]} elements per axis do not fill {out}; export the model again")
+        raise ModelError(
+            f"{op.place}: {[len(r) for r in ranges]} elements per axis do not fill {out}; export the model again"
+        )
     steps = _steps(x.shape)
     loops = tuple((len(r), r.step * step) for r, step in zip(ranges, steps))
     b.add(op, StridedCopy(out, loops, sum(r.start * step for r, step in zip(ranges, steps))), (x,))
@@ -113,7 +115,9 @@ def slice_(b: Builder, op: Operator) -> None:
         raise ModelError(f"{op.place}: begin {begin}, size {size}; supported: the whole batch")
     ends = [n if s == -1 else first + s for n, first, s in zip(x.shape, begin[1:], size[1:])]
     if any(not 0 <= first < end <= n for n, first, end in zip(x.shape, begin[1:], ends)):
-        raise ModelError(f"{op.place}: begin {begin}, size {size} lie outside the input {x.shape}; export the model again")
+        raise ModelError(
+            f"{op.place}: begin {begin}, size {size} lie outside the input {x.shape}; export the model again"
+        )
     _cut(b, op, x, [range(first, end) for first, end in zip(begin[1:], ends)])
 
 
@@ -122,10 +126,23 @@ def strided_slice(b: Builder, op: Operator) -> None:
     _one_type(b, op, (x,))
     o = read_options(op, StridedSliceOptions)
     begin, end, step = (b.constant(op, i, "INT32").ravel().tolist() for i in (1, 2, 3))
-    if o.ellipsis_mask or o.new_axis_mask or o.shrink_axis_mask & 1 or not len(begin) == len(end) == len(step) <= len(x.shape) + 1:
+    if (
+        o.ellipsis_mask
+        or o.new_axis_mask
+        or o.shrink_axis_mask & 1
+        or not len(begin) == len(end) == len(step) <= len(x.shape) + 1
+    ):
         raise ModelError(f"{op.place}: begin {begin}, end {end}, masks {o}; supported: no ellipsis, no new axis")
-    if not begin or 0 in step or not (o.begin_mask & 1 or begin[0] == 0) or not (o.end_mask & 1 or end[0] >= 1) or step[0] != 1:
-        raise ModelError(f"{op.place}: begin {begin}, end {end}, strides {step}; supported: the whole batch, no stride of 0")
+    if (
+        not begin
+        or 0 in step
+        or not (o.begin_mask & 1 or begin[0] == 0)
+        or not (o.end_mask & 1 or end[0] >= 1)
+        or step[0] != 1
+    ):
+        raise ModelError(
+            f"{op.place}: begin {begin}, end {end}, strides {step}; supported: the whole batch, no stride of 0"
+        )
     ranges = [range(n) for n in x.shape]
     for i in range(1, len(begin)):
         first = None if o.begin_mask >> i & 1 else begin[i]
@@ -141,7 +158,9 @@ def resize_nearest_neighbor(b: Builder, op: Operator) -> None:
     _one_type(b, op, (x,))
     out, o = without_batch(op.place, b.output(op)), read_options(op, ResizeNearestNeighborOptions)
     if len(x.shape) != 3 or o.align_corners or out[0] % x.shape[0] or out[1] % x.shape[1] or out[2] != x.shape[2]:
-        raise ModelError(f"{op.place}: {x.shape} to {out}, align_corners {o.align_corners}; supported: whole multiples, no aligned corners")
+        raise ModelError(
+            f"{op.place}: {x.shape} to {out}, align_corners {o.align_corners}; supported: whole multiples, no aligned corners"
+        )
     h, w, c = x.shape
     loops = ((h, w * c), (out[0] // h, 0), (w, c), (out[1] // w, 0), (c, 1))
     b.add(op, StridedCopy(out, loops), (x,))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from cpcc.errors import ModelError
 from cpcc.frontends.tflite.builder import Builder, Handler, int8_type, without_batch
 from cpcc.frontends.tflite.schema import Operator, read_options

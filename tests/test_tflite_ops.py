@@ -349,7 +349,7 @@ def test_strided_slice(seed: int) -> None:
         begin, end, step = [*begin, first], [*end, last], [*step, s]
     masks = {"BeginMask": 0, "EndMask": 0, "ShrinkAxisMask": shrink}
     constants = [np.array(v, np.int32) for v in (begin, end, step)]
-    moved(rng, "STRIDED_SLICE", tuple(out) or (1,), shape, constants, "StridedSliceOptions", masks)
+    moved(rng, "STRIDED_SLICE", tuple(out), shape, constants, "StridedSliceOptions", masks)
 
 
 @settings(max_examples=15)

@@ -190,6 +190,33 @@ def test_add(seed: int) -> None:
 
 @settings(max_examples=60)
 @given(seed=seeds)
+def test_mul(seed: int) -> None:
+    """x times its mean over the image (as a squeeze-excite block does), or times pool(x)."""
+    rng = np.random.default_rng(seed)
+    shape = image(rng)
+    broadcast = bool(rng.integers(2))
+    x, other = activation(shape, scale(rng), zero_point(rng)), activation(shape, 0.1, 0)
+    other = activation((1, 1, shape[2]) if broadcast else shape, x.scale[0], x.zero_point[0])
+    ratio = float(rng.choice([0.02, 1.0, 90.0])) * x.scale[0]
+    y = activation(shape, float(np.float32(x.scale[0] * ratio)), zero_point(rng))
+    kernel = shape[:2] if broadcast else (2, 2)
+    pool = {
+        "Padding": VALID if broadcast else SAME,
+        "StrideH": 1,
+        "StrideW": 1,
+        "FilterHeight": kernel[0],
+        "FilterWidth": kernel[1],
+    }
+    order = (0, 1) if rng.integers(2) else (1, 0)
+    operators = [
+        FileOperator("AVERAGE_POOL_2D", (0,), (1,), "Pool2DOptions", pool),
+        FileOperator("MUL", order, (2,), "MulOptions", {"FusedActivationFunction": int(rng.choice(ACTIVATIONS))}),
+    ]
+    check(tflite_file([x, other, y], operators, (0,), (2,)), shape, rng)
+
+
+@settings(max_examples=60)
+@given(seed=seeds)
 def test_softmax(seed: int) -> None:
     rng = np.random.default_rng(seed)
     classes = int(rng.choice([1, 2, 3, 10, 200]))
@@ -322,7 +349,7 @@ def test_strided_slice(seed: int) -> None:
         begin, end, step = [*begin, first], [*end, last], [*step, s]
     masks = {"BeginMask": 0, "EndMask": 0, "ShrinkAxisMask": shrink}
     constants = [np.array(v, np.int32) for v in (begin, end, step)]
-    moved(rng, "STRIDED_SLICE", tuple(out) or (1,), shape, constants, "StridedSliceOptions", masks)
+    moved(rng, "STRIDED_SLICE", tuple(out), shape, constants, "StridedSliceOptions", masks)
 
 
 @settings(max_examples=15)

@@ -16,7 +16,7 @@ from cpcc.errors import ModelError
 from cpcc.fixedpoint import TfliteRequant, rounding_shift
 from cpcc.frontends.tflite import to_graph
 from cpcc.graph import Graph, Int8, Node, Tensor, validate
-from cpcc.ops import OPS, add, linear, op_of
+from cpcc.ops import OPS, add, linear, mul, op_of
 from cpcc.ops.base import Kernel, Op
 from cpcc.ops.requantized import Output
 from cpcc.targets import TARGETS
@@ -24,12 +24,8 @@ from cpcc.tflite_model import input_spec
 from support import assert_equal, compiled, detector_of, extreme_inputs, single
 from tflite_samples import branchy_network
 
-ROUNDED = [
-    (op, kernel)
-    for op in OPS
-    for kernel in op.kernels
-    if op.weights or kernel.name in ("add_tflite", "add_table_tflite")
-]
+ELEMENTWISE = ("add_tflite", "add_table_tflite", "mul")
+ROUNDED = [(op, kernel) for op in OPS for kernel in op.kernels if op.weights or kernel.name in ELEMENTWISE]
 
 
 def half_away(value: Fraction) -> int:
@@ -104,6 +100,9 @@ def _outputs_of(graph: Graph, rng: np.random.Generator) -> Graph:
         if isinstance(node.params, add.QAdd):
             types = [graph.tensors[name].type for name in (*node.inputs, node.output)]
             return replace(node, params=replace(node.params, scaling=add.tflite_add_scaling(*types)))
+        if isinstance(node.params, mul.QMul):
+            scale = rng.uniform(0.5, 1, 1) * 2.0 ** rng.integers(-20, 4)
+            return replace(node, params=replace(node.params, requant=TfliteRequant.from_scales(scale)))
         if not hasattr(node.params, "output"):
             return node
         output = node.params.output

@@ -2,7 +2,7 @@
 
     CPCC_DATA=../shared/data python bench/zoo_accuracy.py [NAME ...]
 
-Prints a table and keeps the figures in bench/results/zoo_accuracy.json; docs/numerics.md shows them. int8 is the numpy
+Keeps the figures in bench/results/zoo_accuracy.json and writes the table of docs/numerics.md. int8 is the numpy
 reference, which equals the device's output bit for bit. Calibration: 256 training samples.
 """
 
@@ -187,6 +187,13 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
+def write_page(text: str) -> None:
+    """Puts the table between its marks in docs/numerics.md."""
+    page = ROOT / "docs" / "numerics.md"
+    head, _, rest = page.read_text().partition("<!-- zoo_accuracy -->")
+    page.write_text(f"{head}<!-- zoo_accuracy -->\n{text}\n<!-- end -->{rest.partition('<!-- end -->')[2]}")
+
+
 def main() -> None:
     torch.set_num_threads(1)
     kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
@@ -195,7 +202,7 @@ def main() -> None:
         print(table([row]).splitlines()[-1], f"trained in {row.seconds} s", flush=True)
         kept[name] = asdict(row)
         RESULTS.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
-    print(table([Row(**kept[name]) for name in TASKS if name in kept]))
+    write_page(table([Row(**kept[name]) for name in TASKS if name in kept]))
 
 
 if __name__ == "__main__":

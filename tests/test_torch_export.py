@@ -7,6 +7,8 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
@@ -14,6 +16,7 @@ from cpcc.errors import ModelError
 from cpcc.frontends.torch_export import strip_final_activation, to_graph
 from cpcc.graph import Graph
 from cpcc.model_file import export_module, run_program
+from cpcc.ops import OPS
 from cpcc.ops import float_params as fp
 from cpcc.targets import TARGETS
 from support import compiled, detector_of
@@ -30,7 +33,7 @@ def run_recurrent(p, x: torch.Tensor) -> torch.Tensor:
 
 
 LOOKUPS = {
-    "clip": torch.clamp, "leaky_relu": F.leaky_relu, "sigmoid": torch.sigmoid, "hardsigmoid": F.hardsigmoid,
+    "clip": torch.clamp, "identity": lambda x: x, "leaky_relu": F.leaky_relu, "sigmoid": torch.sigmoid, "hardsigmoid": F.hardsigmoid,
     "hardswish": F.hardswish, "tanh": torch.tanh, "silu": F.silu, "mish": F.mish, "gelu": F.gelu,
     "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"), "softplus": F.softplus, "log_sigmoid": F.logsigmoid,
     "elu": torch.ops.aten.elu.default, "abs": torch.abs, "square": torch.square, "exp": torch.exp,
@@ -40,6 +43,8 @@ LOOKUPS = {
 def run_other(p, *inputs: torch.Tensor) -> torch.Tensor:
     """Nodes without weights and windows."""
     x = inputs[0]
+    if isinstance(p, fp.Add):
+        return (x + inputs[1]).relu() if p.relu else x + inputs[1]
     if isinstance(p, fp.Mul):
         return x * inputs[1]
     if isinstance(p, fp.WeightedSum):
@@ -50,7 +55,7 @@ def run_other(p, *inputs: torch.Tensor) -> torch.Tensor:
     if isinstance(p, fp.Recurrent):
         return run_recurrent(p, x)
     if isinstance(p, fp.Softmax):
-        return x.softmax(-1)
+        return (p.beta * x).softmax(-1)
     if isinstance(p, fp.Mean):
         return x.mean((0, 1), keepdim=True)
     if isinstance(p, fp.Lookup):
@@ -65,7 +70,7 @@ def run_other(p, *inputs: torch.Tensor) -> torch.Tensor:
         values = [flat[p.offset + sum(i * stride for i, (_, stride) in zip(index, p.loops))] for index in indices]
         return torch.tensor(values).reshape(p.shape)
     assert isinstance(p, (fp.Relu, fp.Reshape))
-    return x.relu() if isinstance(p, fp.Relu) else x.reshape(p.shape)
+    return x.clamp(0, p.ceiling) if isinstance(p, fp.Relu) else x.reshape(p.shape)
 
 
 def run_node(p, *inputs: torch.Tensor) -> torch.Tensor:
@@ -428,6 +433,20 @@ def test_a_permutation_behind_which_nothing_needs_the_order_costs_nothing():
     assert kinds(check(net, (3, 6))) == ["Conv2d", "StridedCopy", "Conv2d", "Reshape"]
     last = Of(lambda a, b: a.transpose(1, 2).contiguous().mean(1), SEQUENCE)
     assert kinds(check(last, SEQUENCE)) == ["Conv2d", "Reshape", "Mean", "Reshape"]
+
+
+@settings(max_examples=120)
+@given(op=st.sampled_from(OPS), seed=st.integers(0, 2**32 - 1))
+def test_every_op_in_float_is_torchs(op, seed):
+    """`run_float` against PyTorch; that int8 follows `run_float` within its steps is test_int8_follows_float."""
+    rng = np.random.default_rng(seed)
+    params, shapes = op.sample(rng)
+    inputs = [rng.normal(0, 2, (2, *shape)) for shape in shapes]
+    got = op.run_float(params, *inputs)
+    for i in range(2):
+        sample = [torch.tensor(x[i], dtype=torch.float32) for x in inputs]
+        expected = run_node(params, *sample).numpy()
+        np.testing.assert_allclose(got[i], expected, rtol=1e-4, atol=1e-4 * max(1.0, np.abs(expected).max()))
 
 
 @pytest.mark.parametrize(

@@ -15,15 +15,15 @@ import numpy as np
 
 from cpcc import artifacts
 from cpcc.data import Dataset, Scaling
-from cpcc.detector import Decision, Detector, Network, check_raw, output_type, to_channels_last
+from cpcc.detector import Decision, Network, output_type, to_channels_last
 from cpcc.emit import emit_library
-from cpcc.errors import DataError, DoesNotFitError, ModelError, UsageError
+from cpcc.errors import DataError, DoesNotFitError, UsageError
 from cpcc.folder import STATE, Manifest, check_output, sha256, write_folder
 from cpcc.graph import Float32, validate
 from cpcc.plan.kernels import Policy, any_kernel
 from cpcc.plan.plan import Plan, make_plan
 from cpcc.project import emit_project
-from cpcc.quantize import QuantizerSettings, quantize
+from cpcc.quantize import QuantizerSettings, Samples, quantize, quantize_network
 from cpcc.targets import Target
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ STACK_RESERVE = 2048  # bytes of RAM left for the stack and the application's ow
 @dataclass(frozen=True)
 class BuildSettings:
     """Options of `cpcc build`. `positive` and `threshold` (a probability) override the model file's own; `input_dtype`
-    is what raw samples of a .tflite model are, None for the file's own choice."""
+    is what raw samples of a .tflite model are, None for the file's own choice; a `regression` is built without a decision."""
 
     target: Target
     name: str
@@ -45,6 +45,7 @@ class BuildSettings:
     threshold: float | None = None
     policy: Policy = any_kernel
     input_dtype: str | None = None
+    regression: bool = False
     quantizer: QuantizerSettings = field(default_factory=QuantizerSettings)
 
 
@@ -123,15 +124,26 @@ def calibration_samples(model: Model, given: Dataset | None) -> tuple[np.ndarray
     return model.calibration, model.calibration_labels
 
 
-def compile_detector(model: Model, settings: BuildSettings, calibration: Dataset | None) -> Detector:
-    """The int8 detector of a model file."""
+def compile_model(model: Model, settings: BuildSettings, calibration: Dataset | None) -> Network:
+    """The int8 detector of a model file; for a regression the network without a decision."""
     from cpcc.frontends.torch_export import to_graph
 
     graph = validate(to_graph(model.program, settings.name), Float32)
-    if len(graph.output.shape) != 1:
-        raise ModelError(f"{settings.name}: the output has shape {graph.output.shape}; a detector returns logits (k,)")
-    rule = decision_rule(model, settings, graph.output.size)
     raw, labels = calibration_samples(model, calibration)
+    samples = scaled_samples(model, raw)
+    if settings.regression:
+        return quantize_network(graph, samples, settings.quantizer)[0]
+    rule = decision_rule(model, settings, graph.output.size)
+    positive = np.zeros(len(raw), bool) if labels is None else labels == rule.positive
+    scores = float_scores(model.program, rule, scaling_of(model, tuple(model.input_shape)).apply(raw))
+    detector = quantize(graph, samples, rule, scores, positive, settings.quantizer)
+    output_type(detector.graph)
+    return detector
+
+
+def scaled_samples(model: Model, raw: np.ndarray) -> Samples:
+    """Calibration samples `raw` (n, ...) with what the model's scaling makes of them. Raises `DataError` where they do not
+    fit the model."""
     expected = tuple(model.input_shape)
     if raw.shape[1:] != expected:
         raise DataError(f"calibration samples have shape {raw.shape[1:]}, the model expects {expected}")
@@ -141,15 +153,7 @@ def compile_detector(model: Model, settings: BuildSettings, calibration: Dataset
             f"calibration samples are {raw.dtype.name}, the model was made for {wanted}; use x.astype('{wanted}')"
         )
     scaling = scaling_of(model, expected)
-    scaled = scaling.apply(raw)
-    positive = np.zeros(len(raw), bool) if labels is None else labels == rule.positive
-    scores = float_scores(model.program, rule, scaled)
-    detector = quantize(
-        graph, raw, to_channels_last(scaled), scaling.std, scaling.mean, rule, scores, positive, settings.quantizer
-    )
-    check_raw(detector.input, raw)
-    output_type(detector.graph)
-    return detector
+    return Samples(raw, to_channels_last(scaling.apply(raw)), scaling.mean, scaling.std)
 
 
 def build(
@@ -180,13 +184,19 @@ def _front(model_path: Path, settings: BuildSettings, calibration: Dataset | Non
     if is_tflite(model_path):
         from cpcc.tflite_model import compile_tflite
 
+        if settings.quantizer != QuantizerSettings():
+            raise UsageError(
+                f"--calibration, --equalize, --correct-bias: {model_path} is quantized already; leave them out"
+            )
         return compile_tflite(model_path, settings, calibration)
     from cpcc.model_file import load_model
 
     if settings.input_dtype is not None:
         raise UsageError(f"--input: is for .tflite models; {model_path} takes what it was trained with")
+    if settings.regression and (settings.positive is not None or settings.threshold is not None):
+        raise UsageError("--regression: has no decision; leave --positive and --threshold out")
     model = load_model(model_path)
-    detector = compile_detector(model, settings, calibration)
+    detector = compile_model(model, settings, calibration)
     return detector, calibration_samples(model, calibration)[0]
 
 
@@ -225,4 +235,4 @@ def _largest_tensor(plan: Plan) -> str:
     return f"{tensor.name} {tensor.size:,} B"
 
 
-__all__ = ["BuildResult", "BuildSettings", "build", "check_name", "compile_detector", "default_name"]
+__all__ = ["BuildResult", "BuildSettings", "build", "check_name", "compile_model", "default_name"]

@@ -165,6 +165,7 @@ def data(source: Path, output: Path, **options: Any) -> None:
     show_default=True,
     help="How a tensor's range is chosen from the samples.",
 )
+@click.option("--regression", is_flag=True, help="The result is the output vector, without a decision.")
 @click.option("--equalize", is_flag=True, help="Balance channels between layers: for depthwise networks.")
 @click.option("--correct-bias", is_flag=True, help="Take the mean rounding error out of each layer's bias.")
 def build(
@@ -177,6 +178,7 @@ def build(
     input_dtype: str | None,
     output: Path | None,
     calibration: str,
+    regression: bool,
     equalize: bool,
     correct_bias: bool,
 ) -> None:
@@ -186,10 +188,10 @@ def build(
     without --positive it builds without a decision: the result is the output tensor.
     """
     from cpcc import commands
+    from cpcc.quantize import QuantizerSettings
 
-    commands.build(
-        model, target, calibrate, name, positive, threshold, input_dtype, output, calibration, equalize, correct_bias
-    )
+    quantizer = QuantizerSettings(calibration, equalize, correct_bias)
+    commands.build(model, target, calibrate, name, positive, threshold, input_dtype, output, quantizer, regression)
 
 
 def _executors(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:

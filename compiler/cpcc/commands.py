@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # a command imports what it needs when it runs: `cpcc targets
     from cpcc.executors.base import Executor
     from cpcc.folder import BuildFolder
     from cpcc.profile import Profile
+    from cpcc.quantize import QuantizerSettings
     from cpcc.verify import FloatScores, Report
 
 
@@ -96,22 +97,22 @@ def _size(text: str) -> tuple[int, int]:
 
 def build(
     model: Path, target: str, calibrate: Path | None, name: str | None, positive: int | None,
-    threshold: float | None, input_dtype: str | None, output: Path | None, calibration: str = "minmax",
-    equalize: bool = False, correct_bias: bool = False,
+    threshold: float | None, input_dtype: str | None, output: Path | None, quantizer: QuantizerSettings,
+    regression: bool,
 ) -> None:  # fmt: skip
     from cpcc import report
     from cpcc.build import BuildSettings, check_name, default_name
     from cpcc.build import build as run_build
     from cpcc.data import load_dataset
-    from cpcc.quantize import QuantizerSettings
     from cpcc.targets import find_target
 
     chosen = find_target(target)
     label = check_name(name or default_name(model))
     out = output or Path("build") / label
     samples = load_dataset(calibrate, need_labels=False) if calibrate else None
-    quantizer = QuantizerSettings(calibration, equalize, correct_bias)
-    settings = BuildSettings(chosen, label, positive, threshold, input_dtype=input_dtype, quantizer=quantizer)
+    settings = BuildSettings(
+        chosen, label, positive, threshold, input_dtype=input_dtype, regression=regression, quantizer=quantizer
+    )
     result = run_build(model, settings, samples, out)
     click.echo(report.build_summary(result))
     for kept in result.kept_files:
@@ -168,8 +169,10 @@ def run_verify(folder: Path, x: np.ndarray, y: np.ndarray | None, names: tuple[s
 
 
 def _float_scores(build: BuildFolder, x: np.ndarray) -> FloatScores | None:
-    """Scores of the float networks; None where the model file was fixed-point from the start."""
-    if build.model_path.suffix == ".tflite":
+    """Scores of the float networks; None without a decision, or where the model file was fixed-point from the start."""
+    from cpcc.detector import Detector
+
+    if build.model_path.suffix == ".tflite" or not isinstance(build.detector, Detector):
         return None
     from cpcc.training import float_scores_of
 

@@ -64,20 +64,21 @@ class Decision:
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """An int8 graph ready for planning, and how raw samples enter it. Its result is the output tensor."""
+    """An int8 graph ready for planning, and how raw samples enter it. Its result is the output tensor. `noise` keeps the
+    signal-to-noise ratios per layer for reports, where cpcc quantized the network."""
 
     graph: Graph
     input: InputSpec
+    noise: dict[str, Noise] = field(default_factory=dict, kw_only=True)
 
 
 @dataclass(frozen=True, eq=False)
 class Detector(Network):
     """A network with a decision: its result is a score and whether it reaches the threshold. `float_ranges` keeps the
-    calibrated (low, high) per tensor and `noise` the ratio per layer for reports."""
+    calibrated (low, high) per tensor for reports."""
 
     decision: Decision
     float_ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
-    noise: dict[str, Noise] = field(default_factory=dict)
 
 
 def to_channels_last(x: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cpcc.detector import Decision, Detector, InputSpec, integer_scores, output_type, quantize_input
+from cpcc.detector import Decision, Detector, InputSpec, Network, integer_scores, output_type, quantize_input
 from cpcc.errors import ModelError
 from cpcc.graph import Float32, Graph, Int8, Node, Tensor, validate
 from cpcc.ops import op_of
@@ -101,38 +101,52 @@ def integer_decision(
     )  # fmt: skip
 
 
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Calibration samples. `raw` (n, ...) in the model's layout and dtype; `scaled` (n, ...) the same, scaled, float,
+    channels-last; `mean` and `std` (features or channels,) of the scaling."""
+
+    raw: np.ndarray
+    scaled: np.ndarray
+    mean: np.ndarray
+    std: np.ndarray
+
+
+def quantize_network(graph: Graph, samples: Samples, settings: QuantizerSettings) -> tuple[Network, Ranges]:
+    """(the int8 network without a decision, the calibrated range of every tensor)."""
+    if settings.equalize:
+        graph = equalized(graph, samples.scaled)
+    ranges = calibrate(graph, samples.scaled, settings.calibration)
+    int8 = quantized(graph, ranges, samples.scaled, settings)
+    kind = int8.input.type
+    assert isinstance(kind, Int8)
+    factor = (1.0 / (samples.std.astype(np.float64) * kind.scale)).astype(np.float32)
+    spec = InputSpec(samples.raw.dtype.name, samples.raw.shape[1:], samples.mean.astype(np.float32), factor)
+    return Network(int8, spec, noise=layer_noise(graph, int8, samples.scaled)), ranges
+
+
 def quantize(
     graph: Graph,
-    raw: np.ndarray,
-    scaled: np.ndarray,
-    std: np.ndarray,
-    mean: np.ndarray,
+    samples: Samples,
     rule: Decision,
     float_scores: np.ndarray,
     positive: np.ndarray,
-    settings: QuantizerSettings = QuantizerSettings(),
+    settings: QuantizerSettings,
 ) -> Detector:
-    """The int8 detector.
-
-    raw (n, ...) calibration samples in the model's layout and dtype; scaled (n, ...) the same, scaled, float,
-    channels-last; mean and std (features or channels,); float_scores (n,) of the float model; positive (n,) bool,
-    all False where the labels are unknown."""
-    if settings.equalize:
-        graph = equalized(graph, scaled)
-    ranges = calibrate(graph, scaled, settings.calibration)
-    int8 = quantized(graph, ranges, scaled, settings)
-    kind = int8.input.type
+    """The int8 detector. float_scores (n,) of the float model; positive (n,) bool, all False where the labels are
+    unknown."""
+    network, ranges = quantize_network(graph, samples, settings)
+    int8, kind = network.graph, network.graph.input.type
     assert isinstance(kind, Int8)
-    factor = (1.0 / (std.astype(np.float64) * kind.scale)).astype(np.float32)
-    spec = InputSpec(raw.dtype.name, raw.shape[1:], mean.astype(np.float32), factor)
-    outputs = run_int8(int8, quantize_input(spec, kind, raw))
+    outputs = run_int8(int8, quantize_input(network.input, kind, samples.raw))
     scores = integer_scores(rule, output_type(int8), outputs)
     decision = integer_decision(int8, rule, scores, float_scores, positive)
-    return Detector(int8, spec, decision, ranges, layer_noise(graph, int8, scaled))
+    return Detector(int8, network.input, decision, ranges, noise=network.noise)
 
 
 __all__ = [
     "QuantizerSettings",
+    "Samples",
     "affine_int8",
     "batches",
     "calibrate",
@@ -140,6 +154,7 @@ __all__ = [
     "integer_decision",
     "quantize",
     "quantize_graph",
+    "quantize_network",
     "quantized",
     "run_int8",
     "run_nodes",

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from cpcc.detector import Detector
 from cpcc.graph import Float32, Graph
 from cpcc.ops import op_of
 from cpcc.quant.noise import Noise, worst
@@ -91,7 +90,7 @@ def _fn_line(report: Report) -> str:
 def build_summary(result: BuildResult) -> str:
     """One line per layer and the totals."""
     header = ("layer", "kernel", "output", "kept", "bytes", "SQNR", "so far")
-    noise = result.detector.noise if isinstance(result.detector, Detector) else {}
+    noise = result.detector.noise
     rows = []
     for step in result.plan.steps:
         kept = percent(step.macs_nonzero / step.macs_dense) if step.macs_dense else "-"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from cpcc.graph import Float32, Graph
+from cpcc.graph import Float32, Graph, Int8
 from cpcc.ops import op_of
 from cpcc.quant.noise import Noise, worst
 
@@ -155,11 +155,11 @@ def pruning_summary(result: PruneResult) -> str:
     return "\n".join(lines + [f"{arm} arm stopped: {why}" for arm, why in stops if why])
 
 
-def graph_table(graph: Graph) -> str:
-    """Layers of a float graph with shapes, weights and sparsity."""
+def graph_table(graph: Graph, kind: type[Float32] | type[Int8] = Float32) -> str:
+    """Layers of a graph of `kind` with shapes, weights and sparsity."""
     rows = []
     for node in graph.nodes:
-        op = op_of(node, Float32)
+        op = op_of(node, kind)
         weights = [getattr(node.params, name) for name in op.weights]
         total, kept = sum(w.size for w in weights), sum(int((w != 0).sum()) for w in weights)
         shape = "x".join(map(str, graph.output_tensor(node).shape))

@@ -422,6 +422,14 @@ def test_recurrent_layers_that_are_refused(layer, take, message):
         to_graph(export_module(Sequence(layer, take), (3, 7)), "net")
 
 
+def test_borders_are_folded_into_the_convolution():
+    net = nn.Sequential(nn.ZeroPad2d((1, 0, 2, 1)), nn.Conv2d(2, 3, 3, 2, 1), nn.Flatten(), nn.Linear(75, 2))
+    graph = check(net, (2, 7, 8))
+    assert kinds(graph) == ["Conv2d", "Linear"] and graph.nodes[0].params.padding == (3, 2, 2, 1)
+    shared = Of(lambda a, b: F.conv2d(F.pad(a, (1, 1)), torch.ones(2, 4, 1, 3)) * F.pad(a, (1, 1)).mean(), IMAGE)
+    assert "Pad" in kinds(check(shared, IMAGE))
+
+
 def test_relu6_is_fused():
     graph = check(nn.Sequential(nn.Conv2d(2, 3, 2), nn.BatchNorm2d(3), nn.ReLU6(), nn.Flatten()), (2, 5, 6))
     assert kinds(graph) == ["Conv2d", "StridedCopy"]

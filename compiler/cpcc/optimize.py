@@ -13,7 +13,7 @@ import numpy as np
 
 from cpcc.errors import ModelError
 from cpcc.graph import Float32, Graph, Node, Tensor
-from cpcc.ops.float_params import Conv2d, DepthwiseConv2d, Linear, Lookup, Pad, Relu, Reshape, WeightedSum
+from cpcc.ops.float_params import Add, Conv2d, DepthwiseConv2d, Linear, Lookup, Pad, Relu, Reshape, WeightedSum
 
 _WEIGHTED = (Linear, Conv2d, DepthwiseConv2d)
 
@@ -54,10 +54,16 @@ def fuse_relu(graph: Graph) -> Graph:
     """Fuses each `Relu` into the weighted node or sum before it, where nothing else reads that node."""
     for node in graph.nodes:
         producer = _sole_producer(graph, node)
-        if isinstance(node.params, Relu) and producer and isinstance(producer.params, (*_WEIGHTED, WeightedSum)):
-            ceiling = min(producer.params.ceiling, node.params.ceiling)
-            graph = _merge(graph, producer, node, replace(producer.params, relu=True, ceiling=ceiling))
+        if isinstance(node.params, Relu) and producer and isinstance(producer.params, (*_WEIGHTED, WeightedSum, Add)):
+            graph = _merge(graph, producer, node, _clamped(producer.params, node.params.ceiling))
     return graph
+
+
+def _clamped(params: Any, ceiling: float) -> Any:
+    """`params` followed by a ReLU with a ceiling, which a plain sum has not."""
+    if isinstance(params, Add):
+        return Add(True) if ceiling == math.inf else WeightedSum(relu=True, ceiling=ceiling)
+    return replace(params, relu=True, ceiling=min(params.ceiling, ceiling))
 
 
 def fold_pad(graph: Graph) -> Graph:

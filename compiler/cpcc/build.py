@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from cpcc import artifacts
 from cpcc.data import Dataset, Scaling
+from cpcc.dead_channels import drop_dead_channels
 from cpcc.detector import Decision, Network, output_type, to_channels_last
 from cpcc.emit import emit_library
 from cpcc.errors import DataError, DoesNotFitError, UsageError
@@ -162,6 +163,7 @@ def build(
     """Compile `model_path` into the folder `out`. Nothing is written unless all of it succeeded."""
     check_output(out)
     detector, samples = _front(model_path, settings, calibration)
+    detector = replace(detector, graph=drop_dead_channels(detector.graph))
     plan = make_plan(detector.graph, settings.target, settings.policy)
     check_ram(plan, settings.name)
     project = emit_project(plan, detector, settings.name, samples)

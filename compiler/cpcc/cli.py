@@ -101,6 +101,21 @@ def cli() -> None:
 @click.option("--epochs", type=click.IntRange(1), default=None, help="Of the first training.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--quiet", is_flag=True, help="No progress bars.")
+@click.option(
+    "--structure",
+    type=click.Choice(["unstructured", "block4", "channel"]),
+    default="unstructured",
+    show_default=True,
+    help="What is pruned as a whole: a weight, four input channels, a channel.",
+)
+@click.option(
+    "--weights",
+    type=click.Choice(["float", "ternary", "3bit", "4bit"]),
+    default="float",
+    show_default=True,
+    help="Values of the weights: any, or 3, 7 or 15 times a scale per output.",
+)
+@click.option("--qat", is_flag=True, help="A last round that trains with int8 rounding.")
 def prune(
     net: str,
     data: Path,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cpcc import artifacts
+from cpcc import artifacts, calibration
+from cpcc.calibration import Labelled
 from cpcc.data import Dataset, Scaling
 from cpcc.detector import Decision, Detector, check_raw, output_type, to_channels_last
 from cpcc.emit import emit_library
@@ -18,6 +19,7 @@ from cpcc.errors import DataError, DoesNotFitError, ModelError, UsageError
 from cpcc.folder import STATE, Manifest, check_output, sha256, write_folder
 from cpcc.frontends.torch_export import to_graph
 from cpcc.graph import Float32, validate
+from cpcc.guarantee import Budget
 from cpcc.metrics import scores_from_logits
 from cpcc.model_file import Model, load_model, run_program
 from cpcc.plan.kernels import Policy, any_kernel
@@ -34,13 +36,21 @@ STACK_RESERVE = 2048  # bytes of RAM left for the stack and the application's ow
 
 @dataclass(frozen=True)
 class BuildSettings:
-    """Options of `cpcc build`. `positive` and `threshold` (a probability) override the model file's own."""
+    """Options of `cpcc build`. `positive` and `threshold` (a probability) override the model file's own; `budget` is
+    the promised rate, None for the default (no more misses than the float model on the calibration samples);
+    `threshold_table` ships the operating points."""
 
     target: Target
     name: str
     positive: int | None = None
     threshold: float | None = None
     policy: Policy = any_kernel
+    budget: Budget | None = None
+    threshold_table: bool = False
+
+    def __post_init__(self) -> None:
+        if self.budget is not None and self.threshold is not None:
+            raise UsageError(f"--threshold and --{self.budget.kind} both choose the threshold; give one of them")
 
 
 @dataclass(frozen=True)
@@ -115,13 +125,37 @@ def calibration_samples(model: Model, given: Dataset | None) -> tuple[np.ndarray
     return model.calibration, model.calibration_labels
 
 
-def compile_detector(model: Model, settings: BuildSettings, calibration: Dataset | None) -> Detector:
-    """The int8 detector of a model file."""
+def compile_detector(
+    model: Model, settings: BuildSettings, given: Dataset | None, threshold_data: Dataset | None = None
+) -> Detector:
+    """The int8 detector of a model file. `given` samples calibrate instead of the file's own; `threshold_data` are
+    for the threshold alone, where `settings` ask for a promised rate."""
+    everything = Labelled(*calibration_samples(model, given))
+    if settings.budget is None:
+        detector = _quantized(model, settings, everything)
+        return calibration.with_evidence(detector, everything, settings.threshold_table)
+    quantizer, threshold = calibration.sides(everything, threshold_data)
+    calibration.check_unseen(threshold, model.meta.train_hashes, quantizer)
+    detector = calibration.with_promise(_quantized(model, settings, quantizer), threshold, settings.budget)
+    detector = _with_float_misses(detector, model, threshold)
+    return calibration.with_evidence(detector, threshold, settings.threshold_table)
+
+
+def _with_float_misses(detector: Detector, model: Model, samples: Labelled) -> Detector:
+    """`detector` with the float model's misses on `samples` at the promised operating point."""
+    decision = detector.decision
+    scaled = scaling_of(model, tuple(model.input_shape)).apply(samples.x[samples.y == decision.positive])
+    missed = int((float_scores(model.program, decision, scaled) < decision.float_threshold).sum())
+    return replace(detector, decision=replace(decision, float_calibration_fn=missed))
+
+
+def _quantized(model: Model, settings: BuildSettings, samples: Labelled) -> Detector:
+    """The int8 detector with its ranges and its equal-FN threshold from `samples`."""
     graph = validate(to_graph(model.program, settings.name), Float32)
     if len(graph.output.shape) != 1:
         raise ModelError(f"{settings.name}: the output has shape {graph.output.shape}; a detector returns logits (k,)")
     rule = decision_rule(model, settings, graph.output.size)
-    raw, labels = calibration_samples(model, calibration)
+    raw, labels = samples.x, samples.y
     expected = tuple(model.input_shape)
     if raw.shape[1:] != expected:
         raise DataError(f"calibration samples have shape {raw.shape[1:]}, the model expects {expected}")
@@ -141,15 +175,17 @@ def compile_detector(model: Model, settings: BuildSettings, calibration: Dataset
 
 
 def build(
-    model_path: Path, settings: BuildSettings, calibration: Dataset | None, out: Path, command: str = ""
-) -> BuildResult:
-    """Compile `model_path` into the folder `out`. Nothing is written unless all of it succeeded."""
+    model_path: Path, settings: BuildSettings, given: Dataset | None, out: Path, command: str = "",
+    threshold_data: Dataset | None = None,
+) -> BuildResult:  # fmt: skip
+    """Compile `model_path` into the folder `out`; the samples are those of `compile_detector`. Nothing is written
+    unless all of it succeeded."""
     check_output(out)
     model = load_model(model_path)
-    detector = compile_detector(model, settings, calibration)
+    detector = compile_detector(model, settings, given, threshold_data)
     plan = make_plan(detector.graph, settings.target, settings.policy)
     check_ram(plan, settings.name)
-    project = emit_project(plan, detector, settings.name, calibration_samples(model, calibration)[0])
+    project = emit_project(plan, detector, settings.name, calibration_samples(model, given)[0])
     library = emit_library(plan, detector, settings.name)
     sizes = artifacts.measure(plan, detector, settings.name, library, project["src/main.c"])
     check_flash(plan, settings.name, sizes)

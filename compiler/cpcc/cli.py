@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -87,6 +88,11 @@ def prune(
     default=None,
     help="Probability from which a sample is positive, over the model file's rule.",
 )
+@click.option("--max-fnr", type=float, default=None, help="Promise at most this share of misses: see --confidence.")
+@click.option("--max-fpr", type=float, default=None, help="Promise at most this share of false alarms.")
+@click.option("--confidence", type=float, default=0.95, show_default=True, help="Of the promised rate.")
+@click.option("--threshold-data", type=MODEL, default=None, help="Unseen samples for the promised rate, .npz with x, y.")
+@click.option("--threshold-table", is_flag=True, help="Ship the table of (threshold, FNR, FPR) with the library.")
 @click.option("-o", "--output", type=MODEL, default=None, help="Folder.  [default: build/<name>]")
 def build(
     model: Path,
@@ -96,11 +102,16 @@ def build(
     positive: int | None,
     threshold: float | None,
     output: Path | None,
+    **promise: Any,
 ) -> None:
-    """Compile MODEL to a PlatformIO project with fixed-point C."""
+    """Compile MODEL to a PlatformIO project with fixed-point C.
+
+    The integer threshold misses no more calibration positives than the float model, or keeps the rate promised with
+    --max-fnr or --max-fpr (docs/guarantee.md).
+    """
     from cpcc import commands
 
-    commands.build(model, target, calibrate, name, positive, threshold, output)
+    commands.build(model, target, calibrate, name, positive, threshold, output, **promise)
 
 
 def _executors(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from cpcc.files import write_atomically
 if TYPE_CHECKING:  # a command imports what it needs when it runs: `cpcc targets` must not wait for torch
     from cpcc.executors.base import Executor
     from cpcc.folder import BuildFolder
+    from cpcc.guarantee import Budget
     from cpcc.profile import Profile
     from cpcc.verify import Report
 
@@ -58,7 +59,7 @@ def _net_stem(net: str) -> str:
 
 def build(
     model: Path, target: str, calibrate: Path | None, name: str | None, positive: int | None,
-    threshold: float | None, output: Path | None,
+    threshold: float | None, output: Path | None, *, threshold_data: Path | None, threshold_table: bool, **promise: Any,
 ) -> None:  # fmt: skip
     from cpcc import report
     from cpcc.build import BuildSettings, check_name, default_name
@@ -69,12 +70,28 @@ def build(
     chosen = find_target(target)
     label = check_name(name or default_name(model))
     out = output or Path("build") / label
+    budget = _budget(**promise)
+    if threshold_data and not budget:
+        raise UsageError("--threshold-data: is used with --max-fnr or --max-fpr; give one of them")
+    settings = BuildSettings(chosen, label, positive, threshold, budget=budget, threshold_table=threshold_table)
     samples = load_dataset(calibrate, need_labels=False) if calibrate else None
-    result = run_build(model, BuildSettings(chosen, label, positive, threshold), samples, out)
+    unseen = load_dataset(threshold_data) if threshold_data else None
+    result = run_build(model, settings, samples, out, threshold_data=unseen)
     click.echo(report.build_summary(result))
+    click.echo(report.threshold_line(result.detector.decision))
     for kept in result.kept_files:
         click.echo(f"kept {out / kept}: you edited it")
     click.echo(f"wrote {out}; next: cpcc verify {out} --data test.npz")
+
+
+def _budget(max_fnr: float | None, max_fpr: float | None, confidence: float) -> Budget | None:
+    """The promised rate; None where none is asked for. Raises `UsageError`."""
+    from cpcc.guarantee import MAX_FNR, MAX_FPR, Budget
+
+    asked = [(kind, level) for kind, level in ((MAX_FNR, max_fnr), (MAX_FPR, max_fpr)) if level is not None]
+    if len(asked) == 2:
+        raise UsageError("--max-fnr and --max-fpr both choose the threshold; give one of them")
+    return Budget(*asked[0], confidence) if asked else None
 
 
 def make_executors(build: BuildFolder, names: tuple[str, ...]) -> list[Executor]:

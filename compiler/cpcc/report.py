@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from cpcc.build import BuildResult
+from cpcc.detector import Decision
 from cpcc.graph import Float32, Graph
+from cpcc.guarantee import MAX_FNR, MAX_FPR
 from cpcc.metrics import Evaluation
 from cpcc.model_file import Model
 from cpcc.ops import op_of
@@ -95,6 +97,22 @@ def build_summary(result: BuildResult) -> str:
     totals = (f"{target.name}: flash {s.model_flash:,} B model, {s.firmware_flash:,} B image of {target.flash_bytes:,}; "
               f"arena {result.plan.arena.size:,} B (no plan can need less than {result.plan.arena.lower_bound:,})")  # fmt: skip
     return f"{table(header, rows)}\n{totals}"
+
+
+RATES = {MAX_FNR: ("FNR", "positives"), MAX_FPR: ("FPR", "negatives")}
+
+
+def threshold_line(decision: Decision) -> str:
+    """The integer threshold and what it was chosen by."""
+    g = decision.guarantee
+    if g.promised:
+        rate, counted = RATES[g.kind]
+        return (f"threshold {decision.threshold}: {rate} at most {g.level:g} with confidence {1 - g.delta:g} (Learn-then-Test, "
+                f"{g.samples} calibration {counted}, {g.errors} wrong; exchangeable data assumed: docs/guarantee.md)")  # fmt: skip
+    if not decision.calibration_positives:
+        return f"threshold {decision.threshold}: the float rule's image; no labelled calibration positives to check it on"
+    return (f"threshold {decision.threshold}: misses {decision.calibration_fn} of {decision.calibration_positives} calibration "
+            f"positives, the float model {decision.float_calibration_fn}")  # fmt: skip
 
 
 def profile_table(profile: Profile) -> str:

@@ -15,6 +15,8 @@ from cpcc.detector import Decision, Detector, InputSpec
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import Requant
 from cpcc.graph import Graph, Int8, Node, Tensor
+from cpcc.guarantee import Guarantee
+from cpcc.operating_points import OperatingPoint
 from cpcc.ops import OPS
 from cpcc.ops.float_params import AvgPool2d
 from cpcc.ops.requantized import Output
@@ -22,8 +24,8 @@ from cpcc.ops.requantized import Output
 FORMAT = 1
 _CLASSES: dict[str, type] = {
     cls.__name__: cls
-    for cls in (Detector, InputSpec, Decision, Graph, Tensor, Node, Int8, Requant, Output, AvgPool2d,
-                *(op.int8_params for op in OPS))
+    for cls in (Detector, InputSpec, Decision, Guarantee, OperatingPoint,
+                Graph, Tensor, Node, Int8, Requant, Output, AvgPool2d, *(op.int8_params for op in OPS))
 }  # fmt: skip
 
 

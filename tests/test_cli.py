@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import unittest.mock
 from importlib.resources import files
 from pathlib import Path
 
@@ -14,6 +18,8 @@ import jsonschema
 import numpy as np
 import pytest
 import torch
+
+from cpcc import cli
 
 SHAPE = (6,)
 
@@ -23,6 +29,17 @@ def cpcc(*words: object, cwd: Path, env: dict[str, str] | None = None) -> subpro
     return subprocess.run(
         command, cwd=cwd, capture_output=True, text=True, check=False, env={**os.environ, **(env or {})}
     )
+
+
+def inside(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """`cpcc` in this process: the same, without three seconds of imports. What must prove itself as a program of its
+    own (signals, start-up) uses `cpcc`."""
+    out, err = io.StringIO(), io.StringIO()
+    argv = ["cpcc", *map(str, words)]
+    output = contextlib.redirect_stdout(out), contextlib.redirect_stderr(err)
+    with contextlib.chdir(cwd), output[0], output[1], unittest.mock.patch.object(sys, "argv", argv):
+        code = cli._run()
+    return subprocess.CompletedProcess(argv, code, out.getvalue(), err.getvalue())
 
 
 def samples(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -198,7 +215,118 @@ def test_a_crash_is_named_not_traced(work: Path) -> None:
         assert done.returncode == 6, done.stdout + done.stderr
         assert done.stderr.startswith("cpcc: warning")
         assert "Traceback" not in done.stderr
+        assert "sample 0, node 0: " in done.stderr
     assert "pc 0x" in done.stderr
+    assert "r12 0x" in done.stderr
+
+
+def test_an_endless_loop_ends_at_the_time_limit(work: Path) -> None:
+    inside("build", "my-net.pt", "-o", "loop", cwd=work)
+    source = work / "loop/lib/my_net/my_net.c"
+    source.write_text(
+        source.read_text().replace(
+            "_run(int8_t *arena) {", "_run(int8_t *arena) {\n  for (volatile int i = 0; i < 1;) {\n  }"
+        )
+    )
+    for executor in ("host", "arm", "qemu"):
+        if executor == "qemu" and not shutil.which("qemu-system-arm"):
+            continue
+        done = inside(
+            "verify", "loop", "--data", "test.npz", "--on", executor, "--time-limit", 2, "--json", "loop.json", cwd=work
+        )
+        assert done.returncode == 6, done.stdout + done.stderr
+        assert f"{executor}: sample 0, node run: " in done.stderr
+        assert "still running after 2 s" in done.stderr
+        assert executor == "host" or "pc 0x" in done.stderr
+        report = json.loads((work / "loop.json").read_text())
+        jsonschema.validate(report, schema("verify"))
+        assert report["bit_exact"] is False
+
+
+def test_labels_the_model_does_not_know(work: Path, tmp_path: Path) -> None:
+    x, y = samples(20)
+    np.savez(tmp_path / "d.npz", x=x, y=np.where(y == 1, 7, y))
+    done = inside("verify", work / "build/my-net", "--data", "d.npz", cwd=tmp_path)
+    assert_refused(done, 7)
+    assert "sample 0 has label 7, the model's classes are 0, 1" in done.stderr
+
+
+def test_seen_samples_mark_the_report(work: Path) -> None:
+    """Verifying on the training data: every sample is known from training or calibration, and the report says so."""
+    done = inside(
+        "verify",
+        "build/my-net",
+        "--data",
+        "train.npz",
+        "--on",
+        "reference",
+        "--allow-fn",
+        60,
+        "--json",
+        "seen.json",
+        cwd=work,
+    )
+    assert "samples were used in training" in done.stderr
+    caveats = json.loads((work / "seen.json").read_text())["caveats"]
+    assert caveats["seen_in_training"] + caveats["seen_in_calibration"] == 300
+    assert caveats["seen_in_calibration"] == 30
+
+
+def test_explain_shows_every_node(work: Path) -> None:
+    done = inside("verify", "build/my-net", "--data", "test.npz", "--explain", 7, cwd=work)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "sample 7"
+    assert [line.split()[0] for line in lines[3:7]] == ["input", "0", "2", "4"]
+    assert lines[7].startswith("float score")
+    assert lines[8].startswith("fixed score")
+    assert_refused(inside("verify", "build/my-net", "--data", "test.npz", "--explain", 300, cwd=work), 2)
+
+
+def test_a_promised_rate(work: Path) -> None:
+    """The header states it; too few positives, seen ones and two rules at once are refused; a bad streak contradicts it."""
+    x, y = samples(2000, 5)
+    np.savez(work / "unseen.npz", x=x, y=y)
+    refused = inside("build", "my-net.pt", "--max-fnr", 0.02, "-o", "no", cwd=work)
+    assert_refused(refused, 7)
+    assert "needs at least 149 calibration positives, there are" in refused.stderr
+    assert_refused(inside("build", "my-net.pt", "--max-fnr", 0.2, "--max-fpr", 0.2, "-o", "no", cwd=work), 2)
+    assert_refused(inside("build", "my-net.pt", "--max-fnr", 0.2, "--threshold", 0.2, "-o", "no", cwd=work), 2)
+    seen = inside("build", "my-net.pt", "--max-fnr", 0.1, "--threshold-data", "train.npz", "-o", "no", cwd=work)
+    assert_refused(seen, 7)
+    assert "were used to train" in seen.stderr
+    assert not (work / "no").exists()
+    done = inside(
+        "build",
+        "my-net.pt",
+        "--max-fnr",
+        0.05,
+        "--threshold-data",
+        "unseen.npz",
+        "--threshold-table",
+        "-o",
+        "promise",
+        cwd=work,
+    )
+    assert done.returncode == 0, done.stderr
+    header = (work / "promise/lib/my_net/my_net.h").read_text()
+    for text in (
+        "at most alpha = 0.05",
+        "delta = 0.05",
+        "n = 400 calibration positives",
+        "exchangeable",
+        "sha256 ",
+        "operating_points[MY_NET_OPERATING_POINTS]",
+    ):
+        assert text in header
+    done = inside("verify", "promise", "--data", "test.npz", "--json", "promise.json", cwd=work)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "FNR agrees with the promise of at most 0.05" in done.stdout
+    jsonschema.validate(json.loads((work / "promise.json").read_text()), schema("verify"))
+    np.savez(work / "drift.npz", x=x[y == 1] - 3, y=y[y == 1])
+    done = inside("verify", "promise", "--data", "drift.npz", "--on", "reference", cwd=work)
+    assert done.returncode == 6
+    assert "contradict the promised --max-fnr 0.05" in done.stderr
 
 
 def test_a_miss_more_than_the_float_model_fails(work: Path) -> None:

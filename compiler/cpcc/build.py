@@ -12,11 +12,11 @@ import numpy as np
 
 from cpcc import artifacts, calibration
 from cpcc.calibration import Labelled
-from cpcc.data import Dataset, Scaling
+from cpcc.data import Dataset, Scaling, sample_hashes
 from cpcc.detector import Decision, Detector, check_raw, output_type, to_channels_last
 from cpcc.emit import emit_library
 from cpcc.errors import DataError, DoesNotFitError, ModelError, UsageError
-from cpcc.folder import STATE, Manifest, check_output, sha256, write_folder
+from cpcc.folder import Manifest, check_output, sha256, write_folder
 from cpcc.frontends.torch_export import to_graph
 from cpcc.graph import Float32, validate
 from cpcc.guarantee import Budget
@@ -193,9 +193,12 @@ def build(
     provenance = {
         "model_sha256": sha256(model_path.read_bytes()), "command": command, "toolchains": artifacts.versions(plan),
     }  # fmt: skip
-    manifest = Manifest(settings.name, settings.target.name, {p: sha256(d) for p, d in files.items()}, provenance)
-    state = artifacts.state_files(detector, model_path.read_bytes(), project["src/main.c"])
-    kept = write_folder(out, {**files, **{f"{STATE}/{p}": d for p, d in state.items()}}, manifest)
+    used = sample_hashes(calibration_samples(model, given)[0])
+    used += sample_hashes(threshold_data.x) if threshold_data else []
+    state = artifacts.state_files(detector, model_path.read_bytes(), project["src/main.c"], used)
+    hashes, own = ({p: sha256(d) for p, d in group.items()} for group in (files, state))
+    manifest = Manifest(settings.name, settings.target.name, hashes, provenance, state=own)
+    kept = write_folder(out, {**files, **state}, manifest)
     return BuildResult(out, plan, detector, sizes, kept)
 
 

@@ -18,6 +18,7 @@ from cpcc.errors import CpccError
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 MODEL = click.Path(path_type=Path)
 EXECUTORS = ("reference", "host", "arm")
+RUNGS = (*EXECUTORS, "qemu")
 
 
 @click.group(context_settings=CONTEXT)
@@ -116,16 +117,19 @@ def build(
 
 def _executors(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip() for name in value.split(",")))
-    unknown = [name for name in names if name not in EXECUTORS]
+    unknown = [name for name in names if name not in RUNGS]
     if unknown:
-        raise click.BadParameter(f"unknown executor {unknown[0]!r}; known: {', '.join(EXECUTORS)}")
+        raise click.BadParameter(f"unknown executor {unknown[0]!r}; known: {', '.join(RUNGS)}")
     return names
 
 
 @cli.command()
 @click.argument("folder", type=MODEL)
 @click.option("--data", type=MODEL, required=True, help="Test data, .npz with x and y.")
-@click.option("--on", "executors", default=",".join(EXECUTORS), show_default=True, callback=_executors)
+@click.option(
+    "--on", "names", default=",".join(RUNGS), show_default=True, callback=_executors,
+    help="qemu is the second emulator, on a part of the samples, where it is installed.",
+)  # fmt: skip
 @click.option(
     "--allow-fn",
     type=click.IntRange(0),
@@ -134,11 +138,19 @@ def _executors(context: click.Context, parameter: click.Parameter, value: str) -
     help="Misses that the fixed-point model may add.",
 )
 @click.option("--json", "json_path", type=MODEL, default=None, help="Write the report here, also on exit 6.")
-def verify(folder: Path, data: Path, executors: tuple[str, ...], allow_fn: int, json_path: Path | None) -> None:
+@click.option("--explain", type=int, default=None, metavar="SAMPLE", help="Show this one sample through all nodes instead.")
+@click.option(
+    "--time-limit", type=click.FloatRange(0, min_open=True), default=120.0, show_default=True,
+    help="Seconds for one layer's call on the emulator, for one batch elsewhere.",
+)  # fmt: skip
+def verify(folder: Path, data: Path, explain: int | None, **options: Any) -> None:
     """Prove that the build in FOLDER equals its reference everywhere and misses no more than the float model."""
     from cpcc import commands
 
-    commands.verify(folder, data, executors, allow_fn, json_path)
+    if explain is not None:
+        commands.explain(folder, data, explain)
+    else:
+        commands.verify(folder, data, **options)
 
 
 @cli.command()

@@ -16,6 +16,8 @@ from rich.progress import Progress
 from cpcc.errors import DataError, ToolMissingError, UsageError, VerificationError
 from cpcc.files import write_atomically
 
+TIME_LIMIT = 120.0  # seconds: of one layer's call on the emulator, of one batch elsewhere
+
 if TYPE_CHECKING:  # a command imports what it needs when it runs: `cpcc targets` must not wait for torch
     from cpcc.executors.base import Executor
     from cpcc.folder import BuildFolder
@@ -96,59 +98,35 @@ def _budget(max_fnr: float | None, max_fpr: float | None, confidence: float) -> 
 
 def make_executors(build: BuildFolder, names: tuple[str, ...]) -> list[Executor]:
     """The executors called `names`, the reference always first: everything is compared with it."""
-    from cpcc import artifacts
-    from cpcc.executors.arm import ArmExecutor
-    from cpcc.executors.host import HostExecutor
-    from cpcc.executors.qemu import QemuExecutor
-    from cpcc.executors.reference import ReferenceExecutor
+    from cpcc.proof import reference_of, steps_of
 
-    name, plan, detector = build.manifest.name, build.plan, build.detector
-    executors: list[Executor] = [ReferenceExecutor(plan, detector)]
-    library = artifacts.library_on_disk(build)
-    if "host" in names:
-        executors.append(HostExecutor(plan, artifacts.host_program(plan, detector, name, library)))
-    if "arm" in names and plan.target.name != "host":
-        if plan.target.core.unicorn_model:
-            image = artifacts.arm_image(plan, library, artifacts.pristine_main(build))
-            executors.append(ArmExecutor(plan, detector, name, image))
-        else:
-            executors.append(QemuExecutor(plan, artifacts.qemu_image(plan, detector, name, library)))
-    return executors
+    return [reference_of(build), *(step.executor for step in steps_of(build, names, samples=0))]
 
 
-def _warn_of_changes(build: BuildFolder) -> None:
-    for path in build.changed_files():
-        if not path.startswith("src/"):
-            click.echo(
-                f"cpcc: warning: {build.path / path} was changed since the build; verifying what is there",
-                err=True,
-            )
-
-
-def run_verify(folder: Path, x: np.ndarray, y: np.ndarray | None, names: tuple[str, ...], allow_fn: int) -> Report:
-    """The `verify.Report` of the build in `folder` on samples and labels."""
-    from cpcc import verify as proof
-    from cpcc.detector import check_raw
+def run_verify(
+    folder: Path, x: np.ndarray, y: np.ndarray | None, names: tuple[str, ...], allow_fn: int,
+    time_limit: float = TIME_LIMIT, command: str = "",
+) -> Report:  # fmt: skip
+    """The `verify.Report` of the build in `folder` on samples and labels, also kept in the folder."""
     from cpcc.folder import open_build
-    from cpcc.training import float_scores_of
+    from cpcc.proof import Job, prove
 
     opened = open_build(folder)
-    check_raw(opened.detector.input, x)
-    _warn_of_changes(opened)
-    executors = make_executors(opened, names)
-    decision = opened.detector.decision
-    positive = None if y is None else y == decision.positive
-    floats = float_scores_of(opened, x)
     with _progress("verifying", len(x)) as tick:
-        return proof.verify(opened, executors, x, positive, floats, allow_fn, tick)
+        report = prove(opened, Job(x, y, names, allow_fn, time_limit, command), tick)
+    for line in report.caveats.lines():
+        click.echo(f"cpcc: warning: {line}", err=True)
+    return report
 
 
-def verify(folder: Path, data: Path, names: tuple[str, ...], allow_fn: int, json_path: Path | None) -> None:
+def verify(
+    folder: Path, data: Path, names: tuple[str, ...], allow_fn: int, json_path: Path | None, time_limit: float,
+) -> None:  # fmt: skip
     from cpcc import report as text
     from cpcc.data import load_dataset
 
     dataset = load_dataset(data, need_labels=False)
-    report = run_verify(folder, dataset.x, dataset.y, names, allow_fn)
+    report = run_verify(folder, dataset.x, dataset.y, names, allow_fn, time_limit, f"verify {folder} --data {data}")
     _write_json(json_path, report.as_json())
     for line in (text.evaluations(report), *text.verdict(report)):
         if line:
@@ -156,10 +134,29 @@ def verify(folder: Path, data: Path, names: tuple[str, ...], allow_fn: int, json
     fail_unless_passed(report)
 
 
+def explain(folder: Path, data: Path, sample: int) -> None:
+    from cpcc.data import load_dataset
+    from cpcc.explain import explain as explained
+    from cpcc.folder import open_build
+
+    dataset = load_dataset(data, need_labels=False)
+    if not 0 <= sample < len(dataset.x):
+        raise UsageError(f"--explain {sample}: the data have samples 0 to {len(dataset.x) - 1}")
+    click.echo(explained(open_build(folder), dataset.x[sample : sample + 1], sample))
+
+
 def fail_unless_passed(report: Report) -> None:
     """Raises `VerificationError` where the report did not pass."""
+    if report.failure:
+        raise VerificationError(report.failure)
     if not report.bit_exact:
         raise VerificationError(f"executors differ: {report.first_difference}")
+    if report.promise is not None and not report.promise.holds:
+        p = report.promise
+        raise VerificationError(
+            f"{p.errors} of {p.samples} wrong contradict the promised --{p.kind} {p.level:g} (p = {p.p_value:.2g}); "
+            "the data are not exchangeable with the calibration's, or the build had bad luck: calibrate on data like these"
+        )
     if not report.passed:
         extra = report.extra_fn
         raise VerificationError(

@@ -1,0 +1,129 @@
+"""One verification of a build folder, whole: executors chosen, samples checked, everything compared and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from cpcc import artifacts, calibration
+from cpcc.detector import check_raw
+from cpcc.errors import DataError
+from cpcc.executors.arm import ArmExecutor
+from cpcc.executors.base import Executor
+from cpcc.executors.host import HostExecutor
+from cpcc.executors.qemu import QemuExecutor, find_qemu, has_qemu, on_machine
+from cpcc.executors.reference import ReferenceExecutor
+from cpcc.folder import BuildFolder
+from cpcc.ladder import PerThread, Step
+from cpcc.model_file import Model, load_model
+from cpcc.results import save_results
+from cpcc.training import float_scores_of
+from cpcc.verify import Caveats, Report, verify
+
+PART = 256  # samples for the rungs that are too slow for all: the sanitized build, the second emulator
+SANITIZED, QEMU = "host-sanitized", "qemu"
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """Raw samples (n, ...), labels (n,) or None, executors by name, and the limits."""
+
+    x: np.ndarray
+    y: np.ndarray | None
+    executors: tuple[str, ...]
+    allow_fn: int
+    time_limit: float
+    command: str = ""
+
+
+def reference_of(build: BuildFolder) -> Executor:
+    return ReferenceExecutor(build.plan, build.detector)
+
+
+def steps_of(build: BuildFolder, names: tuple[str, ...], samples: int, seconds: float = 120.0) -> list[Step]:
+    """The rungs called `names` for a build and a number of samples; compiles what they run.
+
+    Up to PART samples the host runs sanitized; beyond, a plain build runs all and the sanitized one a part."""
+    steps = []
+    if "host" in names:
+        steps += _host_steps(build, samples, seconds)
+    if "arm" in names and build.plan.target.name != "host":
+        steps.append(_arm_step(build, seconds))
+    if "qemu" in names and build.plan.target.core.unicorn_model:
+        steps += _qemu_steps(build, seconds, required="arm" not in names)
+    return steps
+
+
+def _host_steps(build: BuildFolder, samples: int, seconds: float) -> list[Step]:
+    library = artifacts.library_on_disk(build)
+    program = partial(artifacts.host_program, build.plan, build.detector, build.manifest.name, library)
+    sanitized = program(sanitize=True)
+    if samples <= PART:
+        return [Step(HostExecutor(build.plan, sanitized, seconds=seconds), note="sanitized")]
+    plain = HostExecutor(build.plan, program(sanitize=False), seconds=seconds)
+    part = HostExecutor(build.plan, sanitized, SANITIZED, seconds)
+    return [Step(plain), Step(part, PART, f"sanitized, the first {PART} samples")]
+
+
+def _arm_step(build: BuildFolder, seconds: float) -> Step:
+    plan, name, library = build.plan, build.manifest.name, artifacts.library_on_disk(build)
+    if not plan.target.core.unicorn_model:
+        image = artifacts.qemu_image(plan, build.detector, name, library)
+        return Step(QemuExecutor(plan, image, "arm", seconds), note=f"QEMU {plan.target.core.qemu_machine}")
+    image = artifacts.arm_image(plan, library, artifacts.pristine_main(build))
+    make = partial(ArmExecutor, plan, build.detector, name, image, seconds)
+    return Step(PerThread("arm", make), note=f"unicorn {plan.target.core.name}")
+
+
+def _qemu_steps(build: BuildFolder, seconds: float, required: bool) -> list[Step]:
+    """The second emulator: none where it is not installed, unless it is all that was asked for."""
+    plan = on_machine(build.plan)
+    if not has_qemu() and not required:
+        return []
+    find_qemu()
+    if plan.arena.size > plan.target.ram_bytes // 2:
+        return []  # the core's machine has less memory than the target
+    image = artifacts.qemu_image(plan, build.detector, build.manifest.name, artifacts.library_on_disk(build))
+    note = f"QEMU {plan.target.core.qemu_machine}, the first {PART} samples"
+    return [Step(QemuExecutor(plan, image, QEMU, seconds), PART, note)]
+
+
+def prove(build: BuildFolder, job: Job, progress: Callable[[int], None]) -> Report:
+    """The report; the results are kept in the build folder. Raises `DataError`, `CompileError`."""
+    check_raw(build.detector.input, job.x)
+    model = load_model(build.model_path)
+    _check_labels(model, build, job.y)
+    positive = None if job.y is None else job.y == build.detector.decision.positive
+    steps = steps_of(build, job.executors, len(job.x), job.time_limit)
+    floats = float_scores_of(build, job.x)
+    found = verify(build, reference_of(build), steps, job.x, positive, floats, job.allow_fn, progress)
+    report = replace(found.report, caveats=caveats(build, model, job.x))
+    provenance = {"command": job.command, "data_sha256": calibration.data_hash(calibration.Labelled(job.x, job.y))}
+    save_results(build, report, found.fixed, floats, positive, job.x, provenance)
+    return report
+
+
+def _check_labels(model: Model, build: BuildFolder, y: np.ndarray | None) -> None:
+    """Raises `DataError` for labels the model does not know. A network of one logit without metadata knows none."""
+    logits = build.plan.graph.output.size
+    known = model.meta.classes if model.meta.has_meta else tuple(range(logits))
+    if y is None or (logits == 1 and not model.meta.has_meta):
+        return
+    strange = np.setdiff1d(y, known)
+    if len(strange):
+        where = int(np.argmax(np.isin(y, strange)))
+        raise DataError(
+            f"labels: sample {where} has label {int(y[where])}, the model's classes are {', '.join(map(str, known))}; "
+            "relabel the data as it was for training"
+        )
+
+
+def caveats(build: BuildFolder, model: Model, x: np.ndarray) -> Caveats:
+    """What weakens the evidence of samples `x` (n, ...)."""
+    trained = calibration.overlap(x, model.meta.train_hashes)
+    calibrated = calibration.overlap(x, [*model.meta.calibration_hashes, *artifacts.calibration_hashes(build)])
+    changed = [path for path in build.changed_files() if not path.startswith("src/")]
+    return Caveats(int(trained.sum()), int((calibrated & ~trained).sum()), tuple(str(build.path / p) for p in changed))

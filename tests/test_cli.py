@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import unittest.mock
 from importlib.resources import files
 from pathlib import Path
 
@@ -19,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from cpcc import cli
+from commandline import inside
 
 SHAPE = (6,)
 
@@ -29,17 +26,6 @@ def cpcc(*words: object, cwd: Path, env: dict[str, str] | None = None) -> subpro
     return subprocess.run(
         command, cwd=cwd, capture_output=True, text=True, check=False, env={**os.environ, **(env or {})}
     )
-
-
-def inside(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """`cpcc` in this process: the same, without three seconds of imports. What must prove itself as a program of its
-    own (signals, start-up) uses `cpcc`."""
-    out, err = io.StringIO(), io.StringIO()
-    argv = ["cpcc", *map(str, words)]
-    output = contextlib.redirect_stdout(out), contextlib.redirect_stderr(err)
-    with contextlib.chdir(cwd), output[0], output[1], unittest.mock.patch.object(sys, "argv", argv):
-        code = cli._run()
-    return subprocess.CompletedProcess(argv, code, out.getvalue(), err.getvalue())
 
 
 def samples(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -177,6 +177,17 @@ def profile(folder: Path, executor: str, json_path: Path | None) -> None:
     commands.profile(folder, json_path)
 
 
+@cli.command()
+@click.argument("folder", type=MODEL)
+@click.option("--data", type=MODEL, default=None, help="Verify on these first.  [default: the last verification]")
+@click.option("-o", "--output", type=MODEL, default=None, help="File.  [default: FOLDER/report.html]")
+def report(folder: Path, data: Path | None, output: Path | None) -> None:
+    """Write one HTML page about the build in FOLDER: misses, evidence, cost, provenance."""
+    from cpcc import commands
+
+    commands.report(folder, data, output)
+
+
 def _shape(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
     try:
         shape = tuple(int(part) for part in value.split(","))

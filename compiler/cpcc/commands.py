@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +18,7 @@ from rich.progress import Progress
 from cpcc.errors import DataError, ToolMissingError, UsageError, VerificationError
 from cpcc.files import write_atomically
 
+RUNGS = ("reference", "host", "arm", "qemu")
 TIME_LIMIT = 120.0  # seconds: of one layer's call on the emulator, of one batch elsewhere
 
 if TYPE_CHECKING:  # a command imports what it needs when it runs: `cpcc targets` must not wait for torch
@@ -78,12 +81,17 @@ def build(
     settings = BuildSettings(chosen, label, positive, threshold, budget=budget, threshold_table=threshold_table)
     samples = load_dataset(calibrate, need_labels=False) if calibrate else None
     unseen = load_dataset(threshold_data) if threshold_data else None
-    result = run_build(model, settings, samples, out, threshold_data=unseen)
+    result = run_build(model, settings, samples, out, _command_line(), unseen)
     click.echo(report.build_summary(result))
     click.echo(report.threshold_line(result.detector.decision))
     for kept in result.kept_files:
         click.echo(f"kept {out / kept}: you edited it")
     click.echo(f"wrote {out}; next: cpcc verify {out} --data test.npz")
+
+
+def _command_line() -> str:
+    """How this program was called, for the build's provenance."""
+    return shlex.join(["cpcc", *sys.argv[1:]])
 
 
 def _budget(max_fnr: float | None, max_fpr: float | None, confidence: float) -> Budget | None:
@@ -126,7 +134,7 @@ def verify(
     from cpcc.data import load_dataset
 
     dataset = load_dataset(data, need_labels=False)
-    report = run_verify(folder, dataset.x, dataset.y, names, allow_fn, time_limit, f"verify {folder} --data {data}")
+    report = run_verify(folder, dataset.x, dataset.y, names, allow_fn, time_limit, _command_line())
     _write_json(json_path, report.as_json())
     for line in (text.evaluations(report), *text.verdict(report)):
         if line:
@@ -230,6 +238,30 @@ def profile(folder: Path, json_path: Path | None) -> None:
     result = profile_of(folder)
     _write_json(json_path, result.as_json())
     click.echo(report.profile_table(result))
+
+
+def report(folder: Path, data: Path | None, output: Path | None) -> None:
+    from cpcc.data import load_dataset
+
+    if data is not None:
+        dataset = load_dataset(data, need_labels=False)
+        run_verify(folder, dataset.x, dataset.y, RUNGS, 0, command=_command_line())
+    path, line = html_report(folder, output)
+    click.echo(f"wrote {path}")
+    click.echo(line)
+
+
+def html_report(folder: Path, output: Path | None) -> tuple[Path, str]:
+    """(path written, verdict in one line) of the build's last verification. Raises `DataError` where there is none."""
+    from cpcc.folder import open_build
+    from cpcc.html_report.page import write_report
+    from cpcc.results import load_results
+
+    opened = open_build(folder)
+    results = load_results(opened)
+    profile = profile_of(folder) if opened.plan.target.core.unicorn_model else None
+    path = output or folder / "report.html"
+    return path, write_report(opened, results, profile, path)
 
 
 def export(net: str, weights: Path, input_shape: tuple[int, ...], output: Path) -> None:

@@ -115,6 +115,18 @@ def build(
     commands.build(model, target, calibrate, name, positive, threshold, output, **promise)
 
 
+def _share(context: click.Context, parameter: click.Parameter, value: str) -> float:
+    """0.02 of "2%" or "0.02"."""
+    number, percent = (value[:-1], 100) if value.endswith("%") else (value, 1)
+    try:
+        share = float(number) / percent
+    except ValueError:
+        share = -1
+    if not 0 <= share < 100:
+        raise click.BadParameter(f"{value!r}; write a share like 2% or 0.02")
+    return share
+
+
 def _executors(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip() for name in value.split(",")))
     unknown = [name for name in names if name not in RUNGS]
@@ -143,6 +155,14 @@ def _executors(context: click.Context, parameter: click.Parameter, value: str) -
     "--time-limit", type=click.FloatRange(0, min_open=True), default=120.0, show_default=True,
     help="Seconds for one layer's call on the emulator, for one batch elsewhere.",
 )  # fmt: skip
+@click.option("--junit", type=MODEL, default=None, help="Write JUnit XML here, also on exit 6.")
+@click.option("--summary", type=MODEL, default=None, help="Write a Markdown table here, for a pull request.")
+@click.option("--baseline", type=MODEL, default=None, help="An older --json to be no worse than: FN, flash, RAM, instructions.")
+@click.option(
+    "--max-regression", default="0%", show_default=True, callback=_share,
+    help="By how much each may be worse than in the baseline, like 2%.",
+)  # fmt: skip
+@click.option("--strict", is_flag=True, help="Warnings (seen samples, changed files) are failures.")
 def verify(folder: Path, data: Path, explain: int | None, **options: Any) -> None:
     """Prove that the build in FOLDER equals its reference everywhere and misses no more than the float model."""
     from cpcc import commands

@@ -129,9 +129,11 @@ def run_verify(
 
 def verify(
     folder: Path, data: Path, names: tuple[str, ...], allow_fn: int, json_path: Path | None, time_limit: float,
+    **gate: Any,
 ) -> None:  # fmt: skip
     from cpcc import report as text
     from cpcc.data import load_dataset
+    from cpcc.folder import open_build
 
     dataset = load_dataset(data, need_labels=False)
     report = run_verify(folder, dataset.x, dataset.y, names, allow_fn, time_limit, _command_line())
@@ -139,7 +141,28 @@ def verify(
     for line in (text.evaluations(report), *text.verdict(report)):
         if line:
             click.echo(line)
+    worse = _gate(open_build(folder).manifest.name, report, **gate)
     fail_unless_passed(report)
+    if worse:
+        raise VerificationError("; ".join(worse))
+
+
+def _gate(
+    name: str, report: Report, junit: Path | None, summary: Path | None, baseline: Path | None, max_regression: float,
+    strict: bool,
+) -> list[str]:  # fmt: skip
+    """Write what CI reads; the lines by which the report is worse than the baseline, or than strictness allows."""
+    from cpcc import gate
+
+    found = report.as_json()
+    old = gate.read_baseline(baseline, found) if baseline else None
+    figures = gate.compare(found, old, max_regression)
+    if junit:
+        write_atomically(junit, gate.junit(name, found, figures, max_regression))
+    if summary:
+        write_atomically(summary, gate.summary(name, found, figures).encode())
+    worse = [f"worse than the baseline: {line}" for line in gate.regressions(figures, max_regression)]
+    return worse + (report.caveats.lines() if strict else [])
 
 
 def explain(folder: Path, data: Path, sample: int) -> None:
@@ -217,19 +240,10 @@ def run(folder: Path, input_path: Path, output: Path, executor: str, raw: bool) 
 
 def profile_of(folder: Path) -> Profile:
     """The `profile.Profile` of the build in `folder`."""
-    from cpcc import artifacts
-    from cpcc.executors.arm import ArmExecutor
     from cpcc.folder import open_build
-    from cpcc.profile import profile as measure
+    from cpcc.proof import profile_of as measure
 
-    opened = open_build(folder)
-    if not opened.plan.target.core.unicorn_model:
-        raise ToolMissingError(
-            f"{opened.plan.target.name}: instruction counts need a core that unicorn emulates; build for another --target"
-        )
-    image = artifacts.arm_image(opened.plan, artifacts.library_on_disk(opened), artifacts.pristine_main(opened))
-    executor = ArmExecutor(opened.plan, opened.detector, opened.manifest.name, image)
-    return measure(opened, executor, artifacts.image_sizes(image))
+    return measure(open_build(folder))
 
 
 def profile(folder: Path, json_path: Path | None) -> None:

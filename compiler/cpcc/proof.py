@@ -10,7 +10,7 @@ import numpy as np
 
 from cpcc import artifacts, calibration
 from cpcc.detector import check_raw
-from cpcc.errors import DataError
+from cpcc.errors import DataError, ToolMissingError
 from cpcc.executors.arm import ArmExecutor
 from cpcc.executors.base import Executor
 from cpcc.executors.host import HostExecutor
@@ -19,9 +19,10 @@ from cpcc.executors.reference import ReferenceExecutor
 from cpcc.folder import BuildFolder
 from cpcc.ladder import PerThread, Step
 from cpcc.model_file import Model, load_model
+from cpcc.profile import Profile, profile
 from cpcc.results import save_results
 from cpcc.training import float_scores_of
-from cpcc.verify import Caveats, Report, verify
+from cpcc.verify import Caveats, Figures, Report, verify
 
 PART = 256  # samples for the rungs that are too slow for all: the sanitized build, the second emulator
 SANITIZED, QEMU = "host-sanitized", "qemu"
@@ -100,10 +101,31 @@ def prove(build: BuildFolder, job: Job, progress: Callable[[int], None]) -> Repo
     steps = steps_of(build, job.executors, len(job.x), job.time_limit)
     floats = float_scores_of(build, job.x)
     found = verify(build, reference_of(build), steps, job.x, positive, floats, job.allow_fn, progress)
-    report = replace(found.report, caveats=caveats(build, model, job.x))
-    provenance = {"command": job.command, "data_sha256": calibration.data_hash(calibration.Labelled(job.x, job.y))}
+    digest = calibration.data_hash(calibration.Labelled(job.x, job.y))
+    report = replace(found.report, caveats=caveats(build, model, job.x), data_sha256=digest)
+    if "arm" in job.executors and build.plan.target.core.unicorn_model and report.bit_exact:
+        report = replace(report, cost=cost_of(build))
+    provenance = {"command": job.command, "data_sha256": digest}
     save_results(build, report, found.fixed, floats, positive, job.x, provenance)
     return report
+
+
+def profile_of(build: BuildFolder) -> Profile:
+    """Exact counts of the build. Raises `ToolMissingError` for a core that unicorn lacks."""
+    plan = build.plan
+    if not plan.target.core.unicorn_model:
+        raise ToolMissingError(
+            f"{plan.target.name}: instruction counts need a core that unicorn emulates; build for another --target"
+        )
+    image = artifacts.arm_image(plan, artifacts.library_on_disk(build), artifacts.pristine_main(build))
+    executor = ArmExecutor(plan, build.detector, build.manifest.name, image)
+    return profile(build, executor, artifacts.image_sizes(image))
+
+
+def cost_of(build: BuildFolder) -> Figures:
+    """The build's figures for the gate."""
+    p = profile_of(build)
+    return Figures(p.instructions, p.flash_bytes, p.ram_bytes, p.stack_bytes)
 
 
 def _check_labels(model: Model, build: BuildFolder, y: np.ndarray | None) -> None:

@@ -72,6 +72,16 @@ class Caveats:
         return found + [f"{path} was changed since the build; verifying what is there" for path in self.changed_files]
 
 
+@dataclass(frozen=True)
+class Figures:
+    """What one inference and the model library cost on the target: exact instructions, bytes."""
+
+    instructions: int
+    flash_bytes: int
+    ram_bytes: int
+    stack_bytes: int
+
+
 @dataclass(frozen=True, eq=False)
 class Report:
     """Everything `cpcc verify` says; `as_json` is the versioned file."""
@@ -92,6 +102,8 @@ class Report:
     changes: tuple[Change, ...] = ()
     promise: PromiseCheck | None = None
     caveats: Caveats = field(default_factory=Caveats)
+    cost: Figures | None = None
+    data_sha256: str = ""
 
     @property
     def failure(self) -> str:
@@ -134,7 +146,8 @@ class Report:
             "transitions": [asdict(t) for t in self.transitions], "changed_samples": len(self.changes),
             "changes": [asdict(c) for c in self.changes[:LISTED_CHANGES]],
             "promise": {**asdict(self.promise), "holds": self.promise.holds} if self.promise else None,
-            "caveats": asdict(self.caveats),
+            "caveats": asdict(self.caveats), "cost": asdict(self.cost) if self.cost else None,
+            "data_sha256": self.data_sha256,
         }  # fmt: skip
 
 

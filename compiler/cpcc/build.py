@@ -14,9 +14,8 @@ from cpcc import artifacts, calibration
 from cpcc.calibration import Labelled
 from cpcc.data import Dataset, Scaling, sample_hashes
 from cpcc.detector import Decision, Detector, check_raw, output_type, to_channels_last
-from cpcc.emit import emit_library
 from cpcc.errors import DataError, DoesNotFitError, ModelError, UsageError
-from cpcc.folder import Manifest, check_output, sha256, write_folder
+from cpcc.folder import Manifest, check_output, library_folder, sha256, write_folder
 from cpcc.frontends.torch_export import to_graph
 from cpcc.graph import Float32, validate
 from cpcc.guarantee import Budget
@@ -38,7 +37,7 @@ STACK_RESERVE = 2048  # bytes of RAM left for the stack and the application's ow
 class BuildSettings:
     """Options of `cpcc build`. `positive` and `threshold` (a probability) override the model file's own; `budget` is
     the promised rate, None for the default (no more misses than the float model on the calibration samples);
-    `threshold_table` ships the operating points."""
+    `threshold_table` ships the operating points, `self_test` a check of the constants and known answers at boot."""
 
     target: Target
     name: str
@@ -47,6 +46,7 @@ class BuildSettings:
     policy: Policy = any_kernel
     budget: Budget | None = None
     threshold_table: bool = False
+    self_test: bool = False
 
     def __post_init__(self) -> None:
         if self.budget is not None and self.threshold is not None:
@@ -185,8 +185,11 @@ def build(
     detector = compile_detector(model, settings, given, threshold_data)
     plan = make_plan(detector.graph, settings.target, settings.policy)
     check_ram(plan, settings.name)
-    project = emit_project(plan, detector, settings.name, calibration_samples(model, given)[0])
-    library = emit_library(plan, detector, settings.name)
+    raw = calibration_samples(model, given)[0]
+    project = emit_project(plan, detector, settings.name, raw, settings.self_test)
+    folder = library_folder(settings.name)
+    library = {file.rpartition("/")[2]: text for file, text in project.items()
+               if file.startswith(f"{folder}/") and file.endswith((".c", ".h"))}  # fmt: skip
     sizes = artifacts.measure(plan, detector, settings.name, library, project["src/main.c"])
     check_flash(plan, settings.name, sizes)
     files = {path: text.encode() for path, text in project.items()}

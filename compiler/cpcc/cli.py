@@ -94,6 +94,7 @@ def prune(
 @click.option("--confidence", type=float, default=0.95, show_default=True, help="Of the promised rate.")
 @click.option("--threshold-data", type=MODEL, default=None, help="Unseen samples for the promised rate, .npz with x, y.")
 @click.option("--threshold-table", is_flag=True, help="Ship the table of (threshold, FNR, FPR) with the library.")
+@click.option("--self-test", is_flag=True, help="Compile in a check at boot: CRC of all constants, known answers.")
 @click.option("-o", "--output", type=MODEL, default=None, help="Folder.  [default: build/<name>]")
 def build(
     model: Path,

@@ -64,7 +64,7 @@ def _net_stem(net: str) -> str:
 
 def build(
     model: Path, target: str, calibrate: Path | None, name: str | None, positive: int | None,
-    threshold: float | None, output: Path | None, *, threshold_data: Path | None, threshold_table: bool, **promise: Any,
+    threshold: float | None, output: Path | None, *, threshold_data: Path | None, threshold_table: bool, self_test: bool, **promise: Any,
 ) -> None:  # fmt: skip
     from cpcc import report
     from cpcc.build import BuildSettings, check_name, default_name
@@ -78,7 +78,7 @@ def build(
     budget = _budget(**promise)
     if threshold_data and not budget:
         raise UsageError("--threshold-data: is used with --max-fnr or --max-fpr; give one of them")
-    settings = BuildSettings(chosen, label, positive, threshold, budget=budget, threshold_table=threshold_table)
+    settings = BuildSettings(chosen, label, positive, threshold, budget=budget, threshold_table=threshold_table, self_test=self_test)
     samples = load_dataset(calibrate, need_labels=False) if calibrate else None
     unseen = load_dataset(threshold_data) if threshold_data else None
     result = run_build(model, settings, samples, out, _command_line(), unseen)

@@ -9,7 +9,7 @@ JOBS ?= 2
 TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo test check lint bench clean
+.PHONY: help demo test check fuzz lint bench clean
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
 
@@ -29,7 +29,11 @@ test: $(INSTALLED) ## everything CI runs
 	$(TEST)
 
 check: $(INSTALLED) lint ## lint, types and the quick tests
-	$(TEST) -m 'not slow'
+	$(TEST) -m 'not slow and not fuzz'
+
+fuzz: $(INSTALLED) ## the long random tests
+	$(BIN)/cpcc doctor --fix
+	$(TEST) -m fuzz
 
 lint: $(INSTALLED) ## ruff and mypy
 	$(BIN)/ruff check compiler firmware tests examples bench

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cpcc import artifacts
-from cpcc.detector import Decision, Detector, InputSpec
+from cpcc.detector import Decision, Detector, InputSpec, Network
 from cpcc.emit import emit_library
 from cpcc.executors.arm import ArmExecutor
 from cpcc.executors.base import Trace
@@ -17,7 +17,7 @@ from cpcc.executors.qemu import QemuExecutor
 from cpcc.executors.reference import ReferenceExecutor
 from cpcc.graph import Float32, Graph, Int8, Node, Tensor, validate
 from cpcc.ops.base import Op
-from cpcc.ops.float_params import Reshape
+from cpcc.ops.float_params import Linear, Reshape
 from cpcc.plan.plan import Plan, make_plan
 from cpcc.project import main_source, raw_examples
 from cpcc.quantize import calibrate, quantize_graph
@@ -46,8 +46,28 @@ def chain(shape: tuple[int, ...], params: list[tuple[Op, object]]) -> Graph:
 
 
 def single(op: Op, rng: np.random.Generator) -> Graph:
+    """A random instance of `op` as a graph; further operands are linear functions of the input."""
     params, shapes = op.sample(rng)
-    return chain(shapes[0], [(op, params)])
+    if len(shapes) == 1:
+        return chain(shapes[0], [(op, params)])
+    tensors = {"x": Tensor("x", shapes[0], Float32())}
+    nodes: list[Node] = []
+
+    def add(params: object, inputs: tuple[str, ...], output: str, shape: tuple[int, ...]) -> None:
+        tensors[output] = Tensor(output, shape, Float32())
+        nodes.append(Node(f"n{len(nodes)}", params, inputs, output))
+
+    names = ["x"]
+    for i, shape in enumerate(shapes[1:]):
+        size = int(np.prod(shape))
+        weight = rng.normal(0, 1, (size, int(np.prod(shapes[0])))).astype(np.float32)
+        add(Linear(weight, np.zeros(size, np.float32)), ("x",), f"flat{i}", (size,))
+        add(Reshape(shape), (f"flat{i}",), f"operand{i}", shape)
+        names.append(f"operand{i}")
+    out = op.infer_shape(params, *shapes)
+    add(params, tuple(names), "y", out)
+    add(Reshape((int(np.prod(out)),)), ("y",), "logits", (int(np.prod(out)),))
+    return validate(Graph(NAME, tensors, tuple(nodes), ("x",), ("logits",)), Float32)
 
 
 def detector_of(graph: Graph, rng: np.random.Generator, dtype: str = "float32") -> Detector:
@@ -65,6 +85,12 @@ def detector_of(graph: Graph, rng: np.random.Generator, dtype: str = "float32") 
     return Detector(int8, InputSpec(dtype, model_shape, mean, factor), decision, ranges)
 
 
+def detector_for(int8: Graph, model_shape: tuple[int, ...]) -> Detector:
+    """`int8` as it is, behind an identity input conversion."""
+    ones = np.ones(model_shape[0], np.float32)
+    return Detector(int8, InputSpec("float32", model_shape, 0 * ones, ones), Decision(0, 1, 0, 0.0, 1.0, 1), {})
+
+
 def extreme_inputs(rng: np.random.Generator, shape: tuple[int, ...], n: int = 6) -> np.ndarray:
     """int8 samples: all -128, all 127, all 0, and random ones."""
     x = rng.integers(-128, 128, (n, *shape)).astype(np.int8)
@@ -74,10 +100,10 @@ def extreme_inputs(rng: np.random.Generator, shape: tuple[int, ...], n: int = 6)
 
 @dataclass(frozen=True)
 class Compiled:
-    """A detector planned for a target, and its generated library."""
+    """A network or detector planned for a target, and its generated library."""
 
     plan: Plan
-    detector: Detector
+    detector: Network
     library: dict[str, str]
 
     def reference(self) -> ReferenceExecutor:
@@ -97,7 +123,7 @@ class Compiled:
         return ArmExecutor(self.plan, self.detector, NAME, self.arm_image(compiler))
 
 
-def compiled(detector: Detector, target: Target = TARGETS["stm32"], policy: object = None) -> Compiled:
+def compiled(detector: Network, target: Target = TARGETS["stm32"], policy: object = None) -> Compiled:
     plan = make_plan(detector.graph, target) if policy is None else make_plan(detector.graph, target, policy)  # type: ignore[arg-type]
     return Compiled(plan, detector, emit_library(plan, detector, NAME))
 

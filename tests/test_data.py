@@ -41,7 +41,7 @@ NAN[2, 1] = np.nan
 BAD = {
     "float64": ({"x": X.astype("float64"), "y": Y}, "astype"),
     "float16": ({"x": X.astype("float16"), "y": Y}, "dtype float16"),
-    "three axes": ({"x": X.reshape(6, 2, 1), "y": Y}, "shape"),
+    "five axes": ({"x": X.reshape(6, 2, 1, 1, 1), "y": Y}, "shape"),
     "no x": ({"y": Y}, "named x"),
     "no y": ({"x": X}, "named y"),
     "lengths": ({"x": X, "y": Y[:5]}, "6 samples"),

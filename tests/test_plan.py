@@ -12,7 +12,7 @@ from cpcc.plan.memory import live_buffers
 from cpcc.plan.plan import make_plan
 from cpcc.targets import TARGETS
 from support import chain, detector_of
-from test_differential import random_network
+from test_differential import branching_network, random_network
 
 STM32 = TARGETS["stm32"]
 
@@ -33,7 +33,8 @@ def test_the_cheaper_kernel_wins() -> None:
 @given(seed=st.integers(0, 2**32 - 1))
 def test_live_buffers_never_overlap(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    plan = make_plan(detector_of(random_network(rng), rng).graph, STM32)
+    network = random_network if seed % 2 else branching_network
+    plan = make_plan(detector_of(network(rng), rng).graph, STM32)
     scratch = {step.node.name: step.packed.scratch_bytes for step in plan.steps}
     placed = [(b, plan.arena.offsets[b.name]) for b in live_buffers(plan.graph, scratch)]
     for i, (a, at) in enumerate(placed):

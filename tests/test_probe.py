@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 import cpcc
-from cpcc.ops import avg_pool2d, conv2d, linear
+from cpcc.ops import avg_pool2d, concat, conv2d, linear, lookup, mul, pad, strided_copy, weighted_sum
 from cpcc.ops.base import Op
-from cpcc.ops.float_params import AvgPool2d, Conv2d, Linear
+from cpcc.ops.float_params import AvgPool2d, Conv2d, Linear, StridedCopy
 from cpcc.plan.kernels import dense_only
-from support import assert_equal, chain, compiled, detector_of, extreme_inputs, input_type
+from support import assert_equal, chain, compiled, detector_of, extreme_inputs, input_type, single
 
 
 def test_the_package_under_test_is_the_mutant() -> None:
@@ -52,3 +52,13 @@ def test_pool() -> None:
     spans = avg_pool2d.adaptive_spans(5, 3)
     areas = tuple(tuple((b - a) * (d - c) for c, d in spans) for a, b in spans)
     probe(avg_pool2d.OP, AvgPool2d(spans, spans, areas), (5, 5, 3))
+
+
+def test_elementwise() -> None:
+    probe(strided_copy.OP, StridedCopy((4, 3, 2), ((4, 1), (3, 4), (2, 12))), (2, 3, 4))
+    for op in (lookup.OP, mul.OP, weighted_sum.OP, concat.OP, pad.OP):
+        rng = np.random.default_rng(3)
+        graph = single(op, rng)
+        c = compiled(detector_of(graph, rng))
+        x = extreme_inputs(rng, graph.input.shape, 24)
+        assert_equal(c.reference().run(x, quantized=True, nodes=True), c.host().run(x, quantized=True, nodes=True))

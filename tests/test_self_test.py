@@ -58,11 +58,7 @@ def constants(core: UnicornCore) -> list[tuple[str, int, int]]:
     return [
         (name, s.address, s.size)
         for name, s in core.image.symbols.items()
-        if name.startswith(parts)
-        and s.size
-        and low <= s.address < high
-        and not name.endswith("_check")
-        and name not in code
+        if name.startswith(parts) and s.size and low <= s.address < high and name not in code
     ]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -14,9 +16,42 @@ from cpcc.graph import Graph
 from cpcc.model_file import export_module, run_program
 from cpcc.ops import float_params as fp
 
+LOOKUPS = {
+    "clip": torch.clamp, "leaky_relu": F.leaky_relu, "sigmoid": torch.sigmoid, "hardsigmoid": F.hardsigmoid,
+    "hardswish": F.hardswish, "tanh": torch.tanh, "silu": F.silu, "mish": F.mish, "gelu": F.gelu,
+    "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"), "softplus": F.softplus, "log_sigmoid": F.logsigmoid,
+    "elu": torch.ops.aten.elu.default, "abs": torch.abs, "square": torch.square, "exp": torch.exp,
+}  # fmt: skip
 
-def run_node(p, x: torch.Tensor) -> torch.Tensor:
-    """One node on an unbatched channels-last tensor, by plain torch."""
+
+def run_other(p, *inputs: torch.Tensor) -> torch.Tensor:
+    """Nodes without weights and windows."""
+    x = inputs[0]
+    if isinstance(p, fp.Mul):
+        return x * inputs[1]
+    if isinstance(p, fp.WeightedSum):
+        y = p.coefficients[0] * x + p.coefficients[1] * inputs[1]
+        return y.clamp(0, p.ceiling) if p.relu else y
+    if isinstance(p, fp.Concat):
+        return torch.cat(inputs, p.axis)
+    if isinstance(p, fp.Lookup):
+        return LOOKUPS[p.function](x, *p.arguments)
+    if isinstance(p, fp.Pad):
+        y = torch.zeros([b + (n - 1) * (g + 1) + 1 + a for n, b, a, g in zip(x.shape, p.before, p.after, p.between)])
+        y[tuple(slice(b, b + (n - 1) * (g + 1) + 1, g + 1) for n, b, g in zip(x.shape, p.before, p.between))] = x
+        return y
+    if isinstance(p, fp.StridedCopy):
+        flat = x.ravel().tolist()
+        indices = itertools.product(*(range(size) for size, _ in p.loops))
+        values = [flat[p.offset + sum(i * stride for i, (_, stride) in zip(index, p.loops))] for index in indices]
+        return torch.tensor(values).reshape(p.shape)
+    assert isinstance(p, (fp.Relu, fp.Reshape))
+    return x.relu() if isinstance(p, fp.Relu) else x.reshape(p.shape)
+
+
+def run_node(p, *inputs: torch.Tensor) -> torch.Tensor:
+    """One node on unbatched channels-last tensors, by plain torch."""
+    x = inputs[0]
     if isinstance(p, fp.Linear):
         y = torch.tensor(p.weight, dtype=x.dtype) @ x.ravel() + torch.tensor(p.bias)
     elif isinstance(p, (fp.Conv2d, fp.DepthwiseConv2d)):
@@ -37,11 +72,9 @@ def run_node(p, x: torch.Tensor) -> torch.Tensor:
             for i, (a, b) in enumerate(p.rows)
         ]
         return torch.stack(rows)
-    elif isinstance(p, fp.Relu):
-        return x.relu()
     else:
-        return x.reshape(p.shape)
-    return y.relu() if p.relu else y
+        return run_other(p, *inputs)
+    return y.clamp(0, p.ceiling) if p.relu else y
 
 
 def run_max_pool(p: fp.MaxPool2d, x: torch.Tensor) -> torch.Tensor:
@@ -59,7 +92,7 @@ def run_max_pool(p: fp.MaxPool2d, x: torch.Tensor) -> torch.Tensor:
 def run_graph(graph: Graph, x: torch.Tensor) -> torch.Tensor:
     values = {graph.input.name: x}
     for node in graph.nodes:
-        values[node.output] = run_node(node.params, values[node.inputs[0]])
+        values[node.output] = run_node(node.params, *(values[name] for name in node.inputs))
         assert values[node.output].shape == graph.output_tensor(node).shape, node.name
     assert set(values) == set(graph.tensors)
     assert len({node.name for node in graph.nodes}) == len(graph.nodes)
@@ -87,7 +120,7 @@ def check(module: nn.Module, shape: tuple[int, ...], seed: int = 0) -> Graph:
         x = torch.randn(1, *shape)
         with torch.no_grad():
             expected = module(x.clone()).ravel().double()
-        image = x[0].permute(1, 2, 0) if len(shape) == 3 else x[0]
+        image = x[0].reshape(shape[0], -1, shape[-1]).permute(1, 2, 0) if len(shape) > 1 else x[0]
         actual = run_graph(graph, image.contiguous()).double()
         assert actual.shape == expected.shape
         assert (actual - expected).abs().max() <= 1e-5 * max(1.0, expected.abs().max())
@@ -257,19 +290,104 @@ def test_random_networks(seed):
     check(nn.Sequential(body, nn.Flatten(), nn.Linear(features, 4)), shape, seed=seed)
 
 
+class Of(nn.Module):
+    """A function as a module, between two layers that make it differ everywhere."""
+
+    def __init__(self, function, shape: tuple[int, ...], outputs: int = 0) -> None:
+        super().__init__()
+        convolution = {1: nn.Linear, 2: nn.Conv1d, 3: nn.Conv2d}[len(shape)]
+        arguments = (shape[0], shape[0]) if len(shape) == 1 else (shape[0], shape[0], 1)
+        self.a, self.b = convolution(*arguments), convolution(*arguments)
+        self.function = function
+
+    def forward(self, x):
+        return self.function(self.a(x), self.b(x))
+
+
+VECTOR, SEQUENCE, IMAGE = (6,), (4, 6), (4, 6, 5)
+FUNCTIONS = [
+    (SEQUENCE, lambda a, b: F.conv1d(a, torch.ones(3, 4, 2), padding=1, dilation=2)),
+    (SEQUENCE, lambda a, b: F.max_pool1d(a, 2) + F.avg_pool1d(b, 3, 2, 1)),
+    (SEQUENCE, lambda a, b: F.adaptive_avg_pool1d(a, 3)),
+    (SEQUENCE, lambda a, b: F.interpolate(a, scale_factor=3)),
+    (SEQUENCE, lambda a, b: F.linear(a.transpose(1, 2), torch.ones(5, 4)).permute(0, 2, 1)),
+    (SEQUENCE, lambda a, b: F.pad(a, (1, 2))),
+    (SEQUENCE, lambda a, b: a.mean(2) * b.amax(2)),
+    (SEQUENCE, lambda a, b: a.mean(1, keepdim=True) - b),
+    (IMAGE, lambda a, b: a.mean((2, 3)) - 2 * b.mean()),
+    (IMAGE, lambda a, b: torch.add(a, b, alpha=2).flatten(1)),
+    (IMAGE, lambda a, b: torch.sigmoid(a.mean((2, 3), keepdim=True)) * b),
+    (IMAGE, lambda a, b: (a.amax(1, keepdim=True) * b).relu()),
+    (IMAGE, lambda a, b: a.amax(3, keepdim=True) - b.amax(2, keepdim=True)),
+    (IMAGE, lambda a, b: torch.cat([a, b.relu(), a[:, 1:2]], 1)),
+    (IMAGE, lambda a, b: torch.cat([a, b], -1).permute(0, 3, 1, 2)),
+    (IMAGE, lambda a, b: torch.stack([a, b], 2).reshape(1, 8, 6, 5)),
+    (IMAGE, lambda a, b: torch.cat(a.chunk(2, 1)[::-1], 2)),
+    (IMAGE, lambda a, b: a.split([1, 3], 1)[1] * b.narrow(2, 1, 1)[:, 1:]),
+    (IMAGE, lambda a, b: a[:, :, 1:6:2, ::2] + b[:, :, ::2, 2:]),
+    (IMAGE, lambda a, b: a[:, 2].unsqueeze(1) + b.unbind(3)[1].unsqueeze(3)),
+    (IMAGE, lambda a, b: F.pad(a, (1, 0, 2, 1, 0, 3))),
+    (IMAGE, lambda a, b: F.interpolate(a, scale_factor=(2, 3))),
+    (IMAGE, lambda a, b: F.pixel_shuffle(a, 2)),
+    (IMAGE, lambda a, b: a.reshape(1, 2, 2, 6, 5).transpose(1, 2).reshape(1, 4, 6, 5) + b),
+    (IMAGE, lambda a, b: F.relu6(a + b) + F.relu(F.hardtanh(b))),
+    (IMAGE, lambda a, b: a.flip(2, 3) + b.mean(1, keepdim=True).expand(1, 4, 6, 5)),
+    (IMAGE, lambda a, b: F.conv2d(a, torch.arange(16.0).reshape(2, 2, 2, 2), groups=2, dilation=(2, 1))),
+    (IMAGE, lambda a, b: F.conv_transpose2d(a, torch.arange(72.0).reshape(4, 2, 3, 3), None, (2, 3), (1, 2), (1, 0))),
+    (IMAGE, lambda a, b: F.conv_transpose2d(a, torch.arange(48.0).reshape(4, 3, 2, 2), groups=2, dilation=2)),
+    (IMAGE, lambda a, b: F.conv_transpose2d(a, torch.arange(16.0).reshape(4, 1, 2, 2), groups=4, stride=2)),
+    (IMAGE, lambda a, b: a * torch.arange(4.0)[:, None, None] + torch.arange(30.0).reshape(6, 5)),
+    (IMAGE, lambda a, b: 1 - a / 2 - torch.ones(4, 1, 1)),
+    (IMAGE, lambda a, b: a.mul_(2).add_(b).sub_(1)),
+    (VECTOR, lambda a, b: a * b - (a + b) ** 2),
+    (VECTOR, lambda a, b: torch.cat([a, b], 1)[:, 3:9].reshape(1, 2, 3).transpose(1, 2).reshape(1, 6)),
+    (VECTOR, lambda a, b: F.conv2d(a.view(1, 2, 3, 1), torch.ones(2, 2, 2, 1))),
+    (VECTOR, lambda a, b: -a.abs() + torch.rsub(b, 3) + b.clamp(-1, 2)),
+]
+
+
+@pytest.mark.parametrize(("shape", "function"), FUNCTIONS, ids=[str(i) for i in range(len(FUNCTIONS))])
+def test_functions(shape, function):
+    check(Of(function, shape), shape)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.LeakyReLU(0.2), nn.Hardtanh(-2, 1), nn.Hardswish(), nn.Hardsigmoid(), nn.Tanh(), nn.SiLU(), nn.GELU(),
+        nn.GELU("tanh"), nn.Mish(), nn.ELU(0.5), nn.CELU(2.0), nn.SELU(), nn.Softplus(), nn.LogSigmoid(), nn.ReLU6(),
+        nn.Sigmoid(), nn.Hardswish(inplace=True), nn.ReLU6(inplace=True),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)  # fmt: skip
+def test_activations(layer):
+    check(nn.Sequential(nn.Conv2d(2, 3, 2), layer, nn.MaxPool2d(2)), (2, 5, 6))
+    check(nn.Sequential(nn.MaxPool1d(1), layer, nn.Linear(6, 2)), (2, 6))
+
+
+def test_relu6_is_fused():
+    graph = check(nn.Sequential(nn.Conv2d(2, 3, 2), nn.BatchNorm2d(3), nn.ReLU6(), nn.Flatten()), (2, 5, 6))
+    assert kinds(graph) == ["Conv2d", "StridedCopy"]
+    assert graph.nodes[0].params.ceiling == 6
+
+
+def test_a_permutation_behind_which_nothing_needs_the_order_costs_nothing():
+    net = nn.Sequential(nn.Conv1d(3, 4, 2), nn.BatchNorm1d(4), nn.Flatten(), nn.Unflatten(1, (4, 5)), nn.Linear(5, 2))
+    assert kinds(check(net, (3, 6))) == ["Conv2d", "StridedCopy", "Conv2d", "Reshape"]
+    last = Of(lambda a, b: a.transpose(1, 2).contiguous().mean(1), SEQUENCE)
+    assert kinds(check(last, SEQUENCE)) == ["Conv2d", "Reshape", "AvgPool2d", "Reshape"]
+
+
 @pytest.mark.parametrize(
     ("layers", "shape", "message"),
     [
-        ([nn.Conv2d(1, 1, 3, dilation=2)], (1, 9, 9), r"^0 \(Conv2d.*\): dilation \(2, 2\) .*: \(1, 1\)$"),
-        ([nn.Conv2d(4, 4, 3, groups=2)], (4, 9, 9), r"groups 2 is not supported; supported: 1, or 4"),
-        ([nn.Conv2d(2, 4, 3, groups=2)], (2, 9, 9), r"groups 2 is not supported"),
+        ([nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect")], (1, 9, 9), r"^0 \(Conv2d.*\): padding with reflect"),
+        ([nn.LayerNorm(3)], (3,), r"^0 \(LayerNorm.*\): aten.layer_norm is not supported; use BatchNorm.*: Linear"),
+        ([nn.Upsample(size=(5, 9))], (1, 3, 3), r"^0 \(Upsample.*\): upsampling \(3, 3\) to \(5, 9\) .* whole factors"),
         ([nn.MaxPool2d(2, dilation=2)], (1, 9, 9), r"MaxPool2d.*dilation"),
-        ([nn.Linear(3, 3), nn.GELU()], (3,), r"^1 \(GELU.*\): aten.gelu is not .*: Linear"),
-        ([nn.Sigmoid(), nn.Linear(3, 3)], (3,), r"aten.sigmoid is not supported"),
-        ([nn.Conv2d(1, 2, 3)], (1, 9, 9), r"output is an image"),
-        ([nn.Conv2d(1, 2, 3), nn.Flatten()], (1, 9, 9), r"flattened image"),
-        ([nn.Linear(4, 8), nn.Unflatten(1, (2, 2, 2)), nn.Conv2d(2, 2, 2)], (4,), r"reshaped to an image"),
-        ([nn.Linear(4, 2)], (3, 4), r"input shape \(1, 3, 4\)"),
+        ([nn.Softmax(1), nn.Linear(3, 3)], (3,), r"softmax in the middle"),
+        ([nn.ConstantPad1d(1, 2.0)], (1, 3), r"padding with 2.0 .*: zeros"),
+        ([nn.Conv3d(1, 1, 2)], (1, 3, 3, 3), r"input shape \(1, 1, 3, 3, 3\)"),
         ([nn.Linear(4, 2).double()], (4,), "weight of type torch.float64"),
     ],
 )  # fmt: skip
@@ -280,10 +398,10 @@ def test_what_is_refused(layers, shape, message):
 
 
 def test_source_line_is_named():
-    with pytest.raises(ModelError, match=r"conv \(Conv2d, test_torch_export\.py:\d+\): dilation"):
+    with pytest.raises(ModelError, match=r"conv \(Conv2d, test_torch_export\.py:\d+\): padding with circular"):
         net = Functional()
-        net.conv.dilation = (2, 2)
-        to_graph(export_module(net, (1, 9, 8)), "net")
+        net.conv = nn.Conv2d(1, 2, 3, padding=1, padding_mode="circular")
+        to_graph(export_module(net, (1, 4, 4)), "net")
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])

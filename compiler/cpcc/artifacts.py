@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
-from cpcc.detector import Detector
+from cpcc.detector import Network
 from cpcc.emit import emit_harness, render
 from cpcc.executors.elf import read_image
 from cpcc.folder import STATE, BuildFolder
@@ -50,13 +50,13 @@ def arm_image(plan: Plan, library: dict[str, str], main: str, compiler: str = "z
 
 
 def host_program(
-    plan: Plan, detector: Detector, name: str, library: dict[str, str], sanitize: bool = True
+    plan: Plan, detector: Network, name: str, library: dict[str, str], sanitize: bool = True
 ) -> Path:
     """The harness on this machine, sanitized where possible."""
     return build_program(host_cc(sanitize), {**library, **emit_harness(plan, detector, name, "stdio")}, ".bin")
 
 
-def qemu_image(plan: Plan, detector: Detector, name: str, library: dict[str, str]) -> Path:
+def qemu_image(plan: Plan, detector: Network, name: str, library: dict[str, str]) -> Path:
     """The harness as an image that serves semihosting files."""
     sources = {**library, **_startup(), **emit_harness(plan, detector, name, "semihosting")}
     return build_program(zig_cross(plan.target.core), sources, ".elf", linker_script(plan, _objects(library)))
@@ -69,7 +69,7 @@ def image_sizes(elf: Path) -> Sizes:
     return Sizes(image.sections[".model"], 0, image.flash_bytes)
 
 
-def measure(plan: Plan, detector: Detector, name: str, library: dict[str, str], main: str) -> Sizes:
+def measure(plan: Plan, detector: Network, name: str, library: dict[str, str], main: str) -> Sizes:
     """Compile for the host and for the target; the target's sizes. For the target `host` only constants count."""
     host_program(plan, detector, name, library)
     if plan.target.name == "host":
@@ -97,9 +97,11 @@ def pristine_main(build: BuildFolder) -> str:
 CALIBRATION_HASHES = "calibration.txt"
 
 
-def state_files(detector: Detector, model: bytes, main: str, hashes: list[str]) -> dict[str, bytes]:
-    """cpcc's own files of a build folder, by relative path. `hashes` are those of the samples that calibrated it."""
-    files = {"detector.npz": dump_detector(detector), "model.pt": model, "main.c": main.encode(),
+def state_files(
+    detector: Network, model_file: str, model: bytes, main: str, hashes: list[str]
+) -> dict[str, bytes]:
+    """cpcc's own files of a build folder, by relative path; `model_file` is the model copy's name. `hashes` are those of the samples that calibrated it."""
+    files = {"detector.npz": dump_detector(detector), model_file: model, "main.c": main.encode(),
              CALIBRATION_HASHES: "".join(f"{h}\n" for h in hashes).encode()}  # fmt: skip
     return {f"{STATE}/{name}": data for name, data in files.items()}
 

@@ -1,4 +1,7 @@
-"""Model file to build folder: front end, quantizer, planner, emitter, then one compilation to measure the fit."""
+"""Model file to build folder: front end, quantizer, planner, emitter, then one compilation to measure the fit.
+
+torch is imported where a PyTorch model is opened; a ``.tflite`` model builds without it.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,11 @@ import numpy as np
 from cpcc import artifacts, calibration
 from cpcc.calibration import Labelled
 from cpcc.data import Dataset, Scaling, sample_hashes
-from cpcc.detector import Decision, Detector, check_raw, output_type, to_channels_last
+from cpcc.detector import Decision, Detector, Network, check_raw, output_type, to_channels_last
 from cpcc.errors import DataError, DoesNotFitError, ModelError, UsageError
 from cpcc.folder import Manifest, check_output, library_folder, sha256, write_folder
-from cpcc.frontends.torch_export import to_graph
 from cpcc.graph import Float32, validate
 from cpcc.guarantee import Budget
-from cpcc.metrics import scores_from_logits
-from cpcc.model_file import Model, load_model, run_program
 from cpcc.plan.kernels import Policy, any_kernel
 from cpcc.plan.plan import Plan, make_plan
 from cpcc.project import emit_project
@@ -30,6 +30,8 @@ from cpcc.targets import Target
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
+    from cpcc.model_file import Model
+
 STACK_RESERVE = 2048  # bytes of RAM left for the stack and the application's own data
 
 
@@ -37,13 +39,15 @@ STACK_RESERVE = 2048  # bytes of RAM left for the stack and the application's ow
 class BuildSettings:
     """Options of `cpcc build`. `positive` and `threshold` (a probability) override the model file's own; `budget` is
     the promised rate, None for the default (no more misses than the float model on the calibration samples);
-    `threshold_table` ships the operating points, `self_test` a check of the constants and known answers at boot."""
+    `threshold_table` ships the operating points, `self_test` a check of the constants and known answers at boot.
+    `input_dtype` is what raw samples of a .tflite model are, None for the file's own choice."""
 
     target: Target
     name: str
     positive: int | None = None
     threshold: float | None = None
     policy: Policy = any_kernel
+    input_dtype: str | None = None
     budget: Budget | None = None
     threshold_table: bool = False
     self_test: bool = False
@@ -59,7 +63,7 @@ class BuildResult:
 
     path: Path
     plan: Plan
-    detector: Detector
+    detector: Network
     sizes: artifacts.Sizes
     kept_files: list[str]
 
@@ -102,6 +106,9 @@ def decision_rule(model: Model, settings: BuildSettings, logits: int) -> Decisio
 
 def float_scores(program: ExportedProgram, rule: Decision, scaled: np.ndarray) -> np.ndarray:
     """(n,) float scores of scaled samples (n, ...) in the model's layout, on the rule's scale."""
+    from cpcc.metrics import scores_from_logits
+    from cpcc.model_file import run_program
+
     logits = run_program(program, scaled)
     if logits.shape[1] == 1:
         return rule.sign * logits[:, 0]
@@ -151,6 +158,8 @@ def _with_float_misses(detector: Detector, model: Model, samples: Labelled) -> D
 
 def _quantized(model: Model, settings: BuildSettings, samples: Labelled) -> Detector:
     """The int8 detector with its ranges and its equal-FN threshold from `samples`."""
+    from cpcc.frontends.torch_export import to_graph
+
     graph = validate(to_graph(model.program, settings.name), Float32)
     if len(graph.output.shape) != 1:
         raise ModelError(f"{settings.name}: the output has shape {graph.output.shape}; a detector returns logits (k,)")
@@ -181,28 +190,73 @@ def build(
     """Compile `model_path` into the folder `out`; the samples are those of `compile_detector`. Nothing is written
     unless all of it succeeded."""
     check_output(out)
-    model = load_model(model_path)
-    detector = compile_detector(model, settings, given, threshold_data)
+    detector, samples = _front(model_path, settings, given, threshold_data)
+    _check_wishes(detector, settings)
     plan = make_plan(detector.graph, settings.target, settings.policy)
     check_ram(plan, settings.name)
-    raw = calibration_samples(model, given)[0]
-    project = emit_project(plan, detector, settings.name, raw, settings.self_test)
+    project = emit_project(plan, detector, settings.name, samples, settings.self_test)
     folder = library_folder(settings.name)
     library = {file.rpartition("/")[2]: text for file, text in project.items()
                if file.startswith(f"{folder}/") and file.endswith((".c", ".h"))}  # fmt: skip
     sizes = artifacts.measure(plan, detector, settings.name, library, project["src/main.c"])
     check_flash(plan, settings.name, sizes)
     files = {path: text.encode() for path, text in project.items()}
+    model_file = "model.tflite" if is_tflite(model_path) else "model.pt"
     provenance = {
-        "model_sha256": sha256(model_path.read_bytes()), "command": command, "toolchains": artifacts.versions(plan),
+        "model_sha256": sha256(model_path.read_bytes()), "model_file": model_file, "command": command, "toolchains": artifacts.versions(plan),
     }  # fmt: skip
-    used = sample_hashes(calibration_samples(model, given)[0])
-    used += sample_hashes(threshold_data.x) if threshold_data else []
-    state = artifacts.state_files(detector, model_path.read_bytes(), project["src/main.c"], used)
+    used = [h for data in (given, threshold_data) if data is not None for h in sample_hashes(data.x)]
+    state = artifacts.state_files(detector, model_file, model_path.read_bytes(), project["src/main.c"], used)
     hashes, own = ({p: sha256(d) for p, d in group.items()} for group in (files, state))
     manifest = Manifest(settings.name, settings.target.name, hashes, provenance, state=own)
     kept = write_folder(out, {**files, **state}, manifest)
     return BuildResult(out, plan, detector, sizes, kept)
+
+
+def _check_wishes(network: Network, settings: BuildSettings) -> None:
+    """Raises `UsageError` where something that needs a decision is asked of a network without one."""
+    wishes = {"--threshold-table": settings.threshold_table, "--self-test": settings.self_test,
+              "--max-fnr and --max-fpr": settings.budget is not None}  # fmt: skip
+    for option, asked in wishes.items():
+        if asked and not isinstance(network, Detector):
+            raise UsageError(f"{option}: the model has no decision; name the important class with --positive")
+
+
+def _front(
+    model_path: Path, settings: BuildSettings, given: Dataset | None, threshold_data: Dataset | None
+) -> tuple[Network, np.ndarray]:
+    """(the int8 network or detector of the file, raw samples (n, ...) to choose examples from)."""
+    if is_tflite(model_path):
+        from cpcc.tflite_model import compile_tflite
+
+        network, samples = compile_tflite(model_path, settings, given)
+        return _with_wishes(network, settings, given, threshold_data), samples
+    from cpcc.model_file import load_model
+
+    if settings.input_dtype is not None:
+        raise UsageError(f"--input: is for .tflite models; {model_path} takes what it was trained with")
+    model = load_model(model_path)
+    detector = compile_detector(model, settings, given, threshold_data)
+    return detector, calibration_samples(model, given)[0]
+
+
+def _with_wishes(
+    network: Network, settings: BuildSettings, given: Dataset | None, threshold_data: Dataset | None
+) -> Network:
+    """A .tflite detector with the promised threshold and the table. Its ranges come with the file: all samples count."""
+    samples = threshold_data if threshold_data is not None else given
+    if not isinstance(network, Detector) or (settings.budget is None and not settings.threshold_table):
+        return network
+    if samples is None:
+        raise DataError("a promised rate and a threshold table need labelled samples; give some: --calibrate calib.npz")
+    labelled = Labelled(samples.x, samples.labels())
+    detector = calibration.with_promise(network, labelled, settings.budget) if settings.budget else network
+    return calibration.with_evidence(detector, labelled, settings.threshold_table)
+
+
+def is_tflite(path: Path) -> bool:
+    """Whether a file's name says that it is a TensorFlow Lite model."""
+    return path.suffix.lower() == ".tflite"
 
 
 def check_ram(plan: Plan, name: str) -> None:

@@ -95,6 +95,13 @@ def prune(
 @click.option("--threshold-data", type=MODEL, default=None, help="Unseen samples for the promised rate, .npz with x, y.")
 @click.option("--threshold-table", is_flag=True, help="Ship the table of (threshold, FNR, FPR) with the library.")
 @click.option("--self-test", is_flag=True, help="Compile in a check at boot: CRC of all constants, known answers.")
+@click.option(
+    "--input",
+    "input_dtype",
+    type=click.Choice(["int8", "float32", "uint8"]),
+    default=None,
+    help="What raw samples of a .tflite model are.  [default: as the file has it]",
+)
 @click.option("-o", "--output", type=MODEL, default=None, help="Folder.  [default: build/<name>]")
 def build(
     model: Path,
@@ -103,17 +110,19 @@ def build(
     name: str | None,
     positive: int | None,
     threshold: float | None,
+    input_dtype: str | None,
     output: Path | None,
     **promise: Any,
 ) -> None:
     """Compile MODEL to a PlatformIO project with fixed-point C.
 
-    The integer threshold misses no more calibration positives than the float model, or keeps the rate promised with
-    --max-fnr or --max-fpr (docs/guarantee.md).
+    MODEL is cpcc's own or a torch.export archive (.pt, .pt2), or an int8 .tflite model, which needs no calibration data;
+    without --positive it builds without a decision: the result is the output tensor. The integer threshold misses no
+    more calibration positives than the float model, or keeps the rate promised with --max-fnr or --max-fpr.
     """
     from cpcc import commands
 
-    commands.build(model, target, calibrate, name, positive, threshold, output, **promise)
+    commands.build(model, target, calibrate, name, positive, threshold, input_dtype, output, **promise)
 
 
 def _share(context: click.Context, parameter: click.Parameter, value: str) -> float:

@@ -64,12 +64,13 @@ def _net_stem(net: str) -> str:
 
 def build(
     model: Path, target: str, calibrate: Path | None, name: str | None, positive: int | None,
-    threshold: float | None, output: Path | None, *, threshold_data: Path | None, threshold_table: bool, self_test: bool, **promise: Any,
+    threshold: float | None, input_dtype: str | None, output: Path | None, *, threshold_data: Path | None, threshold_table: bool, self_test: bool, **promise: Any,
 ) -> None:  # fmt: skip
     from cpcc import report
     from cpcc.build import BuildSettings, check_name, default_name
     from cpcc.build import build as run_build
     from cpcc.data import load_dataset
+    from cpcc.detector import Detector
     from cpcc.targets import find_target
 
     chosen = find_target(target)
@@ -78,12 +79,16 @@ def build(
     budget = _budget(**promise)
     if threshold_data and not budget:
         raise UsageError("--threshold-data: is used with --max-fnr or --max-fpr; give one of them")
-    settings = BuildSettings(chosen, label, positive, threshold, budget=budget, threshold_table=threshold_table, self_test=self_test)
+    settings = BuildSettings(
+        chosen, label, positive, threshold, input_dtype=input_dtype, budget=budget, threshold_table=threshold_table,
+        self_test=self_test,
+    )  # fmt: skip
     samples = load_dataset(calibrate, need_labels=False) if calibrate else None
     unseen = load_dataset(threshold_data) if threshold_data else None
     result = run_build(model, settings, samples, out, _command_line(), unseen)
     click.echo(report.build_summary(result))
-    click.echo(report.threshold_line(result.detector.decision))
+    if isinstance(result.detector, Detector):
+        click.echo(report.threshold_line(result.detector.decision))
     for kept in result.kept_files:
         click.echo(f"kept {out / kept}: you edited it")
     click.echo(f"wrote {out}; next: cpcc verify {out} --data test.npz")
@@ -211,8 +216,9 @@ def _load_npy(path: Path) -> np.ndarray:
 def run(folder: Path, input_path: Path, output: Path, executor: str, raw: bool) -> None:
     import io
 
-    from cpcc.detector import check_raw, output_type, to_channels_last, to_model_layout
+    from cpcc.detector import arena_layout, check_raw, model_layout
     from cpcc.folder import open_build
+    from cpcc.graph import Int8
 
     opened = open_build(folder)
     samples = _load_npy(input_path)
@@ -228,10 +234,12 @@ def run(folder: Path, input_path: Path, output: Path, executor: str, raw: bool) 
     if not len(samples):
         raise DataError(f"{input_path}: no samples")
     chosen = make_executors(opened, (executor,))[-1]
-    trace = chosen.run(np.ascontiguousarray(to_channels_last(samples)) if raw else samples, quantized=raw)
-    result = to_model_layout(trace.output)
+    trace = chosen.run(np.ascontiguousarray(arena_layout(spec, samples)) if raw else samples, quantized=raw)
+    result = model_layout(spec, trace.output)
     if not raw:
-        result = output_type(opened.detector.graph).dequantize(result).astype(np.float32)
+        kind = opened.detector.graph.output.type
+        assert isinstance(kind, Int8)
+        result = kind.dequantize(result).astype(np.float32)
     buffer = io.BytesIO()
     np.save(buffer, result)
     write_atomically(output, buffer.getvalue())

@@ -130,8 +130,8 @@ def _checked_samples(x: Array | None, place: str) -> Array:
         raise DataError(f"{place}: x is float64, not supported; convert with x.astype('float32')")
     if x.dtype.name not in SAMPLE_DTYPES:
         raise DataError(f"{place}: x has dtype {x.dtype}; supported: {', '.join(SAMPLE_DTYPES)}")
-    if x.ndim not in (2, 4):
-        raise DataError(f"{place}: x has shape {x.shape}; supported: (n, features) and (n, c, h, w)")
+    if x.ndim not in (2, 3, 4):
+        raise DataError(f"{place}: x has shape {x.shape}; supported: (n, features), (n, c, length) and (n, c, h, w)")
     if x.size == 0:
         raise DataError(f"{place}: x has shape {x.shape}, so no samples; give at least one")
     _check_finite(x, place)
@@ -182,7 +182,7 @@ class Scaling:
 
     @staticmethod
     def fit(x: Array) -> "Scaling":
-        """Per feature of (n, features), per channel of (n, c, h, w); a constant one gets std 1."""
+        """Per feature of (n, features), per channel of (n, c, length) and (n, c, h, w); a constant one gets std 1."""
         columns = np.moveaxis(x, 1, 0)
         mean = np.array([np.mean(column, dtype=np.float64) for column in columns])
         std = np.array([np.std(column, dtype=np.float64) for column in columns])

@@ -1,4 +1,4 @@
-"""What a build compiles: an int8 graph with its input conversion and its decision."""
+"""What a build compiles: an int8 graph with its input conversion and, of a detector, its decision."""
 
 from __future__ import annotations
 
@@ -19,21 +19,29 @@ class InputSpec:
     """How a raw sample becomes the int8 input: ``q = round((raw - mean) * factor) + zero_point``, in float32.
 
     `shape` is the model file's own layout, ``(features,)`` or ``(c, h, w)``; `mean` and `factor` (features or
-    channels,) float32, with ``factor = 1 / (std * scale)``."""
+    channels,) float32, with ``factor = 1 / (std * scale)``. Where the file's layout is `channels_last` (the graph's
+    own), they have one entry for all values."""
 
     dtype: str
     shape: tuple[int, ...]
     mean: np.ndarray
     factor: np.ndarray
+    channels_last: bool = False
 
     @property
     def channels(self) -> int:
-        return self.shape[0]
+        """Runs of values with one mean and factor; they follow each other in a raw sample."""
+        return len(self.mean)
 
     @property
     def spatial(self) -> int:
         """Elements per channel."""
-        return int(np.prod(self.shape[1:], dtype=np.int64))
+        return int(np.prod(self.shape, dtype=np.int64)) // self.channels
+
+    def copies(self, kind: Int8) -> bool:
+        """Whether a raw sample is the int8 input itself."""
+        plain = bool((self.mean == kind.zero_point).all() and (self.factor == 1).all())
+        return self.dtype == "int8" and self.channels_last and plain
 
 
 @dataclass(frozen=True)
@@ -59,23 +67,42 @@ class Decision:
 
 
 @dataclass(frozen=True, eq=False)
-class Detector:
-    """An int8 graph ready for planning. `float_ranges` keeps the calibrated (low, high) per tensor for reports."""
+class Network:
+    """An int8 graph ready for planning, and how raw samples enter it. Its result is the output tensor."""
 
     graph: Graph
     input: InputSpec
+
+
+@dataclass(frozen=True, eq=False)
+class Detector(Network):
+    """A network with a decision: its result is a score and whether it reaches the threshold. `float_ranges` keeps the
+    calibrated (low, high) per tensor for reports."""
+
     decision: Decision
     float_ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def to_channels_last(x: np.ndarray) -> np.ndarray:
-    """(n, c, h, w) to (n, h, w, c); (n, features) unchanged."""
+    """(n, c, h, w) to (n, h, w, c); (n, c, length) to (n, 1, length, c); (n, features) unchanged."""
+    if x.ndim == 3:
+        x = x[:, :, None, :]
     return x.transpose(0, 2, 3, 1) if x.ndim == 4 else x
 
 
 def to_model_layout(q: np.ndarray) -> np.ndarray:
     """Inverse of `to_channels_last`."""
     return q.transpose(0, 3, 1, 2) if q.ndim == 4 else q
+
+
+def arena_layout(spec: InputSpec, x: np.ndarray) -> np.ndarray:
+    """Samples (n, ...) of the model file's layout in the graph's."""
+    return x if spec.channels_last else to_channels_last(x)
+
+
+def model_layout(spec: InputSpec, q: np.ndarray) -> np.ndarray:
+    """Inverse of `arena_layout`, of inputs and outputs."""
+    return q if spec.channels_last else to_model_layout(q)
 
 
 def check_raw(spec: InputSpec, x: np.ndarray) -> None:
@@ -92,12 +119,20 @@ def quantize_input(spec: InputSpec, kind: Int8, raw: np.ndarray) -> np.ndarray:
     """int8 (n, ...) channels-last of raw samples in the model's layout; the generated ``NAME_quantize`` equals it.
 
     float32 throughout, rounded half away from zero: every step is one IEEE operation, so C gives the same bits."""
+    assert spec.channels == 1 or not spec.channels_last
     per_channel = (1, -1, *([1] * (raw.ndim - 2)))
     centred = raw.astype(np.float32) - spec.mean.reshape(per_channel)
     scaled = np.clip(centred * spec.factor.reshape(per_channel), np.float32(-512), np.float32(512))
     half = np.where(scaled < 0, np.float32(-0.5), np.float32(0.5))
     rounded = (scaled + half).astype(np.int32) + kind.zero_point
-    return np.ascontiguousarray(to_channels_last(np.clip(rounded, -128, 127).astype(np.int8)))
+    return np.ascontiguousarray(arena_layout(spec, np.clip(rounded, -128, 127).astype(np.int8)))
+
+
+def scores_of(network: Network, outputs: np.ndarray) -> np.ndarray:
+    """(n,) int32 scores of int8 outputs (n, ...); zeros where the network has no decision."""
+    if not isinstance(network, Detector):
+        return np.zeros(len(outputs), np.int32)
+    return integer_scores(network.decision, output_type(network.graph), outputs).astype(np.int32)
 
 
 def integer_scores(decision: Decision, kind: Int8, outputs: np.ndarray) -> np.ndarray:

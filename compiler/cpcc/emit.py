@@ -13,7 +13,7 @@ import jinja2
 import numpy as np
 
 from cpcc import __version__
-from cpcc.detector import Detector, output_type
+from cpcc.detector import Detector, Network
 from cpcc.graph import Int8
 from cpcc.names import c_prefix, unique_identifiers
 from cpcc.plan.plan import Plan, Step
@@ -55,9 +55,11 @@ class Layer:
     function: str
     struct: str
     kernel: str
+    entry: str
     arrays: tuple[Array, ...]
     fields: tuple[tuple[str, str], ...]
     inputs: tuple[int, ...]
+    variadic: bool
     output: int
     scratch: int
     comment: str
@@ -103,8 +105,8 @@ def _layer(step: Step, plan: Plan, prefix: str, ident: str) -> Layer:
     offsets = plan.arena.offsets
     return Layer(
         function=f"{prefix}_layer_{ident}", struct=f"{ident}_params", kernel=step.kernel.name,
-        arrays=tuple(arrays), fields=tuple(fields),
-        inputs=tuple(offsets[name] for name in step.node.inputs), output=offsets[step.node.output],
+        entry=step.kernel.name + step.packed.entry, arrays=tuple(arrays), fields=tuple(fields),
+        inputs=tuple(offsets[name] for name in step.node.inputs), variadic=step.kernel.variadic, output=offsets[step.node.output],
         scratch=offsets.get(f"scratch:{step.node.name}", 0), comment=_comment(step, plan),
     )  # fmt: skip
 
@@ -120,10 +122,11 @@ def layer_functions(plan: Plan, name: str) -> list[str]:
     return [layer.function for layer in layers(plan, c_prefix(name))]
 
 
-def context(plan: Plan, detector: Detector, name: str, self_test: SelfTest | None = None) -> dict[str, Any]:
+def context(plan: Plan, detector: Network, name: str, self_test: SelfTest | None = None) -> dict[str, Any]:
     """Variables of the library's templates."""
     prefix = c_prefix(name)
-    graph, decision = plan.graph, detector.decision
+    graph = plan.graph
+    decision = detector.decision if isinstance(detector, Detector) else None
     kind = graph.input.type
     assert isinstance(kind, Int8)
     return {
@@ -132,7 +135,8 @@ def context(plan: Plan, detector: Detector, name: str, self_test: SelfTest | Non
         "input": graph.input, "output": graph.output, "input_spec": detector.input,
         "input_offset": plan.arena.offsets[graph.input.name],
         "output_offset": plan.arena.offsets[graph.output.name],
-        "input_zero_point": kind.zero_point, "output_type": output_type(graph),
+        "input_zero_point": kind.zero_point, "output_type": graph.output.type,
+        "copies_input": detector.input.copies(kind),
         "raw_c_type": C_TYPES[detector.input.dtype],
         "kernels": sorted({step.kernel.name for step in plan.steps}),
         "macs_dense": sum(step.macs_dense for step in plan.steps),
@@ -141,7 +145,7 @@ def context(plan: Plan, detector: Detector, name: str, self_test: SelfTest | Non
     }  # fmt: skip
 
 
-def emit_library(plan: Plan, detector: Detector, name: str, self_test: SelfTest | None = None) -> dict[str, str]:
+def emit_library(plan: Plan, detector: Network, name: str, self_test: SelfTest | None = None) -> dict[str, str]:
     """The model library: file name to text, ready for ``lib/<name>/``. Only the kernels in use are shipped."""
     env, variables = environment(), context(plan, detector, name, self_test)
     prefix = variables["prefix"]
@@ -155,15 +159,18 @@ def emit_library(plan: Plan, detector: Detector, name: str, self_test: SelfTest 
         shared += ["include/cpcc_pad.h", "kernels/cpcc_pad.c"]
     if self_test:
         shared += ["self_test/cpcc_self_test.h", "self_test/cpcc_self_test.c"]
+    if any("shape.size_inner" in step.packed.struct for step in plan.steps):
+        shared.append("include/cpcc_broadcast.h")
     kernels = [f"kernels/cpcc_{kernel}.{suffix}" for kernel in variables["kernels"] for suffix in "hc"]
-    for file in (*shared, *kernels):
+    extra = sorted({file for step in plan.steps for file in step.kernel.shared})
+    for file in (*shared, *extra, *kernels):
         sources[file.rpartition("/")[2]] = (firmware / file).read_text()
     return sources
 
 
 def uses_padding(step: Step) -> bool:
     """Whether the step's kernel calls ``cpcc_pad``."""
-    return "window.in_h" in step.packed.struct
+    return "window.in_h" in step.packed.struct and not step.kernel.shared
 
 
 def render(template: str, variables: dict[str, Any]) -> str:
@@ -171,7 +178,7 @@ def render(template: str, variables: dict[str, Any]) -> str:
     return environment().get_template(template).render(variables)
 
 
-def emit_harness(plan: Plan, detector: Detector, name: str, wire: str) -> dict[str, str]:
+def emit_harness(plan: Plan, detector: Network, name: str, wire: str) -> dict[str, str]:
     """The host side of verification: the step table and the harness program over `wire` (stdio or semihosting)."""
     variables = context(plan, detector, name)
     sizes = [plan.graph.output_tensor(step.node).size for step in plan.steps]

@@ -8,7 +8,8 @@ import numpy as np
 
 from cpcc.build import float_scores, scaling_of
 from cpcc.calibration import fixed_scores
-from cpcc.detector import check_raw, quantize_input, to_channels_last
+from cpcc.detector import Detector, check_raw, quantize_input, to_channels_last
+from cpcc.errors import UsageError
 from cpcc.folder import BuildFolder
 from cpcc.frontends.torch_export import to_graph
 from cpcc.graph import Float32, Int8
@@ -43,24 +44,28 @@ def _row(name: str, real: np.ndarray, q: np.ndarray, kind: Int8) -> list[str]:
 def explain(build: BuildFolder, raw: np.ndarray, number: int) -> str:
     """The table of one raw sample (1, ...) and both decisions. Raises `DataError` where it does not fit the model."""
     check_raw(build.detector.input, raw)
-    model, detector = load_model(build.model_path), build.detector
+    detector = build.detector
+    if build.model_path.suffix == ".tflite" or not isinstance(detector, Detector):
+        raise UsageError(f"--explain: {build.path} has no float network to show beside; the model file is fixed-point")
+    model = load_model(build.model_path)
     scaled = scaling_of(model, tuple(raw.shape[1:])).apply(raw)
     real = run_nodes(to_graph(model.program, build.manifest.name), Float32, to_channels_last(scaled))
     kind = detector.graph.input.type
     assert isinstance(kind, Int8)
     fixed = run_nodes(detector.graph, Int8, quantize_input(detector.input, kind, raw))
     names = {detector.graph.input.name: INPUT_NODE, **{n.output: n.name for n in detector.graph.nodes}}
+    scores = float_scores(model.program, detector.decision, scaled)
     rows = []
     for tensor, node in names.items():
         own = detector.graph.tensors[tensor].type
         if tensor in real and isinstance(own, Int8):  # a pass may have made tensors that the float graph has not
             rows.append(_row(node, real[tensor], fixed[tensor], own))
-    return f"sample {number}\n{table(HEADER, rows)}\n{_decisions(build, float(float_scores(model.program, detector.decision, scaled)[0]), raw)}"
+    return f"sample {number}\n{table(HEADER, rows)}\n{_decisions(detector, float(scores[0]), raw)}"
 
 
-def _decisions(build: BuildFolder, score: float, raw: np.ndarray) -> str:
-    decision = build.detector.decision
-    fixed = int(fixed_scores(build.detector, raw)[0])
+def _decisions(detector: Detector, score: float, raw: np.ndarray) -> str:
+    decision = detector.decision
+    fixed = int(fixed_scores(detector, raw)[0])
     words = ("negative", "positive")
     return (f"float score {score:.4f}, threshold {decision.float_threshold:.4f}: {words[score >= decision.float_threshold]}\n"
             f"fixed score {fixed} ({fixed * decision.step:.4f}), threshold {decision.threshold} "

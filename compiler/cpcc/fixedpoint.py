@@ -1,8 +1,7 @@
 """Integer arithmetic shared by every op: the twin of ``firmware/include/cpcc_fixed.h``.
 
-Requantization in one rounding: ``q = clamp(zp + (((acc << left_shift) * multiplier + 2**31) >> 32))`` with
-``multiplier = round(scale * 2**(32 - left_shift))``. On cores with the DSP extension that is SMMULR (or SMMLAR)
-and SSAT. See docs/numerics.md.
+How an accumulator is scaled is the type of a node's `Scaling`: `Requant`, one rounding, for what cpcc quantizes itself,
+or `TfliteRequant`, TensorFlow Lite's two roundings, for ``.tflite`` models. See docs/numerics.md.
 """
 
 from __future__ import annotations
@@ -25,7 +24,8 @@ def narrow(values: np.ndarray, dtype: type[np.integer]) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Requant:
-    """Real scale per output channel as int32 `multiplier` (channels,) and one common `left_shift` in bits."""
+    """One rounding, halves up: real scale per output channel as int32 `multiplier` (channels,) and one common
+    `left_shift` in bits. On cores with the DSP extension that is SMMULR (or SMMLAR) and SSAT."""
 
     multiplier: np.ndarray
     left_shift: int
@@ -41,12 +41,73 @@ class Requant:
         multiplier = np.rint(np.asarray(scales, np.float64) * 2.0 ** (32 - left_shift))
         return Requant(narrow(multiplier.astype(np.int64), np.int32), left_shift)
 
+    def scale(self, acc: np.ndarray) -> np.ndarray:
+        """int64 ``round(acc * scale)`` of int64 accumulators ``(..., channels)``."""
+        shifted = np.asarray(acc, np.int64) << self.left_shift
+        return (shifted * self.multiplier.astype(np.int64) + (1 << 31)) >> 32
 
-def requantize(acc: np.ndarray, requant: Requant, zero_point: int, low: int, high: int) -> np.ndarray:
+    def reach(self, bound: np.ndarray) -> np.ndarray:
+        """Largest magnitude inside the C code for accumulators up to `bound` (channels,): must stay below 2**31."""
+        return np.asarray(bound, np.int64) << self.left_shift
+
+
+@dataclass(frozen=True, eq=False)
+class TfliteRequant:
+    """TensorFlow Lite's two roundings: the 2**-31 product, halves up, then the right shift, halves away from zero.
+
+    `multiplier` (channels,) int32 in [2**30, 2**31), or 0; `shift` (channels,) int8 as there: positive is left, before
+    the product, negative is right, after it. Source: MultiplyByQuantizedMultiplier without TFLITE_SINGLE_ROUNDING."""
+
+    multiplier: np.ndarray
+    shift: np.ndarray
+
+    @staticmethod
+    def from_scales(scales: np.ndarray) -> TfliteRequant:
+        """QuantizeMultiplier of each float64 scale (channels,); a scale below 2**-32 becomes 0, as there."""
+        fraction, exponent = np.frexp(np.asarray(scales, np.float64))
+        multiplier = np.floor(fraction * 2.0**31 + 0.5).astype(np.int64)  # the sum is exact: 53 bits suffice
+        carried = multiplier == 1 << 31
+        multiplier, exponent = np.where(carried, 1 << 30, multiplier), exponent + carried
+        tiny = exponent < -31
+        shift = np.where(tiny, 0, exponent)
+        if (shift > 31).any():
+            raise OverflowError(f"a scale of {np.max(scales):g}; supported: below 2**31")
+        return TfliteRequant(narrow(np.where(tiny, 0, multiplier), np.int32), narrow(shift, np.int8))
+
+    @property
+    def left(self) -> np.ndarray:
+        """(channels,) int64 bits to the left."""
+        return np.maximum(self.shift, 0).astype(np.int64)
+
+    @property
+    def right(self) -> np.ndarray:
+        """(channels,) int64 bits to the right."""
+        return np.maximum(-self.shift.astype(np.int64), 0)
+
+    def scale(self, acc: np.ndarray) -> np.ndarray:
+        """int64 of int64 accumulators ``(..., channels)``, each within int32 after its left shift."""
+        product = (np.asarray(acc, np.int64) << self.left) * self.multiplier.astype(np.int64)
+        return rounding_shift((product + (1 << 30)) >> 31, self.right)
+
+    def reach(self, bound: np.ndarray) -> np.ndarray:
+        """As `Requant.reach`: the shifted accumulator, and the product with its rounding term."""
+        shifted = np.asarray(bound, np.int64) << self.left
+        product = (shifted * self.multiplier.astype(np.int64) >> 31) + 1
+        return np.maximum(shifted, product + ((1 << self.right) >> 1))
+
+
+Scaling = Requant | TfliteRequant
+
+
+def rounding_shift(x: np.ndarray, bits: np.ndarray | int) -> np.ndarray:
+    """int64 ``x / 2**bits`` rounded half away from zero (gemmlowp's RoundingDivideByPOT)."""
+    x, bits = np.asarray(x, np.int64), np.asarray(bits, np.int64)
+    return (x + ((1 << bits) >> 1) - ((x < 0) & (bits > 0))) >> bits
+
+
+def requantize(acc: np.ndarray, requant: Scaling, zero_point: int, low: int, high: int) -> np.ndarray:
     """int8 of int64 accumulators ``(..., channels)``, each within int32 after the left shift."""
-    shifted = np.asarray(acc, np.int64) << requant.left_shift
-    rounded = (shifted * requant.multiplier.astype(np.int64) + (1 << 31)) >> 32
-    return np.clip(rounded + zero_point, low, high).astype(np.int8)
+    return np.clip(requant.scale(acc) + zero_point, low, high).astype(np.int8)
 
 
 def exact_dot(x: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The build folder: written whole or not at all, and never over somebody else's files.
 
 ``<out>/.cpcc/`` holds cpcc's own state: ``manifest.json`` (hashes of every generated file), ``detector.npz`` (the int8
-graph) and ``model.pt`` (the float networks). Everything else is the PlatformIO project. A rebuild replaces generated
+graph) and ``model.pt`` (the float networks) or ``model.tflite``. Everything else is the PlatformIO project. A rebuild replaces generated
 files; a file under ``src/`` that the user edited stays.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cpcc import __version__
-from cpcc.detector import Detector
+from cpcc.detector import Network
 from cpcc.errors import UsageError
 from cpcc.files import write_atomically
 from cpcc.plan.plan import Plan, make_plan
@@ -129,7 +129,7 @@ class BuildFolder:
 
     path: Path
     manifest: Manifest
-    detector: Detector
+    detector: Network
     plan: Plan
 
     @property
@@ -138,7 +138,8 @@ class BuildFolder:
 
     @property
     def model_path(self) -> Path:
-        return self.path / STATE / "model.pt"
+        """The copy of the model file: ``model.pt`` or ``model.tflite``."""
+        return self.path / STATE / self.manifest.provenance.get("model_file", "model.pt")
 
     def changed_files(self) -> list[str]:
         """Generated files, cpcc's own state among them, that were edited or removed since the build."""

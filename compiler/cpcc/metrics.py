@@ -113,6 +113,15 @@ def choose_threshold(y: Array, scores: Array, fn_cost: float = 5.0) -> float:
     return _inside_gap(values, gap)
 
 
+def budget_threshold(y: Array, scores: Array, misses: int) -> float:
+    """Highest threshold at which at most `misses` positives lie below it; the middle of its gap between scores.
+
+    With `misses` at least the number of positives: just above the highest score. Needs at least one sample."""
+    values, places = np.unique(np.asarray(scores, np.float64), return_inverse=True)
+    missed = np.concatenate([[0], np.cumsum(np.bincount(places, weights=y, minlength=len(values)))])
+    return _inside_gap(values, int(np.flatnonzero(missed <= misses)[-1]))
+
+
 def _inside_gap(values: Array, gap: int) -> float:
     """A threshold above values[gap - 1] and not above values[gap]."""
     if gap == 0:

@@ -1,4 +1,4 @@
-"""Names that are legal in C."""
+"""Names that are legal in C, and names of a stranger's file for a message."""
 
 from __future__ import annotations
 
@@ -37,3 +37,8 @@ def unique_identifiers(names: list[str]) -> list[str]:
         taken.add(text)
         result.append(text)
     return result
+
+
+def printable(text: str) -> str:
+    """`text` of a stranger's file for a one-line message: short, without control characters."""
+    return "".join(c if c.isprintable() else "?" for c in text[:80])

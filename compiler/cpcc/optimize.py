@@ -5,6 +5,7 @@ A front end emits `BatchNorm` nodes; `optimize` leaves none of them, so later st
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from cpcc.errors import ModelError
 from cpcc.graph import Float32, Graph, Node, Tensor
-from cpcc.ops.float_params import Conv2d, DepthwiseConv2d, Linear, Relu, Reshape
+from cpcc.ops.float_params import Conv2d, DepthwiseConv2d, Linear, Lookup, Relu, Reshape, WeightedSum
 
 _WEIGHTED = (Linear, Conv2d, DepthwiseConv2d)
 
@@ -27,7 +28,7 @@ class BatchNorm:
 
 def optimize(graph: Graph) -> Graph:
     """`graph` with batch normalisation folded and ReLUs fused; the same function up to float32 rounding."""
-    return fuse_relu(lower_batch_norm(fold_batch_norm(graph)))
+    return lower_relu6(fuse_relu(lower_batch_norm(fold_batch_norm(graph))))
 
 
 def fold_batch_norm(graph: Graph) -> Graph:
@@ -50,12 +51,24 @@ def lower_batch_norm(graph: Graph) -> Graph:
 
 
 def fuse_relu(graph: Graph) -> Graph:
-    """Fuses each `Relu` into the weighted node before it, where nothing else reads that node."""
+    """Fuses each `Relu` into the weighted node or sum before it, where nothing else reads that node."""
     for node in graph.nodes:
         producer = _sole_producer(graph, node)
-        if isinstance(node.params, Relu) and producer and isinstance(producer.params, _WEIGHTED):
-            graph = _merge(graph, producer, node, replace(producer.params, relu=True))
+        if isinstance(node.params, Relu) and producer and isinstance(producer.params, (*_WEIGHTED, WeightedSum)):
+            ceiling = min(producer.params.ceiling, node.params.ceiling)
+            graph = _merge(graph, producer, node, replace(producer.params, relu=True, ceiling=ceiling))
     return graph
+
+
+def lower_relu6(graph: Graph) -> Graph:
+    """Turns each clipped `Relu` that is left into a table, whose output has a range of its own."""
+    nodes = [
+        replace(node, params=Lookup("clip", (0.0, node.params.ceiling)))
+        if isinstance(node.params, Relu) and node.params.ceiling < math.inf
+        else node
+        for node in graph.nodes
+    ]
+    return replace(graph, nodes=tuple(nodes))
 
 
 def _sole_producer(graph: Graph, node: Node) -> Node | None:

@@ -8,7 +8,7 @@ from importlib.resources.abc import Traversable
 
 import numpy as np
 
-from cpcc.detector import Detector, integer_scores, output_type, quantize_input
+from cpcc.detector import Detector, Network, quantize_input, scores_of
 from cpcc.emit import c_float, context, emit_library, render
 from cpcc.folder import library_folder
 from cpcc.graph import Int8
@@ -22,26 +22,30 @@ EXAMPLE_BYTES = 4096
 
 @dataclass(frozen=True)
 class Example:
-    """A raw sample as C initialiser lines, with the score the firmware must compute."""
+    """A raw sample as C initialiser lines, with the score and the int8 outputs that the firmware must compute."""
 
     lines: tuple[str, ...]
     score: int
+    output: tuple[str, ...]
 
 
-def raw_examples(detector: Detector, raw: np.ndarray) -> list[Example]:
-    """The samples `raw` (n, ...) with their scores from the reference."""
+def raw_examples(detector: Network, raw: np.ndarray) -> list[Example]:
+    """The samples `raw` (n, ...) with their scores and outputs from the reference."""
     kind = detector.graph.input.type
     assert isinstance(kind, Int8)
     outputs = run_int8(detector.graph, quantize_input(detector.input, kind, raw))
-    scores = integer_scores(detector.decision, output_type(detector.graph), outputs)
-    return [Example(_lines(sample), int(score)) for sample, score in zip(raw, scores)]
+    scores = scores_of(detector, outputs)
+    return [Example(_lines(sample), int(score), _lines(y)) for sample, score, y in zip(raw, scores, outputs)]
 
 
-def choose_examples(detector: Detector, raw: np.ndarray) -> list[Example]:
-    """The samples of `raw` with the highest and the lowest score (where there are both, a positive and a negative), as
-    many as `EXAMPLE_BYTES` of flash hold: examples must not be why a model does not fit."""
-    scores = [example.score for example in raw_examples(detector, raw)]
-    chosen = [int(np.argmax(scores)), int(np.argmin(scores))][: EXAMPLE_BYTES // raw[0].nbytes]
+def choose_examples(detector: Network, raw: np.ndarray) -> list[Example]:
+    """The samples of `raw` with the highest and the lowest score (where there are both, a positive and a negative), of a
+    network without a decision the first two, as many as `EXAMPLE_BYTES` of flash hold: examples must not be why a model does not fit."""
+    chosen = [0, 1][: len(raw)]
+    if isinstance(detector, Detector):
+        scores = [example.score for example in raw_examples(detector, raw)]
+        chosen = [int(np.argmax(scores)), int(np.argmin(scores))]
+    chosen = chosen[: EXAMPLE_BYTES // raw[0].nbytes]
     return raw_examples(detector, raw[chosen]) if chosen else []
 
 
@@ -51,7 +55,7 @@ def _lines(sample: np.ndarray) -> tuple[str, ...]:
 
 
 def main_source(
-    plan: Plan, detector: Detector, name: str, examples: list[Example], self_test: SelfTest | None = None
+    plan: Plan, detector: Network, name: str, examples: list[Example], self_test: SelfTest | None = None
 ) -> str:
     return render("main.c.j2", {**context(plan, detector, name, self_test), "examples": examples})
 
@@ -73,10 +77,10 @@ def _tree(folder: Traversable, prefix: str) -> dict[str, str]:
 
 
 def emit_project(
-    plan: Plan, detector: Detector, name: str, raw: np.ndarray, with_self_test: bool = False
+    plan: Plan, detector: Network, name: str, raw: np.ndarray, with_self_test: bool = False
 ) -> dict[str, str]:
     """Every file of the project by relative path. `raw` (n, ...) are samples to choose examples and vectors from."""
-    self_test = self_test_of(plan, detector, raw) if with_self_test else None
+    self_test = self_test_of(plan, detector, raw) if with_self_test and isinstance(detector, Detector) else None
     variables = context(plan, detector, name, self_test)
     library = library_folder(name)
     project = {f"{library}/{file}": text for file, text in emit_library(plan, detector, name, self_test).items()}

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cpcc import artifacts, calibration
-from cpcc.detector import check_raw
+from cpcc.detector import Detector, check_raw
 from cpcc.errors import DataError, ToolMissingError
 from cpcc.executors.arm import ArmExecutor
 from cpcc.executors.base import Executor
@@ -18,11 +19,12 @@ from cpcc.executors.qemu import QemuExecutor, find_qemu, has_qemu, on_machine
 from cpcc.executors.reference import ReferenceExecutor
 from cpcc.folder import BuildFolder
 from cpcc.ladder import PerThread, Step
-from cpcc.model_file import Model, load_model
 from cpcc.profile import Profile, profile
 from cpcc.results import save_results
-from cpcc.training import float_scores_of
-from cpcc.verify import Caveats, Figures, Report, verify
+from cpcc.verify import Caveats, Figures, FloatScores, Report, verify
+
+if TYPE_CHECKING:  # torch is imported where a PyTorch model is opened
+    from cpcc.model_file import ModelMeta
 
 PART = 256  # samples for the rungs that are too slow for all: the sanitized build, the second emulator
 SANITIZED, QEMU = "host-sanitized", "qemu"
@@ -95,19 +97,38 @@ def _qemu_steps(build: BuildFolder, seconds: float, required: bool) -> list[Step
 def prove(build: BuildFolder, job: Job, progress: Callable[[int], None]) -> Report:
     """The report; the results are kept in the build folder. Raises `DataError`, `CompileError`."""
     check_raw(build.detector.input, job.x)
-    model = load_model(build.model_path)
-    _check_labels(model, build, job.y)
-    positive = None if job.y is None else job.y == build.detector.decision.positive
+    meta = _meta(build)
+    decision = build.detector.decision if isinstance(build.detector, Detector) else None
+    _check_labels(meta, build, job.y)
+    positive = None if job.y is None or decision is None else job.y == decision.positive
     steps = steps_of(build, job.executors, len(job.x), job.time_limit)
-    floats = float_scores_of(build, job.x)
+    floats = _float_scores(build, job.x)
     found = verify(build, reference_of(build), steps, job.x, positive, floats, job.allow_fn, progress)
     digest = calibration.data_hash(calibration.Labelled(job.x, job.y))
-    report = replace(found.report, caveats=caveats(build, model, job.x), data_sha256=digest)
+    report = replace(found.report, caveats=caveats(build, meta, job.x), data_sha256=digest)
     if "arm" in job.executors and build.plan.target.core.unicorn_model and report.bit_exact:
         report = replace(report, cost=cost_of(build))
     provenance = {"command": job.command, "data_sha256": digest}
     save_results(build, report, found.fixed, floats, positive, job.x, provenance)
     return report
+
+
+def _meta(build: BuildFolder) -> ModelMeta | None:
+    """What the model file says beside the network; None for a .tflite."""
+    if build.model_path.suffix == ".tflite":
+        return None
+    from cpcc.model_file import load_model
+
+    return load_model(build.model_path).meta
+
+
+def _float_scores(build: BuildFolder, x: np.ndarray) -> FloatScores | None:
+    """Scores of the float networks; None where the model file was fixed-point from the start."""
+    if build.model_path.suffix == ".tflite":
+        return None
+    from cpcc.training import float_scores_of
+
+    return float_scores_of(build, x)
 
 
 def profile_of(build: BuildFolder) -> Profile:
@@ -128,12 +149,13 @@ def cost_of(build: BuildFolder) -> Figures:
     return Figures(p.instructions, p.flash_bytes, p.ram_bytes, p.stack_bytes)
 
 
-def _check_labels(model: Model, build: BuildFolder, y: np.ndarray | None) -> None:
+def _check_labels(meta: ModelMeta | None, build: BuildFolder, y: np.ndarray | None) -> None:
     """Raises `DataError` for labels the model does not know. A network of one logit without metadata knows none."""
     logits = build.plan.graph.output.size
-    known = model.meta.classes if model.meta.has_meta else tuple(range(logits))
-    if y is None or (logits == 1 and not model.meta.has_meta):
+    described = meta is not None and meta.has_meta
+    if y is None or not isinstance(build.detector, Detector) or (logits == 1 and not described):
         return
+    known = meta.classes if meta is not None and meta.has_meta else tuple(range(logits))
     strange = np.setdiff1d(y, known)
     if len(strange):
         where = int(np.argmax(np.isin(y, strange)))
@@ -143,9 +165,10 @@ def _check_labels(model: Model, build: BuildFolder, y: np.ndarray | None) -> Non
         )
 
 
-def caveats(build: BuildFolder, model: Model, x: np.ndarray) -> Caveats:
+def caveats(build: BuildFolder, meta: ModelMeta | None, x: np.ndarray) -> Caveats:
     """What weakens the evidence of samples `x` (n, ...)."""
-    trained = calibration.overlap(x, model.meta.train_hashes)
-    calibrated = calibration.overlap(x, [*model.meta.calibration_hashes, *artifacts.calibration_hashes(build)])
+    trained = calibration.overlap(x, meta.train_hashes if meta else ())
+    kept = meta.calibration_hashes if meta else ()
+    calibrated = calibration.overlap(x, [*kept, *artifacts.calibration_hashes(build)])
     changed = [path for path in build.changed_files() if not path.startswith("src/")]
     return Caveats(int(trained.sum()), int((calibrated & ~trained).sum()), tuple(str(build.path / p) for p in changed))

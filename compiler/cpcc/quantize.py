@@ -12,6 +12,7 @@ from cpcc.detector import Decision, Detector, InputSpec, integer_scores, output_
 from cpcc.errors import ModelError
 from cpcc.graph import Float32, Graph, Int8, Node, Tensor, validate
 from cpcc.ops import op_of
+from cpcc.quant.common_types import with_common_types
 
 BATCH = 64
 Ranges = dict[str, tuple[float, float]]
@@ -52,6 +53,7 @@ def calibrate(graph: Graph, x: np.ndarray) -> Ranges:
 
 def quantize_graph(graph: Graph, ranges: Ranges) -> Graph:
     """`graph` in int8. Types follow the ranges, except where an op keeps its input's type."""
+    graph, ranges = with_common_types(graph, ranges)
     types = {name: affine_int8(*ranges[name]) for name in graph.inputs}
     nodes = []
     for node in graph.nodes:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from cpcc.build import BuildResult
-from cpcc.detector import Decision
-from cpcc.evidence import PromiseCheck, Transition, interval
 from cpcc.graph import Float32, Graph
 from cpcc.guarantee import MAX_FNR, MAX_FPR
-from cpcc.metrics import Evaluation
-from cpcc.model_file import Model
 from cpcc.ops import op_of
-from cpcc.profile import Profile
-from cpcc.prune.api import PruneResult
-from cpcc.verify import Report
+
+if TYPE_CHECKING:  # printing must not import torch
+    from cpcc.build import BuildResult
+    from cpcc.detector import Decision
+    from cpcc.evidence import PromiseCheck, Transition
+    from cpcc.metrics import Evaluation
+    from cpcc.model_file import Model
+    from cpcc.profile import Profile
+    from cpcc.prune.api import PruneResult
+    from cpcc.verify import Report
 
 Row = Sequence[str]
 RATES = {MAX_FNR: ("FNR", "positives"), MAX_FPR: ("FPR", "negatives")}
@@ -53,6 +56,8 @@ def evaluations(report: Report) -> str:
 
 def _interval(errors: int, samples: int) -> str:
     """Clopper-Pearson, in percent."""
+    from cpcc.evidence import interval
+
     found = interval(errors, samples)
     return "-" if found is None else f"{100 * found[0]:.2f} ... {100 * found[1]:.2f} %"
 

@@ -20,7 +20,8 @@ KEPT_SAMPLES = 48  # changed samples whose raw values are kept, to be drawn
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """`report` is `Report.as_json`; scores (n,) of each model, `labels` (n,) bool or empty; `drawn` are the numbers
+    """`report` is `Report.as_json`; scores (n,) of each model (empty where there is no such
+    model), `labels` (n,) bool or empty; `drawn` are the numbers
     of the changed samples whose raw values (k, ...) `raw` holds; `provenance` says on what data and by what command."""
 
     report: dict[str, Any]
@@ -39,14 +40,15 @@ def _build_id(build: BuildFolder) -> str:
 
 
 def save_results(
-    build: BuildFolder, report: Report, fixed: np.ndarray, floats: FloatScores, positive: np.ndarray | None,
+    build: BuildFolder, report: Report, fixed: np.ndarray, floats: FloatScores | None, positive: np.ndarray | None,
     raw: np.ndarray, provenance: dict[str, Any],
 ) -> None:  # fmt: skip
     """Keep a verification beside the build it is of."""
     drawn = np.array(sorted({change.sample for change in report.changes})[:KEPT_SAMPLES], np.int64)
-    buffer = io.BytesIO()
+    buffer, none = io.BytesIO(), np.empty(0)
     np.savez_compressed(
-        buffer, fixed=fixed, pruned=floats.pruned, dense=np.empty(0) if floats.dense is None else floats.dense,
+        buffer, fixed=fixed, pruned=none if floats is None else floats.pruned,
+        dense=none if floats is None or floats.dense is None else floats.dense,
         labels=np.empty(0, bool) if positive is None else positive, drawn=drawn, raw=raw[drawn],
     )  # fmt: skip
     content = {"build": _build_id(build), "report": report.as_json(), "provenance": provenance}

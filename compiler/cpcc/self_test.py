@@ -14,6 +14,7 @@ import numpy as np
 
 from cpcc.calibration import fixed_scores
 from cpcc.detector import Decision, Detector
+from cpcc.graph import Int8
 from cpcc.plan.plan import Plan
 
 
@@ -43,12 +44,16 @@ def _array(values: np.ndarray) -> bytes:
 
 def _layers(plan: Plan) -> Iterator[bytes]:
     for step in plan.steps:
-        for value in step.packed.struct.values():
-            if isinstance(value, np.ndarray):
-                yield _number(1)  # the pointer is the one compiled
-                yield _array(value)
-            else:
-                yield _number(value)
+        yield from (_array(value) for value in step.packed.struct.values() if isinstance(value, np.ndarray))
+        yield _number(1)  # the layer's description equals its copy
+
+
+def _input(detector: Detector) -> Iterator[bytes]:
+    kind = detector.graph.input.type
+    assert isinstance(kind, Int8)
+    if not detector.input.copies(kind):
+        yield _array(detector.input.mean)
+        yield _array(detector.input.factor)
 
 
 def _decision(decision: Decision) -> Iterator[bytes]:
@@ -66,7 +71,6 @@ def choose_vectors(detector: Detector, raw: np.ndarray) -> np.ndarray:
 def make_self_test(plan: Plan, detector: Detector, raw: np.ndarray, lines: list[tuple[str, ...]]) -> SelfTest:
     """The self-test on the raw vectors (n, ...), each written as C by `lines`."""
     scores = fixed_scores(detector, raw)
-    parts = [*_layers(plan), _array(detector.input.mean), _array(detector.input.factor), *_decision(detector.decision),
-             _array(raw), *map(_number, scores.tolist())]  # fmt: skip
+    parts = [*_layers(plan), *_input(detector), *_decision(detector.decision), _array(raw), *map(_number, scores.tolist())]  # fmt: skip
     vectors = tuple(Vector(text, int(score)) for text, score in zip(lines, scores, strict=True))
     return SelfTest(vectors, zlib.crc32(b"".join(parts)))

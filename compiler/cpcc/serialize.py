@@ -1,4 +1,4 @@
-"""A `Detector` as one .npz file: a JSON tree beside plain arrays. Reading it executes no code."""
+"""A `Network` or `Detector` as one .npz file: a JSON tree beside plain arrays. Reading it executes no code."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from typing import Any
 
 import numpy as np
 
-from cpcc.detector import Decision, Detector, InputSpec
+from cpcc.detector import Decision, Detector, InputSpec, Network
 from cpcc.errors import ModelError
-from cpcc.fixedpoint import Requant
+from cpcc.fixedpoint import Requant, TfliteRequant
 from cpcc.graph import Graph, Int8, Node, Tensor
 from cpcc.guarantee import Guarantee
 from cpcc.operating_points import OperatingPoint
 from cpcc.ops import OPS
-from cpcc.ops.float_params import AvgPool2d
+from cpcc.ops.add import AddScaling, TfliteAddScaling
+from cpcc.ops.float_params import AvgPool2d, Pad
 from cpcc.ops.requantized import Output
 
 FORMAT = 1
 _CLASSES: dict[str, type] = {
     cls.__name__: cls
-    for cls in (Detector, InputSpec, Decision, Guarantee, OperatingPoint,
-                Graph, Tensor, Node, Int8, Requant, Output, AvgPool2d, *(op.int8_params for op in OPS))
+    for cls in (Network, Detector, InputSpec, Decision, Guarantee, OperatingPoint, Graph, Tensor, Node, Int8, Requant,
+                TfliteRequant, Output, AvgPool2d, Pad, AddScaling, TfliteAddScaling, *(op.int8_params for op in OPS))
 }  # fmt: skip
 
 
@@ -55,8 +56,8 @@ def _decode(tree: Any, arrays: dict[str, np.ndarray]) -> Any:
     return _CLASSES[tree["class"]](**{k: _decode(v, arrays) for k, v in tree["fields"].items()})
 
 
-def dump_detector(detector: Detector) -> bytes:
-    """The file's bytes; the same detector gives the same bytes."""
+def dump_detector(detector: Network) -> bytes:
+    """The file's bytes; the same network gives the same bytes."""
     arrays: dict[str, np.ndarray] = {}
 
     def keep(array: np.ndarray) -> str:
@@ -70,8 +71,8 @@ def dump_detector(detector: Detector) -> bytes:
     return buffer.getvalue()
 
 
-def load_detector(path: Path) -> Detector:
-    """The detector in `path`. Raises `ModelError` where the file is damaged or of another cpcc."""
+def load_detector(path: Path) -> Network:
+    """The network, detector or not, in `path`. Raises `ModelError` where the file is damaged or of another cpcc."""
     try:
         with np.load(path, allow_pickle=False) as data:
             arrays = {name: data[name] for name in data.files}
@@ -81,5 +82,5 @@ def load_detector(path: Path) -> Detector:
         detector = _decode(tree["detector"], arrays)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path}: damaged ({error}); run cpcc build again") from error
-    assert isinstance(detector, Detector)
+    assert isinstance(detector, Network)
     return detector

@@ -11,6 +11,7 @@ import numpy as np
 from cpcc import __version__
 from cpcc.build import float_scores, scaling_of
 from cpcc.data import Dataset, sample_hashes
+from cpcc.detector import Detector
 from cpcc.errors import UsageError
 from cpcc.folder import BuildFolder
 from cpcc.model_file import ModelMeta, export_network, load_model, save_model, save_program
@@ -77,6 +78,7 @@ def export_to_file(net: str, weights: Path, input_shape: tuple[int, ...], path: 
 def float_scores_of(build: BuildFolder, x: np.ndarray) -> FloatScores:
     """Scores (n,) of the float networks kept in the build folder, on raw samples `x`, computed by torch."""
     model = load_model(build.model_path)
+    assert isinstance(build.detector, Detector), "a torch model always has a decision"
     decision = build.detector.decision
     scaled = scaling_of(model, tuple(x.shape[1:])).apply(x)
     pruned = float_scores(model.program, decision, scaled)

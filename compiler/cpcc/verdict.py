@@ -19,6 +19,8 @@ def headline(report: dict[str, Any]) -> str:
         return f"False negatives cannot be counted without labels; {equality(report)}."
     positives = fixed["fn"] + fixed["tp"]
     start = f"False negatives: the compiled model misses {fixed['fn']} of {positives} positives ({_rate(fixed)})"
+    if floating is None:
+        return f"{start}{_promise(report)}; {equality(report)}."
     return f"{start}, the float model {floating['fn']}{_promise(report)}: {_match(report)}; {equality(report)}."
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cpcc.detector import Decision, check_raw
+from cpcc.detector import Decision, Detector, check_raw
 from cpcc.evidence import (
     CONFIDENCE,
     FIXED,
@@ -123,7 +123,8 @@ class Report:
 
     @property
     def fn_match(self) -> bool | None:
-        """Whether the statement about misses holds; None where the data have no labels."""
+        """Whether the statement about misses holds; None where the data have no labels, or the model file has no float
+        network and nothing was promised."""
         if self.promise is not None:
             return self.promise.holds
         return None if self.extra_fn is None else self.extra_fn <= self.allow_fn
@@ -177,8 +178,10 @@ def margin(positive: np.ndarray, fixed: np.ndarray, threshold: int) -> int | Non
     return int(found.min() - threshold) if len(found) else None
 
 
-def models(floats: FloatScores, fixed: np.ndarray, decision: Decision) -> list[Model]:
+def models(floats: FloatScores | None, fixed: np.ndarray, decision: Decision) -> list[Model]:
     """The models of the statistical steps, in their order."""
+    if floats is None:
+        return [Model(FIXED, fixed, decision.threshold)]
     dense = [] if floats.dense is None else [Model(FLOAT_DENSE, floats.dense, floats.dense_threshold)]
     return [
         *dense,
@@ -201,7 +204,7 @@ def verify(
     steps: Sequence[Step],
     raw: np.ndarray,
     positive: np.ndarray | None,
-    floats: FloatScores,
+    floats: FloatScores | None,
     allow_fn: int = 0,
     progress: Callable[[int], None] = lambda done: None,
     workers: int = 0,
@@ -213,7 +216,7 @@ def verify(
     check_raw(build.detector.input, raw)
     fixed, rungs = climb(build.plan, reference, steps, raw, progress, workers or workers_here())
     report = _equality(reference, steps, rungs, len(raw), allow_fn)
-    if positive is not None:
+    if positive is not None and isinstance(build.detector, Detector):
         report = _with_statistics(report, positive, floats, fixed, build.detector.decision)
     return Verified(report, fixed)
 
@@ -227,8 +230,9 @@ def _equality(reference: Executor, steps: Sequence[Step], rungs: list[Rung], sam
 
 
 def _with_statistics(
-    report: Report, positive: np.ndarray, floats: FloatScores, fixed: np.ndarray, decision: Decision
+    report: Report, positive: np.ndarray, floats: FloatScores | None, fixed: np.ndarray, decision: Decision
 ) -> Report:
+    """The report with what labels tell. Without a float network there is nothing to compare the misses with."""
     chain = models(floats, fixed, decision)
     pairs = list(itertools.pairwise(chain))
     moves = tuple(transition(positive, a, b) for a, b in pairs)
@@ -236,10 +240,10 @@ def _with_statistics(
     return replace(
         report,
         float_dense=judged.get(FLOAT_DENSE),
-        float_pruned=judged[FLOAT_PRUNED],
+        float_pruned=judged.get(FLOAT_PRUNED),
         fixed=judged[FIXED],
-        extra_misses=extra_misses(positive, floats, fixed, decision),
-        mcnemar_p=moves[-1].p_misses,
+        extra_misses=extra_misses(positive, floats, fixed, decision) if floats else [],
+        mcnemar_p=moves[-1].p_misses if moves else None,
         margin_steps=margin(positive, fixed, decision.threshold),
         transitions=moves,
         changes=tuple(change for a, b in pairs for change in changes(positive, a, b)),

@@ -6,12 +6,15 @@
 
 #define CPCC_ABI 1
 #define CPCC_NOINLINE __attribute__((noinline))
+#define CPCC_INLINE static inline __attribute__((always_inline))
 
-/* How an accumulator becomes an int8 output. `bias` holds the input's zero point folded in;
-   bias and multiplier have one entry per output channel. */
+/* How an accumulator becomes an int8 output. `bias` holds the input's zero point folded in; bias, multiplier and shift
+   have one entry per output channel. A kernel has one function per rounding: the plain one reads left_shift, the one
+   that ends in _tflite reads shift. */
 typedef struct {
   const int32_t *bias;
   const int32_t *multiplier;
+  const int8_t *shift; /* TensorFlow Lite's: positive is left, negative is right */
   int32_t left_shift;
   int32_t zero_point;
   int32_t low;
@@ -73,5 +76,35 @@ static inline int8_t cpcc_requantize(const cpcc_output_t *out, int32_t channel, 
   const int32_t scaled = cpcc_scale(acc, out->left_shift, out->multiplier[channel]);
   return (int8_t)cpcc_clamp(scaled + out->zero_point, out->low, out->high);
 }
+
+/* TensorFlow Lite's rounding: acc * multiplier / 2^31, halves up, then the right shift, halves away from zero. The
+   accumulator has the product's sign, or the product is 0, where the correction changes nothing (a multiplier is 0 or
+   at least 2^30). The compiler proved that nothing leaves int32. */
+static inline int32_t cpcc_scale_tflite(int32_t acc, int32_t shift, int32_t multiplier) {
+  const int32_t left = cpcc_max(shift, 0);
+  const int32_t right = left - shift;
+  const int32_t half = (int32_t)(1u << right >> 1);
+  const int32_t product = (int32_t)(((int64_t)(acc * (int32_t)(1u << left)) * multiplier + (1 << 30)) >> 31);
+  return (product + half - (int32_t)((uint32_t)acc >> 31 & (uint32_t)(half > 0))) >> right;
+}
+
+static inline int8_t cpcc_requantize_tflite(const cpcc_output_t *out, int32_t channel, int32_t acc) {
+  const int32_t scaled = cpcc_scale_tflite(acc, out->shift[channel], out->multiplier[channel]);
+  return (int8_t)cpcc_clamp(scaled + out->zero_point, out->low, out->high);
+}
+
+/* For the one body behind a kernel's two functions; `tflite` is a constant there. */
+CPCC_INLINE int8_t cpcc_requantize_as(int tflite, const cpcc_output_t *out, int32_t channel, int32_t acc) {
+  return tflite ? cpcc_requantize_tflite(out, channel, acc) : cpcc_requantize(out, channel, acc);
+}
+
+/* Both functions of kernel `name`, from its body `run`. */
+#define CPCC_BOTH_ROUNDINGS(name)                                                          \
+  void name(const name##_t *layer, const int8_t *x, int8_t *y, int8_t *scratch) {          \
+    run(layer, x, y, scratch, 0);                                                          \
+  }                                                                                        \
+  void name##_tflite(const name##_t *layer, const int8_t *x, int8_t *y, int8_t *scratch) { \
+    run(layer, x, y, scratch, 1);                                                          \
+  }
 
 #endif

@@ -33,8 +33,8 @@ CPCC_NOINLINE static void dot4(const int8_t *w, int32_t run, const int8_t *x, in
   acc->d = d;
 }
 
-static void four_pixels(const cpcc_conv2d_dense_t *layer, const patch_t *patch, const int8_t *x, int32_t step,
-                        int8_t *y) {
+CPCC_INLINE void four_pixels(const cpcc_conv2d_dense_t *layer, const patch_t *patch, const int8_t *x, int32_t step,
+                             int8_t *y, int tflite) {
   const int32_t channels = layer->out_channels;
   const int8_t *w = layer->weights;
   for (int32_t out = 0; out < channels; out++) {
@@ -44,14 +44,15 @@ static void four_pixels(const cpcc_conv2d_dense_t *layer, const patch_t *patch, 
       dot4(w, patch->run, x + ky * patch->stride, step, &acc);
       w += patch->run;
     }
-    y[out] = cpcc_requantize(&layer->output, out, acc.a);
-    y[channels + out] = cpcc_requantize(&layer->output, out, acc.b);
-    y[2 * channels + out] = cpcc_requantize(&layer->output, out, acc.c);
-    y[3 * channels + out] = cpcc_requantize(&layer->output, out, acc.d);
+    y[out] = cpcc_requantize_as(tflite, &layer->output, out, acc.a);
+    y[channels + out] = cpcc_requantize_as(tflite, &layer->output, out, acc.b);
+    y[2 * channels + out] = cpcc_requantize_as(tflite, &layer->output, out, acc.c);
+    y[3 * channels + out] = cpcc_requantize_as(tflite, &layer->output, out, acc.d);
   }
 }
 
-static void one_pixel(const cpcc_conv2d_dense_t *layer, const patch_t *patch, const int8_t *x, int8_t *y) {
+CPCC_INLINE void one_pixel(const cpcc_conv2d_dense_t *layer, const patch_t *patch, const int8_t *x, int8_t *y,
+                           int tflite) {
   const int8_t *w = layer->weights;
   for (int32_t out = 0; out < layer->out_channels; out++) {
     int32_t acc = layer->output.bias[out];
@@ -61,11 +62,11 @@ static void one_pixel(const cpcc_conv2d_dense_t *layer, const patch_t *patch, co
         acc += *w++ * p[i];
       }
     }
-    y[out] = cpcc_requantize(&layer->output, out, acc);
+    y[out] = cpcc_requantize_as(tflite, &layer->output, out, acc);
   }
 }
 
-void cpcc_conv2d_dense(const cpcc_conv2d_dense_t *layer, const int8_t *x, int8_t *y, int8_t *scratch) {
+CPCC_INLINE void run(const cpcc_conv2d_dense_t *layer, const int8_t *x, int8_t *y, int8_t *scratch, int tflite) {
   const cpcc_window_t *window = &layer->window;
   const int32_t step = window->stride_w * window->channels;
   const int32_t row = (window->left + window->in_w + window->right) * window->channels;
@@ -75,15 +76,17 @@ void cpcc_conv2d_dense(const cpcc_conv2d_dense_t *layer, const int8_t *x, int8_t
     const int8_t *p = line;
     int32_t ox = 0;
     for (; ox + PIXELS <= window->out_w; ox += PIXELS) {
-      four_pixels(layer, &patch, p, step, y);
+      four_pixels(layer, &patch, p, step, y, tflite);
       p += PIXELS * step;
       y += PIXELS * layer->out_channels;
     }
     for (; ox < window->out_w; ox++) {
-      one_pixel(layer, &patch, p, y);
+      one_pixel(layer, &patch, p, y, tflite);
       p += step;
       y += layer->out_channels;
     }
     line += window->stride_h * row;
   }
 }
+
+CPCC_BOTH_ROUNDINGS(cpcc_conv2d_dense)

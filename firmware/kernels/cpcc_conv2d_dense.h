@@ -12,5 +12,6 @@ typedef struct {
 } cpcc_conv2d_dense_t;
 
 void cpcc_conv2d_dense(const cpcc_conv2d_dense_t *layer, const int8_t *x, int8_t *y, int8_t *scratch);
+void cpcc_conv2d_dense_tflite(const cpcc_conv2d_dense_t *layer, const int8_t *x, int8_t *y, int8_t *scratch);
 
 #endif

@@ -28,7 +28,7 @@ CPCC_NOINLINE static void dot4(const int8_t *weight, const uint16_t *offset, int
   acc->d = d;
 }
 
-static void four_pixels(const cpcc_conv2d_sparse_t *layer, const int8_t *x, int32_t step, int8_t *y) {
+CPCC_INLINE void four_pixels(const cpcc_conv2d_sparse_t *layer, const int8_t *x, int32_t step, int8_t *y, int tflite) {
   const uint16_t *offset = layer->offsets;
   const int8_t *weight = layer->weights;
   const int32_t channels = layer->out_channels;
@@ -39,14 +39,14 @@ static void four_pixels(const cpcc_conv2d_sparse_t *layer, const int8_t *x, int3
     dot4(weight, offset, count, x, step, &acc);
     weight += count;
     offset += count;
-    y[out] = cpcc_requantize(&layer->output, out, acc.a + bias);
-    y[channels + out] = cpcc_requantize(&layer->output, out, acc.b + bias);
-    y[2 * channels + out] = cpcc_requantize(&layer->output, out, acc.c + bias);
-    y[3 * channels + out] = cpcc_requantize(&layer->output, out, acc.d + bias);
+    y[out] = cpcc_requantize_as(tflite, &layer->output, out, acc.a + bias);
+    y[channels + out] = cpcc_requantize_as(tflite, &layer->output, out, acc.b + bias);
+    y[2 * channels + out] = cpcc_requantize_as(tflite, &layer->output, out, acc.c + bias);
+    y[3 * channels + out] = cpcc_requantize_as(tflite, &layer->output, out, acc.d + bias);
   }
 }
 
-static void one_pixel(const cpcc_conv2d_sparse_t *layer, const int8_t *x, int8_t *y) {
+CPCC_INLINE void one_pixel(const cpcc_conv2d_sparse_t *layer, const int8_t *x, int8_t *y, int tflite) {
   const uint16_t *offset = layer->offsets;
   const int8_t *weight = layer->weights;
   for (int32_t out = 0; out < layer->out_channels; out++) {
@@ -54,11 +54,11 @@ static void one_pixel(const cpcc_conv2d_sparse_t *layer, const int8_t *x, int8_t
     for (const int8_t *end = weight + layer->counts[out]; weight != end;) {
       acc += *weight++ * x[*offset++];
     }
-    y[out] = cpcc_requantize(&layer->output, out, acc);
+    y[out] = cpcc_requantize_as(tflite, &layer->output, out, acc);
   }
 }
 
-void cpcc_conv2d_sparse(const cpcc_conv2d_sparse_t *layer, const int8_t *x, int8_t *y, int8_t *scratch) {
+CPCC_INLINE void run(const cpcc_conv2d_sparse_t *layer, const int8_t *x, int8_t *y, int8_t *scratch, int tflite) {
   const cpcc_window_t *window = &layer->window;
   const int32_t step = window->stride_w * window->channels;
   const int32_t row = (window->left + window->in_w + window->right) * window->channels;
@@ -67,15 +67,17 @@ void cpcc_conv2d_sparse(const cpcc_conv2d_sparse_t *layer, const int8_t *x, int8
     const int8_t *p = line;
     int32_t ox = 0;
     for (; ox + PIXELS <= window->out_w; ox += PIXELS) {
-      four_pixels(layer, p, step, y);
+      four_pixels(layer, p, step, y, tflite);
       p += PIXELS * step;
       y += PIXELS * layer->out_channels;
     }
     for (; ox < window->out_w; ox++) {
-      one_pixel(layer, p, y);
+      one_pixel(layer, p, y, tflite);
       p += step;
       y += layer->out_channels;
     }
     line += window->stride_h * row;
   }
 }
+
+CPCC_BOTH_ROUNDINGS(cpcc_conv2d_sparse)

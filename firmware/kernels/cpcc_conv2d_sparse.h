@@ -15,5 +15,6 @@ typedef struct {
 } cpcc_conv2d_sparse_t;
 
 void cpcc_conv2d_sparse(const cpcc_conv2d_sparse_t *layer, const int8_t *x, int8_t *y, int8_t *scratch);
+void cpcc_conv2d_sparse_tflite(const cpcc_conv2d_sparse_t *layer, const int8_t *x, int8_t *y, int8_t *scratch);
 
 #endif

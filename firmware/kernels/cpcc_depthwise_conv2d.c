@@ -17,7 +17,7 @@ static int32_t channel_dot(const cpcc_depthwise_conv2d_t *layer, const int8_t *x
   return acc;
 }
 
-void cpcc_depthwise_conv2d(const cpcc_depthwise_conv2d_t *layer, const int8_t *x, int8_t *y, int8_t *scratch) {
+CPCC_INLINE void run(const cpcc_depthwise_conv2d_t *layer, const int8_t *x, int8_t *y, int8_t *scratch, int tflite) {
   const cpcc_window_t *window = &layer->window;
   const int32_t channels = window->channels;
   const int32_t row = (window->left + window->in_w + window->right) * channels;
@@ -27,10 +27,12 @@ void cpcc_depthwise_conv2d(const cpcc_depthwise_conv2d_t *layer, const int8_t *x
     for (int32_t ox = 0; ox < window->out_w; ox++) {
       for (int32_t c = 0; c < channels; c++) {
         const int32_t acc = channel_dot(layer, p + c, layer->weights + c, row);
-        *y++ = cpcc_requantize(&layer->output, c, acc + layer->output.bias[c]);
+        *y++ = cpcc_requantize_as(tflite, &layer->output, c, acc + layer->output.bias[c]);
       }
       p += window->stride_w * channels;
     }
     line += window->stride_h * row;
   }
 }
+
+CPCC_BOTH_ROUNDINGS(cpcc_depthwise_conv2d)

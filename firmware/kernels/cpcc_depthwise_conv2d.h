@@ -12,5 +12,6 @@ typedef struct {
 } cpcc_depthwise_conv2d_t;
 
 void cpcc_depthwise_conv2d(const cpcc_depthwise_conv2d_t *layer, const int8_t *x, int8_t *y, int8_t *scratch);
+void cpcc_depthwise_conv2d_tflite(const cpcc_depthwise_conv2d_t *layer, const int8_t *x, int8_t *y, int8_t *scratch);
 
 #endif

@@ -1,7 +1,7 @@
 #include "cpcc_linear_dense.h"
 
 /* Two rows at a time: each input is loaded once for both. */
-void cpcc_linear_dense(const cpcc_linear_dense_t *layer, const int8_t *x, int8_t *y, int8_t *scratch) {
+CPCC_INLINE void run(const cpcc_linear_dense_t *layer, const int8_t *x, int8_t *y, int8_t *scratch, int tflite) {
   const int32_t in_features = layer->in_features;
   const int32_t out_features = layer->out_features;
   const int8_t *a = layer->weights;
@@ -16,8 +16,8 @@ void cpcc_linear_dense(const cpcc_linear_dense_t *layer, const int8_t *x, int8_t
       acc_a += *a++ * value;
       acc_b += *b++ * value;
     }
-    y[row] = cpcc_requantize(&layer->output, row, acc_a);
-    y[row + 1] = cpcc_requantize(&layer->output, row + 1, acc_b);
+    y[row] = cpcc_requantize_as(tflite, &layer->output, row, acc_a);
+    y[row + 1] = cpcc_requantize_as(tflite, &layer->output, row + 1, acc_b);
     a = b;
   }
   if (row < out_features) {
@@ -25,6 +25,8 @@ void cpcc_linear_dense(const cpcc_linear_dense_t *layer, const int8_t *x, int8_t
     for (int32_t i = 0; i < in_features; i++) {
       acc += *a++ * x[i];
     }
-    y[row] = cpcc_requantize(&layer->output, row, acc);
+    y[row] = cpcc_requantize_as(tflite, &layer->output, row, acc);
   }
 }
+
+CPCC_BOTH_ROUNDINGS(cpcc_linear_dense)

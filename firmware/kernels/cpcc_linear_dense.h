@@ -11,5 +11,6 @@ typedef struct {
 } cpcc_linear_dense_t;
 
 void cpcc_linear_dense(const cpcc_linear_dense_t *layer, const int8_t *x, int8_t *y, int8_t *scratch);
+void cpcc_linear_dense_tflite(const cpcc_linear_dense_t *layer, const int8_t *x, int8_t *y, int8_t *scratch);
 
 #endif

@@ -1,6 +1,6 @@
 #include "cpcc_linear_sparse.h"
 
-void cpcc_linear_sparse(const cpcc_linear_sparse_t *layer, const int8_t *x, int8_t *y, int8_t *scratch) {
+CPCC_INLINE void run(const cpcc_linear_sparse_t *layer, const int8_t *x, int8_t *y, int8_t *scratch, int tflite) {
   const int32_t out_features = layer->out_features;
   const uint8_t *delta = layer->deltas;
   const int8_t *weight = layer->weights;
@@ -12,6 +12,8 @@ void cpcc_linear_sparse(const cpcc_linear_sparse_t *layer, const int8_t *x, int8
       p += *delta++;
       acc += *weight++ * *p;
     }
-    y[row] = cpcc_requantize(&layer->output, row, acc);
+    y[row] = cpcc_requantize_as(tflite, &layer->output, row, acc);
   }
 }
+
+CPCC_BOTH_ROUNDINGS(cpcc_linear_sparse)

@@ -14,5 +14,6 @@ typedef struct {
 } cpcc_linear_sparse_t;
 
 void cpcc_linear_sparse(const cpcc_linear_sparse_t *layer, const int8_t *x, int8_t *y, int8_t *scratch);
+void cpcc_linear_sparse_tflite(const cpcc_linear_sparse_t *layer, const int8_t *x, int8_t *y, int8_t *scratch);
 
 #endif

@@ -23,3 +23,12 @@ uint32_t cpcc_self_test_number(uint32_t crc, uint32_t number) {
   }
   return crc;
 }
+
+uint32_t cpcc_self_test_same(const void *a, const void *b, uint32_t size) {
+  const volatile uint8_t *left = a, *right = b;
+  uint32_t different = 0;
+  for (uint32_t i = 0; i < size; i++) {
+    different |= (uint32_t)(left[i] ^ right[i]);
+  }
+  return different == 0u;
+}

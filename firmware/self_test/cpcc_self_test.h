@@ -10,4 +10,7 @@ uint32_t cpcc_self_test_bytes(uint32_t crc, const void *data, uint32_t size);
 /* The same of a number's four bytes, lowest first. */
 uint32_t cpcc_self_test_number(uint32_t crc, uint32_t number);
 
+/* 1 where two objects hold the same bytes, else 0. */
+uint32_t cpcc_self_test_same(const void *a, const void *b, uint32_t size);
+
 #endif

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cpcc.detector import Detector
+from cpcc.detector import Detector, Network
 from cpcc.emit import layer_functions
 from cpcc.errors import VerificationError
 from cpcc.executors.base import FULL_RUN, INPUT_NODE, ExecutionError, Trace, traced_tensors
@@ -32,8 +32,9 @@ class ArmExecutor:
 
     name = "arm"
 
-    def __init__(self, plan: Plan, detector: Detector, name: str, elf: Path, seconds: float = CALL_SECONDS) -> None:
+    def __init__(self, plan: Plan, detector: Network, name: str, elf: Path, seconds: float = CALL_SECONDS) -> None:
         self._plan, self._prefix = plan, c_prefix(name)
+        self._decides = isinstance(detector, Detector)
         self._layers = layer_functions(plan, name)
         raw_bytes = plan.graph.input.size * np.dtype(detector.input.dtype).itemsize
         self._core = UnicornCore(elf, plan.target, raw_bytes, seconds)
@@ -61,7 +62,7 @@ class ArmExecutor:
         self._node = FULL_RUN
         self._load(sample, quantized)
         self._core.call(f"{self._prefix}_run", self._arena)
-        score = self._core.call(f"{self._prefix}_score", self._arena)
+        score = self._core.call(f"{self._prefix}_score", self._arena) if self._decides else 0
         return values, self._tensor(self._plan.graph.output.name), score
 
     def _step_through(self, sample: np.ndarray, quantized: bool) -> list[np.ndarray]:

@@ -29,7 +29,7 @@ class ExecutionError(VerificationError):
 class Trace:
     """Results for n samples. `nodes` maps tensor names, in execution order, to int8 (n, *shape), channels-last,
     each read right after its layer ran (empty when not asked for). `output` int8 (n, *shape) and `scores` (n,)
-    int32 come from a second, uninterrupted run."""
+    int32, zeros without a decision, come from a second, uninterrupted run."""
 
     nodes: dict[str, np.ndarray]
     output: np.ndarray

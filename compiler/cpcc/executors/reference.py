@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cpcc.detector import Detector, integer_scores, output_type, quantize_input
+from cpcc.detector import Network, quantize_input, scores_of
 from cpcc.executors.base import Trace, join, traced_tensors
 from cpcc.graph import Int8
 from cpcc.plan.plan import Plan
@@ -16,7 +16,7 @@ class ReferenceExecutor:
 
     name = "reference"
 
-    def __init__(self, plan: Plan, detector: Detector) -> None:
+    def __init__(self, plan: Plan, detector: Network) -> None:
         self._plan, self._detector = plan, detector
 
     def run(self, samples: np.ndarray, *, quantized: bool = False, nodes: bool = False) -> Trace:
@@ -29,5 +29,4 @@ class ReferenceExecutor:
         values = run_nodes(graph, Int8, q)
         output = values[graph.output.name]
         wanted = traced_tensors(self._plan) if nodes else []
-        scores = integer_scores(self._detector.decision, output_type(graph), output)
-        return Trace({name: values[name] for name in wanted}, output, scores.astype(np.int32))
+        return Trace({name: values[name] for name in wanted}, output, scores_of(self._detector, output))

@@ -13,6 +13,7 @@ import numpy as np
 
 from cpcc import __version__
 from cpcc.build import scaling_of
+from cpcc.detector import Decision, Detector
 from cpcc.evidence import FIXED, FLOAT_DENSE, FLOAT_PRUNED
 from cpcc.files import write_atomically
 from cpcc.folder import MANIFEST, BuildFolder, sha256
@@ -50,29 +51,48 @@ def environment() -> jinja2.Environment:
 
 def write_report(build: BuildFolder, results: Results, profile: Profile | None, path: Path) -> str:
     """Write the page to `path`; its verdict in one line. `profile` is None where the target cannot be counted."""
-    model = load_model(build.model_path)
+    model = None if build.model_path.suffix == ".tflite" else load_model(build.model_path)
     page = environment().get_template("page.html.j2").render(_variables(build, results, profile, model))
     write_atomically(path, page.encode())
     return headline(results.report)
 
 
-def _variables(build: BuildFolder, results: Results, profile: Profile | None, model: Model) -> dict[str, Any]:
-    report, decision = results.report, build.detector.decision
-    labelled = bool(len(results.labels))
-    both = labelled and bool(results.labels.any()) and not bool(results.labels.all())
+def _variables(build: BuildFolder, results: Results, profile: Profile | None, model: Model | None) -> dict[str, Any]:
+    detector = build.detector
     return {
-        "name": build.manifest.name, "target": build.plan.target, "version": __version__, "report": report,
-        "verdict": headline(report), "labelled": labelled, "percent": percent, "decision": decision,
-        "rule": threshold_line(decision), "models": _models(report), "json": _live(results, decision.threshold),
-        "roc": _safe(charts.roc(results.labels, _curves(results, build, model))) if both else "",
-        "histogram": _safe(charts.histogram(results.labels, results.fixed, decision.threshold)) if labelled else "",
+        "name": build.manifest.name, "target": build.plan.target, "version": __version__, "report": results.report,
+        "verdict": headline(results.report), "percent": percent, "models": _models(results.report),
+        "misses": _misses(detector.decision, results, model) if isinstance(detector, Detector) else None,
         "trajectory": _trajectory(model), "samples": _samples(results, model),
         "layers": _safe(charts.layers(profile)) if profile and profile.layers else "", "profile": profile,
         "arena": _safe(charts.arena(build.plan)), "plan": build.plan, "provenance": _provenance(build, results, model),
     }  # fmt: skip
 
 
-def _safe(svg: str) -> Any:
+@dataclass(frozen=True)
+class Misses:
+    """What labelled samples tell of a detector: the charts, the rule in words and the slider's counts."""
+
+    threshold: int
+    rule: str
+    roc: str
+    histogram: str
+    live: dict[str, Any]
+
+
+def _misses(decision: Decision, results: Results, model: Model | None) -> Misses | None:
+    """None without labels. The ROC needs both classes."""
+    labels = results.labels
+    if not len(labels):
+        return None
+    roc = ""
+    if labels.any() and not labels.all():
+        roc = _safe(charts.roc(labels, _curves(results, decision, model)))
+    histogram = _safe(charts.histogram(labels, results.fixed, decision.threshold))
+    return Misses(decision.threshold, threshold_line(decision), roc, histogram, _live(results, decision.threshold))
+
+
+def _safe(svg: str) -> str:
     from markupsafe import Markup
 
     return Markup(svg)  # made by svg.py, which escapes
@@ -84,8 +104,6 @@ def _models(report: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 def _live(results: Results, threshold: int) -> dict[str, Any]:
     """What the slider needs: how many positives and negatives have each integer score."""
-    if not len(results.labels):
-        return {}
     low, high = min(int(results.fixed.min()), threshold), max(int(results.fixed.max()), threshold) + 1
     counts = [
         np.bincount(results.fixed[own] - low, minlength=high - low + 1).tolist()
@@ -94,31 +112,28 @@ def _live(results: Results, threshold: int) -> dict[str, Any]:
     return {"low": low, "high": high, "built": threshold, "positives": counts[0], "negatives": counts[1]}
 
 
-def _curves(results: Results, build: BuildFolder, model: Model) -> list[charts.Curve]:
-    decision = build.detector.decision
-    dense = (
-        [charts.Curve(FLOAT_DENSE, results.dense, model.meta.dense_threshold, MUTED, ":")] if len(results.dense) else []
-    )
-    return [
-        *dense,
-        charts.Curve(FLOAT_PRUNED, results.pruned, decision.float_threshold, NEGATIVE, "--"),
-        charts.Curve(FIXED, results.fixed, decision.threshold, INK, "-"),
-    ]
+def _curves(results: Results, decision: Decision, model: Model | None) -> list[charts.Curve]:
+    curves = []
+    if model is not None and len(results.dense):
+        curves.append(charts.Curve(FLOAT_DENSE, results.dense, model.meta.dense_threshold, MUTED, ":"))
+    if len(results.pruned):
+        curves.append(charts.Curve(FLOAT_PRUNED, results.pruned, decision.float_threshold, NEGATIVE, "--"))
+    return [*curves, charts.Curve(FIXED, results.fixed, decision.threshold, INK, "-")]
 
 
-def _trajectory(model: Model) -> Any:
+def _trajectory(model: Model | None) -> str:
     """Empty where the model was not pruned by cpcc."""
-    return _safe(charts.trajectory(model.meta.history)) if model.meta.history else ""
+    return _safe(charts.trajectory(model.meta.history)) if model is not None and model.meta.history else ""
 
 
-def _samples(results: Results, model: Model) -> list[DrawnSample]:
+def _samples(results: Results, model: Model | None) -> list[DrawnSample]:
     places = {int(number): i for i, number in enumerate(results.drawn)}
     shown = [change for change in results.report["changes"] if change["sample"] in places][:DRAWN]
     return [_drawn(i, change, results.raw[places[change["sample"]]], model) for i, change in enumerate(shown)]
 
 
-def _drawn(index: int, change: dict[str, Any], raw: np.ndarray, model: Model) -> DrawnSample:
-    scaled = scaling_of(model, raw.shape).apply(raw[None])[0]
+def _drawn(index: int, change: dict[str, Any], raw: np.ndarray, model: Model | None) -> DrawnSample:
+    scaled = raw if model is None else scaling_of(model, raw.shape).apply(raw[None])[0]
     truth = "positive" if change["positive"] else "negative"
     wrong = change["now_positive"] != change["positive"]
     now = {
@@ -134,10 +149,11 @@ def _drawn(index: int, change: dict[str, Any], raw: np.ndarray, model: Model) ->
     )
 
 
-def _provenance(build: BuildFolder, results: Results, model: Model) -> list[tuple[str, str]]:
+def _provenance(build: BuildFolder, results: Results, model: Model | None) -> list[tuple[str, str]]:
     known = build.manifest.provenance
     tools = [(f"compiler {name}", text) for name, text in known.get("toolchains", {}).items()]
-    settings = ", ".join(f"{k}={v}" for k, v in sorted(model.meta.settings.items()))
+    settings = "" if model is None else ", ".join(f"{k}={v}" for k, v in sorted(model.meta.settings.items()))
+    detector = build.detector
     return [
         ("cpcc", f"{__version__} (built with {build.manifest.cpcc})"),
         ("python", platform.python_version()),
@@ -145,7 +161,10 @@ def _provenance(build: BuildFolder, results: Results, model: Model) -> list[tupl
         *tools,
         ("model file, sha256", known.get("model_sha256", "")),
         ("manifest of the generated files, sha256", sha256((build.path / MANIFEST).read_bytes())),
-        ("calibration data, sha256", build.detector.decision.guarantee.data_hash or "-"),
+        (
+            "calibration data, sha256",
+            detector.decision.guarantee.data_hash or "-" if isinstance(detector, Detector) else "-",
+        ),
         ("verification data, sha256", results.provenance.get("data_sha256", "")),
         ("build command", known.get("command") or "-"),
         ("verify command", results.provenance.get("command") or "-"),

@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from cpcc.errors import ModelError
 from cpcc.graph import Float32, Int8, Node
-from cpcc.ops import avg_pool2d, conv2d, depthwise_conv2d, linear, max_pool2d, relu, reshape
+from cpcc.ops import (
+    add,
+    avg_pool2d,
+    concat,
+    conv2d,
+    depthwise_conv2d,
+    linear,
+    lookup,
+    max_pool2d,
+    mul,
+    pad,
+    relu,
+    reshape,
+    softmax,
+    strided_copy,
+    weighted_sum,
+)
 from cpcc.ops.base import Op
 
 OPS: tuple[Op, ...] = (
@@ -15,6 +31,14 @@ OPS: tuple[Op, ...] = (
     avg_pool2d.OP,
     relu.OP,
     reshape.OP,
+    add.OP,
+    softmax.OP,
+    lookup.OP,
+    mul.OP,
+    weighted_sum.OP,
+    concat.OP,
+    pad.OP,
+    strided_copy.OP,
 )
 
 _BY_PARAMS = {Float32: {op.float_params: op for op in OPS}, Int8: {op.int8_params: op for op in OPS}}

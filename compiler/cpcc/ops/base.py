@@ -10,6 +10,9 @@ import numpy as np
 
 from cpcc.graph import Graph, Int8, Node
 
+DSP = frozenset({"dsp"})  # Arm's DSP extension: Cortex-M4, M7, M33, M55
+STREAM_FILES = ("include/cpcc_dsp.h", "include/cpcc_rounding.h")
+
 
 def no_check(node: Node, graph: Graph) -> None:
     """For ops whose parameters and shapes say everything."""
@@ -18,10 +21,12 @@ def no_check(node: Node, graph: Graph) -> None:
 @dataclass(frozen=True, eq=False)
 class Packed:
     """A node ready for C. `struct` maps field names of the kernel's C struct, in order, to an int or to an
-    ndarray (emitted as a ``static const`` array whose C type follows from its dtype)."""
+    ndarray (emitted as a ``static const`` array whose C type follows from its dtype). `entry` is the suffix of the C
+    function, where the kernel has several: ``_tflite`` for TensorFlow Lite's rounding."""
 
     struct: dict[str, int | np.ndarray]
     scratch_bytes: int = 0
+    entry: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +36,7 @@ class Kernel:
     `name` is the C function (prefixed ``cpcc_``), the struct type (suffixed ``_t``) and the file in
     ``firmware/kernels``. `requires` are core features. `applies(node, graph)` says whether it can run this
     node, `pack(node, graph)` lays the constants out, `cost(node, graph)` estimates executed instructions.
+    `shared` are further files of ``firmware`` that it needs, ``cpcc_fixed.h`` aside.
     """
 
     name: str
@@ -39,6 +45,8 @@ class Kernel:
     requires: frozenset[str] = frozenset()
     applies: Callable[[Node, Graph], bool] = lambda node, graph: True
     sparse: bool = False
+    variadic: bool = False  # the C function takes its inputs as one array of pointers
+    shared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

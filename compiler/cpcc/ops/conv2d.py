@@ -10,10 +10,12 @@ from cpcc.errors import ModelError
 from cpcc.fixedpoint import exact_dot
 from cpcc.graph import Graph, Int8, Node
 from cpcc.ops import float_params
-from cpcc.ops.base import Kernel, Op, Packed
+from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Op, Packed
 from cpcc.ops.requantized import Output, check_overflow, input_type, quantize_affine
 from cpcc.ops.samples import random_weights
 from cpcc.ops.windows import Padding, conv_output_size, pad, padded_bytes, windows
+from cpcc.paired import GROUP, group_stream, pairable, widened_order
+from cpcc.rounding import rounding_of
 from cpcc.sparse import OffsetRows, pack_rows_offset16
 
 
@@ -48,7 +50,7 @@ def _patches(params: float_params.Conv2d | QConv2d, x: np.ndarray, value: float)
 def run_float(params: float_params.Conv2d, x: np.ndarray) -> np.ndarray:
     weight = params.weight.reshape(len(params.weight), -1).astype(np.float64)
     y = _patches(params, x, 0.0) @ weight.T + params.bias
-    return np.maximum(y, 0) if params.relu else y
+    return np.clip(y, 0, params.ceiling) if params.relu else y
 
 
 def run_int8(params: QConv2d, x: np.ndarray) -> np.ndarray:
@@ -57,7 +59,7 @@ def run_int8(params: QConv2d, x: np.ndarray) -> np.ndarray:
 
 def quantize(params: float_params.Conv2d, inputs: tuple[Int8, ...], output: Int8) -> QConv2d:
     flat = params.weight.reshape(len(params.weight), -1)
-    w8, stage = quantize_affine(flat, params.bias, inputs[0], output, params.relu)
+    w8, stage = quantize_affine(flat, params.bias, inputs[0], output, params.relu, params.ceiling)
     return QConv2d(w8.reshape(params.weight.shape), stage, params.stride, params.padding, inputs[0].zero_point)
 
 
@@ -96,7 +98,50 @@ def pack_dense(node: Node, graph: Graph) -> Packed:
         **geometry(node, graph), "kernel_h": kh, "kernel_w": kw, "out_channels": out,
         "weights": node.params.weight, **node.params.output.fields(),
     }  # fmt: skip
-    return Packed(fields, _scratch(node, graph))
+    return Packed(fields, _scratch(node, graph), node.params.output.entry)
+
+
+def _flattened(node: Node, graph: Graph) -> dict[str, int | np.ndarray]:
+    """`geometry`, with the rows of a 1x1 convolution's image laid end to end: fewer rows, fewer ends of rows."""
+    fields = geometry(node, graph)
+    if node.params.weight.shape[1:3] == (1, 1) and node.params.stride == (1, 1) and not any(node.params.padding):
+        h, w, _ = graph.output_tensor(node).shape
+        fields |= {"window.in_h": 1, "window.in_w": h * w, "window.out_h": 1, "window.out_w": h * w}
+    return fields
+
+
+def strip_bytes(node: Node, graph: Graph, kernel_h: int, outputs: int) -> int:
+    """Scratch of ``cpcc_strip``: the padded rows under `outputs` output rows; none without padding."""
+    if not any(node.params.padding):
+        return 0
+    _, w, c = graph.tensors[node.inputs[0]].shape
+    rows = kernel_h + (outputs - 1) * node.params.stride[0]
+    return rows * (w + node.params.padding[2] + node.params.padding[3]) * c
+
+
+def _order(node: Node) -> np.ndarray:
+    _, kh, kw, channels = node.params.weight.shape
+    return widened_order(kh, kw * channels)
+
+
+def pack_paired(node: Node, graph: Graph) -> Packed:
+    out, kh, kw, _ = node.params.weight.shape
+    output, order = node.params.output, _order(node)
+    rounding = rounding_of(output, node.params.matrix)
+    assert rounding is not None
+    fields: dict[str, int | np.ndarray] = {
+        **_flattened(node, graph), "kernel_h": kh, "kernel_w": kw, "out_channels": out,
+        "steps": len(order), "stream": group_stream(node.params.matrix, rounding, order),
+        "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
+    }  # fmt: skip
+    return Packed(
+        fields,
+        4 * (1 + 2 * len(order) + 5) + 8 + strip_bytes(node, graph, kh, 1 + graph.output_tensor(node).shape[1] % 2),
+    )
+
+
+def paired_applies(node: Node, graph: Graph) -> bool:
+    return pairable(node.params.matrix) and rounding_of(node.params.output, node.params.matrix) is not None
 
 
 def tap_offsets(node: Node, graph: Graph) -> np.ndarray:
@@ -118,7 +163,7 @@ def pack_sparse(node: Node, graph: Graph) -> Packed:
         "counts": rows.counts, "offsets": rows.offsets, "weights": rows.values,
         **node.params.output.fields(),
     }  # fmt: skip
-    return Packed(fields, _scratch(node, graph))
+    return Packed(fields, _scratch(node, graph), node.params.output.entry)
 
 
 def sparse_applies(node: Node, graph: Graph) -> bool:
@@ -138,6 +183,12 @@ def cost_dense(node: Node, graph: Graph) -> float:
     return fours * (out * (20 + 6.6 * kh) + 2.75 * macs) + ones * 10.0 * macs + 4.0 * _scratch(node, graph)
 
 
+def cost_paired(node: Node, graph: Graph) -> float:
+    pixels = graph.output_tensor(node).size // len(node.params.weight)
+    groups, steps = -(-len(node.params.weight) // GROUP), len(_order(node))
+    return (pixels + 1) // 2 * (60 + groups * (48 + 12.2 * steps) + 4.5 * steps)
+
+
 def cost_sparse(node: Node, graph: Graph) -> float:
     fours, ones = _pixels(node, graph)
     out, nonzero = len(node.params.weight), int(np.count_nonzero(node.params.weight))
@@ -155,6 +206,12 @@ def sample(rng: np.random.Generator) -> tuple[float_params.Conv2d, tuple[tuple[i
     return params, ((h, w, channels),)
 
 
+PAIRED_FILES = (
+    *STREAM_FILES, "kernels/cpcc_saturate.h", "kernels/cpcc_strip.h", "kernels/cpcc_strip.c",
+    "kernels/cpcc_tile4x2.h", "kernels/cpcc_tile4x2.c",
+    "kernels/cpcc_widen2.h", "kernels/cpcc_widen2.c",
+)  # fmt: skip
+
 OP = Op(
     name="conv2d",
     float_params=float_params.Conv2d,
@@ -166,6 +223,7 @@ OP = Op(
     sample=sample,
     kernels=(
         Kernel("conv2d_dense", pack_dense, cost_dense),
+        Kernel("conv2d_paired", pack_paired, cost_paired, DSP, paired_applies, shared=PAIRED_FILES),
         Kernel("conv2d_sparse", pack_sparse, cost_sparse, applies=sparse_applies, sparse=True),
     ),
     macs=macs,

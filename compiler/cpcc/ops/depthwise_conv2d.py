@@ -6,14 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cpcc.depthwise import quad_stream
 from cpcc.errors import ModelError
 from cpcc.graph import Graph, Int8, Node
 from cpcc.ops import float_params
-from cpcc.ops.base import Kernel, Op, Packed
-from cpcc.ops.conv2d import geometry
+from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Op, Packed
+from cpcc.ops.conv2d import geometry, strip_bytes
 from cpcc.ops.requantized import Output, check_overflow, input_type, quantize_affine
 from cpcc.ops.samples import random_weights
 from cpcc.ops.windows import Padding, conv_output_size, pad, padded_bytes, windows
+from cpcc.rounding import rounding_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +43,7 @@ def _correlate(params: float_params.DepthwiseConv2d | QDepthwiseConv2d, x: np.nd
 
 def run_float(params: float_params.DepthwiseConv2d, x: np.ndarray) -> np.ndarray:
     y = _correlate(params, np.asarray(x, np.float64), 0.0) + params.bias
-    return np.maximum(y, 0) if params.relu else y
+    return np.clip(y, 0, params.ceiling) if params.relu else y
 
 
 def run_int8(params: QDepthwiseConv2d, x: np.ndarray) -> np.ndarray:
@@ -51,7 +53,7 @@ def run_int8(params: QDepthwiseConv2d, x: np.ndarray) -> np.ndarray:
 def quantize(params: float_params.DepthwiseConv2d, inputs: tuple[Int8, ...], output: Int8) -> QDepthwiseConv2d:
     kh, kw, channels = params.weight.shape
     flat = params.weight.reshape(-1, channels).T
-    w8, stage = quantize_affine(flat, params.bias, inputs[0], output, params.relu)
+    w8, stage = quantize_affine(flat, params.bias, inputs[0], output, params.relu, params.ceiling)
     weight = np.ascontiguousarray(w8.T).reshape(kh, kw, channels)
     return QDepthwiseConv2d(weight, stage, params.stride, params.padding, inputs[0].zero_point)
 
@@ -74,7 +76,33 @@ def pack(node: Node, graph: Graph) -> Packed:
         **geometry(node, graph), "kernel_h": kh, "kernel_w": kw,
         "weights": node.params.weight, **node.params.output.fields(),
     }  # fmt: skip
-    return Packed(fields, padded_bytes(graph.tensors[node.inputs[0]].shape, node.params.padding))
+    scratch = padded_bytes(graph.tensors[node.inputs[0]].shape, node.params.padding)
+    return Packed(fields, scratch, node.params.output.entry)
+
+
+def per_channel(node: Node) -> np.ndarray:
+    """int8 weights as (channels, kh * kw)."""
+    channels = node.params.weight.shape[2]
+    return np.ascontiguousarray(node.params.weight.reshape(-1, channels).T)
+
+
+def pack_quad(node: Node, graph: Graph) -> Packed:
+    kh, kw, channels = node.params.weight.shape
+    output, weight = node.params.output, per_channel(node)
+    rounding = rounding_of(output, weight)
+    assert rounding is not None
+    column = kw == 1 and kh > 1
+    fields: dict[str, int | np.ndarray] = {
+        **geometry(node, graph), "kernel_h": kh, "runs": 1 if column else kh, "taps": kh if column else kw,
+        "stream": quad_stream(weight, rounding),
+        "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
+    }  # fmt: skip
+    return Packed(fields, strip_bytes(node, graph, kh, outputs=1))
+
+
+def quad_applies(node: Node, graph: Graph) -> bool:
+    channels = node.params.weight.shape[2]
+    return channels >= 4 and rounding_of(node.params.output, per_channel(node)) is not None
 
 
 # Instructions on the Cortex-M4 (zig -O2), fitted by `python bench/fit_costs.py`; see docs/performance.md.
@@ -83,6 +111,13 @@ def cost(node: Node, graph: Graph) -> float:
     kh, kw, _ = node.params.weight.shape
     padded = padded_bytes(graph.tensors[node.inputs[0]].shape, node.params.padding)
     return out_h * out_w * channels * (30 + kh * (8 + 8.3 * kw)) + 4.0 * padded
+
+
+def cost_quad(node: Node, graph: Graph) -> float:
+    out_h, out_w, channels = graph.output_tensor(node).shape
+    kh, kw, _ = node.params.weight.shape
+    runs, taps = (1, kh) if kw == 1 else (kh, kw)
+    return out_h * (100 + out_w * (12 + -(-channels // 4) * (65 + runs * (6 + 11.0 * taps))))
 
 
 def sample(rng: np.random.Generator) -> tuple[float_params.DepthwiseConv2d, tuple[tuple[int, ...], ...]]:
@@ -102,6 +137,8 @@ def sample(rng: np.random.Generator) -> tuple[float_params.DepthwiseConv2d, tupl
     return params, ((h, w, channels),)
 
 
+QUAD_FILES = (*STREAM_FILES, "kernels/cpcc_saturate.h", "kernels/cpcc_strip.h", "kernels/cpcc_strip.c")
+
 OP = Op(
     name="depthwise_conv2d",
     float_params=float_params.DepthwiseConv2d,
@@ -111,7 +148,10 @@ OP = Op(
     run_int8=run_int8,
     quantize=quantize,
     sample=sample,
-    kernels=(Kernel("depthwise_conv2d", pack, cost),),
+    kernels=(
+        Kernel("depthwise_conv2d", pack, cost),
+        Kernel("depthwise_quad", pack_quad, cost_quad, DSP, quad_applies, shared=QUAD_FILES),
+    ),
     macs=macs,
     check=check,
     weights=("weight",),

@@ -1,10 +1,12 @@
 """Float parameters of every op: what a front end writes and the quantizer reads.
 
 Layouts are channels-last. Arrays are float32 and never NaN or infinite (front ends check).
+A fused ReLU (`relu`) clamps to [0, `ceiling`]; ReLU6 has the ceiling 6.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +21,7 @@ class Linear:
     weight: np.ndarray
     bias: np.ndarray
     relu: bool = False
+    ceiling: float = math.inf
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +34,7 @@ class Conv2d:
     stride: tuple[int, int]
     padding: tuple[int, int, int, int]
     relu: bool = False
+    ceiling: float = math.inf
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +46,7 @@ class DepthwiseConv2d:
     stride: tuple[int, int]
     padding: tuple[int, int, int, int]
     relu: bool = False
+    ceiling: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,9 @@ class AvgPool2d:
 
 @dataclass(frozen=True)
 class Relu:
-    """``max(x, 0)``, where it could not be fused into its producer."""
+    """``min(max(x, 0), ceiling)``, where it could not be fused into its producer."""
+
+    ceiling: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -75,3 +82,65 @@ class Reshape:
     """Same bytes in memory order, another shape."""
 
     shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Add:
+    """``a + b`` of two tensors of one shape, then ReLU if `relu`."""
+
+    relu: bool = False
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """``exp(beta * x) / sum(exp(beta * x))`` over the last axis (of images: the channels)."""
+
+    beta: float = 1.0
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """``function(x, *arguments)`` of every element; `function` is a name in `cpcc.ops.activations.FUNCTIONS`."""
+
+    function: str
+    arguments: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Mul:
+    """``a * b``, broadcast."""
+
+
+@dataclass(frozen=True)
+class WeightedSum:
+    """``coefficients[0] * a + coefficients[1] * b``, broadcast, then ReLU if `relu`."""
+
+    coefficients: tuple[float, float] = (1.0, 1.0)
+    relu: bool = False
+    ceiling: float = math.inf
+
+
+@dataclass(frozen=True)
+class Concat:
+    """The inputs side by side along `axis` of their channels-last shapes."""
+
+    axis: int
+
+
+@dataclass(frozen=True)
+class Pad:
+    """Zeros `before` and `after` each axis (h, w, channels) and `between` its elements."""
+
+    before: tuple[int, int, int]
+    after: tuple[int, int, int]
+    between: tuple[int, int, int] = (0, 0, 0)
+
+
+@dataclass(frozen=True)
+class StridedCopy:
+    """Elements of the input in another order, as `shape`: `loops` are (size, stride) in elements of its memory,
+    outermost first, from element `offset`."""
+
+    shape: tuple[int, ...]
+    loops: tuple[tuple[int, int], ...]
+    offset: int = 0

@@ -11,9 +11,11 @@ from cpcc.errors import ModelError
 from cpcc.fixedpoint import exact_dot
 from cpcc.graph import Graph, Int8, Node
 from cpcc.ops import float_params
-from cpcc.ops.base import Kernel, Op, Packed
+from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Op, Packed
 from cpcc.ops.requantized import Output, check_overflow, quantize_affine
 from cpcc.ops.samples import random_weights
+from cpcc.paired import GROUP, group_stream, pair_stream, pairable, widened_order
+from cpcc.rounding import rounding_of
 from cpcc.sparse import pack_rows_delta8
 
 
@@ -34,7 +36,7 @@ def infer_shape(params: float_params.Linear | QLinear, x: tuple[int, ...]) -> tu
 
 def run_float(params: float_params.Linear, x: np.ndarray) -> np.ndarray:
     y = x.reshape(len(x), -1) @ params.weight.T.astype(np.float64) + params.bias
-    return np.maximum(y, 0) if params.relu else y
+    return np.clip(y, 0, params.ceiling) if params.relu else y
 
 
 def run_int8(params: QLinear, x: np.ndarray) -> np.ndarray:
@@ -42,7 +44,7 @@ def run_int8(params: QLinear, x: np.ndarray) -> np.ndarray:
 
 
 def quantize(params: float_params.Linear, inputs: tuple[Int8, ...], output: Int8) -> QLinear:
-    return QLinear(*quantize_affine(params.weight, params.bias, inputs[0], output, params.relu))
+    return QLinear(*quantize_affine(params.weight, params.bias, inputs[0], output, params.relu, params.ceiling))
 
 
 def check(node: Node, graph: Graph) -> None:
@@ -62,8 +64,29 @@ def pack_dense(node: Node, graph: Graph) -> Packed:
             "out_features": weight.shape[0],
             "weights": weight,
             **node.params.output.fields(),
-        }
+        },
+        entry=node.params.output.entry,
     )
+
+
+def pack_paired(node: Node, graph: Graph) -> Packed:
+    weight, output = node.params.weight, node.params.output
+    rounding = rounding_of(output, weight)
+    assert rounding is not None
+    rows, inputs = weight.shape
+    blocks, whole = -(-inputs // 4), rows // GROUP * GROUP
+    padded, order = np.pad(weight, ((0, 0), (0, 4 * blocks - inputs))), widened_order(1, 4 * blocks)
+    groups = group_stream(padded[:whole], rounding.rows(0, whole), order)
+    fields: dict[str, int | np.ndarray] = {
+        "blocks": blocks, "out_features": rows,
+        "stream": np.concatenate([groups, pair_stream(padded[whole:], rounding.rows(whole, rows), order)]),
+        "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
+    }  # fmt: skip
+    return Packed(fields, 8 * blocks)
+
+
+def paired_applies(node: Node, graph: Graph) -> bool:
+    return pairable(node.params.weight) and rounding_of(node.params.output, node.params.weight) is not None
 
 
 def pack_sparse(node: Node, graph: Graph) -> Packed:
@@ -75,7 +98,8 @@ def pack_sparse(node: Node, graph: Graph) -> Packed:
             "deltas": rows.deltas,
             "weights": rows.values,
             **node.params.output.fields(),
-        }
+        },
+        entry=node.params.output.entry,
     )
 
 
@@ -83,6 +107,12 @@ def pack_sparse(node: Node, graph: Graph) -> Packed:
 def cost_dense(node: Node, graph: Graph) -> float:
     out_features, in_features = node.params.weight.shape
     return 40 + out_features * (26 + 4.0 * in_features)
+
+
+def cost_paired(node: Node, graph: Graph) -> float:
+    rows, inputs = node.params.weight.shape
+    blocks = -(-inputs // 4)
+    return 60 + 6.0 * blocks + rows // GROUP * (27 + 14.25 * blocks) + -(-(rows % GROUP) // 2) * (30 + 16.0 * blocks)
 
 
 def cost_sparse(node: Node, graph: Graph) -> float:
@@ -97,6 +127,8 @@ def sample(rng: np.random.Generator) -> tuple[float_params.Linear, tuple[tuple[i
     return float_params.Linear(weight, bias, bool(rng.integers(2))), ((in_features,),)
 
 
+PAIRED_FILES = (*STREAM_FILES, "kernels/cpcc_rows4.h", "kernels/cpcc_rows4.c", "kernels/cpcc_saturate.h")
+
 OP = Op(
     name="linear",
     float_params=float_params.Linear,
@@ -108,6 +140,7 @@ OP = Op(
     sample=sample,
     kernels=(
         Kernel("linear_dense", pack_dense, cost_dense),
+        Kernel("linear_paired", pack_paired, cost_paired, DSP, paired_applies, shared=PAIRED_FILES),
         Kernel("linear_sparse", pack_sparse, cost_sparse, sparse=True),
     ),
     macs=macs,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from cpcc.errors import ModelError
-from cpcc.fixedpoint import INT32_MAX, Requant, accumulator_bound, narrow, requantize
+from cpcc.fixedpoint import INT32_MAX, Requant, Scaling, TfliteRequant, accumulator_bound, narrow, requantize
 from cpcc.graph import Graph, Int8, Node
 
 
@@ -16,7 +17,7 @@ class Output:
     """How an accumulator becomes an int8 output: folded `bias` (channels,) int32, then requantization."""
 
     bias: np.ndarray
-    requant: Requant
+    requant: Scaling
     zero_point: int
     low: int
     high: int
@@ -25,16 +26,33 @@ class Output:
         """int8 outputs of int64 dot products ``(..., channels)``."""
         return requantize(acc + self.bias, self.requant, self.zero_point, self.low, self.high)
 
+    @property
+    def entry(self) -> str:
+        """Which of a kernel's two C functions runs this rounding: the suffix of its name."""
+        return "_tflite" if isinstance(self.requant, TfliteRequant) else ""
+
     def fields(self) -> dict[str, int | np.ndarray]:
         """Fields of the C struct ``cpcc_output_t``, in its order."""
         return {
             "output.bias": self.bias,
             "output.multiplier": self.requant.multiplier,
-            "output.left_shift": self.requant.left_shift,
+            **self._shift(),
             "output.zero_point": self.zero_point,
             "output.low": self.low,
             "output.high": self.high,
         }
+
+    def _shift(self) -> dict[str, int | np.ndarray]:
+        if isinstance(self.requant, TfliteRequant):
+            return {"output.shift": self.requant.shift}
+        return {"output.left_shift": self.requant.left_shift}
+
+
+def clamp_limits(y: Int8, relu: bool, ceiling: float) -> tuple[int, int]:
+    """Smallest and largest int8 output behind a fused ReLU (clamped at `ceiling` too) or none."""
+    if not relu:
+        return -128, 127
+    return max(-128, y.zero_point), int(y.quantize(np.array(ceiling)))
 
 
 SMALLEST_SCALE = 2.0**-60
@@ -50,7 +68,9 @@ def weight_scales(weight: np.ndarray, bias: np.ndarray, x: Int8, y: Int8) -> np.
     return np.maximum(largest, np.abs(bias.astype(np.float64)) / (x.scale * 2.0 ** (29 - left_shift)))
 
 
-def quantize_affine(weight: np.ndarray, bias: np.ndarray, x: Int8, y: Int8, relu: bool) -> tuple[np.ndarray, Output]:
+def quantize_affine(
+    weight: np.ndarray, bias: np.ndarray, x: Int8, y: Int8, relu: bool, ceiling: float = math.inf
+) -> tuple[np.ndarray, Output]:
     """int8 weights (out, k) and the output stage for float weights (out, k) and bias (out,).
 
     A zero weight stays exactly 0. Source: TFLite 8-bit quantization specification (per-axis symmetric weights)."""
@@ -58,14 +78,14 @@ def quantize_affine(weight: np.ndarray, bias: np.ndarray, x: Int8, y: Int8, relu
     w8 = narrow(np.rint(weight / scales[:, None]), np.int8)
     bias32 = np.rint(bias / (x.scale * scales)).astype(np.int64)
     folded = narrow(bias32 - x.zero_point * w8.astype(np.int64).sum(axis=1), np.int32)
-    low = max(-128, y.zero_point) if relu else -128
+    low, high = clamp_limits(y, relu, ceiling)
     requant = Requant.from_scales(x.scale * scales / y.scale)
-    return w8, Output(folded, requant, y.zero_point, low, 127)
+    return w8, Output(folded, requant, y.zero_point, low, high)
 
 
 def check_overflow(node: Node, weights: np.ndarray, output: Output) -> None:
     """Proof from the constants that no accumulator leaves int32. Raises `ModelError`. weights (out, k)."""
-    bound = accumulator_bound(weights, output.bias) << output.requant.left_shift
+    bound = output.requant.reach(accumulator_bound(weights, output.bias))
     worst = int(np.argmax(bound))
     if bound[worst] > INT32_MAX:
         raise ModelError(

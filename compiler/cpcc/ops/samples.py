@@ -18,3 +18,10 @@ def random_weights(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[np
     elif corner == 2:
         weight[rng.integers(shape[0])] *= rng.choice([1e-6, 1e3])
     return weight.astype(np.float32), bias.astype(np.float32)
+
+
+def broadcast_shapes(rng: np.random.Generator) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Shapes of two operands: equal, or one of them repeated along some axes."""
+    out = tuple(int(v) for v in rng.integers(1, 6, int(rng.choice([1, 3]))))
+    a, b = (tuple(1 if rng.random() < 0.3 else size for size in out) for _ in range(2))
+    return (out, out) if rng.random() < 0.3 else (a, b)

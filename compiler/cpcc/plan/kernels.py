@@ -24,9 +24,7 @@ def dense_only(kernel: Kernel) -> bool:
 
 def choose_kernel(node: Node, graph: Graph, core: Core, policy: Policy = any_kernel) -> Kernel | None:
     """The kernel for `node`, or None for an op that needs no code (a reshape)."""
-    usable = [
-        kernel
-        for kernel in op_of(node, Int8).kernels
-        if kernel.requires <= core.features and policy(kernel) and kernel.applies(node, graph)
-    ]
+    kernels = op_of(node, Int8).kernels
+    usable = [k for k in kernels if k.requires <= core.features and policy(k) and k.applies(node, graph)]
+    assert usable or not kernels, f"{node.name}: no kernel can run it"
     return min(usable, key=lambda kernel: kernel.cost(node, graph), default=None)

@@ -42,11 +42,16 @@ def aliases(graph: Graph) -> dict[str, str]:
     owner = {name: name for name in graph.tensors}
     for i, node in enumerate(graph.nodes):
         source = node.inputs[0]
-        read_later = any(source in later.inputs for later in graph.nodes[i + 1 :])
         must_share = not op_of(node, Int8).kernels  # no code copies it
-        if must_share or (op_of(node, Int8).in_place and not read_later and source not in graph.outputs):
+        if must_share or (op_of(node, Int8).in_place and not _needed_after(graph, i, owner, owner[source])):
             owner[node.output] = owner[source]
     return owner
+
+
+def _needed_after(graph: Graph, i: int, owner: dict[str, str], buffer: str) -> bool:
+    """Whether a later node or the caller reads a tensor of `buffer`: the source itself, or a reshape of it."""
+    later = {name for node in graph.nodes[i + 1 :] for name in node.inputs} | set(graph.outputs)
+    return any(owner[name] == buffer for name in later)
 
 
 def live_buffers(graph: Graph, scratch: dict[str, int]) -> list[Buffer]:

@@ -4,7 +4,18 @@ After R. Entezari and O. Saukh, "Class-dependent Compression of Deep Neural Netw
 """
 
 from cpcc.prune.api import PruneResult, prune_network
-from cpcc.prune.loop import Iteration
-from cpcc.prune.settings import PruneSettings
+from cpcc.prune.batches import TensorBatches
+from cpcc.prune.evaluation import Iteration
+from cpcc.prune.pruner import ArmResult, ClassDependentPruner
+from cpcc.prune.settings import ImportantClass, PruneSettings
 
-__all__ = ["Iteration", "PruneResult", "PruneSettings", "prune_network"]
+__all__ = [
+    "ArmResult",
+    "ClassDependentPruner",
+    "ImportantClass",
+    "Iteration",
+    "PruneResult",
+    "PruneSettings",
+    "TensorBatches",
+    "prune_network",
+]

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,15 @@ import torch
 from torch import nn
 
 from cpcc.data import Dataset, Indices, Scaling, Splits, split
-from cpcc.errors import DataError, ModelError
+from cpcc.errors import DataError, ModelError, VerificationError
 from cpcc.nets import check_net
-from cpcc.prune.baselines import class_blind, make_loss
-from cpcc.prune.loop import COLLAPSED_AUC, Arm, ArmResult, Iteration, Side, Sides, logits_of, scores_of
+from cpcc.prune.baselines import class_blind
+from cpcc.prune.batches import TensorBatches, Whole
+from cpcc.prune.evaluation import Iteration, answers_of
 from cpcc.prune.progress import Watch
+from cpcc.prune.pruner import COLLAPSED_AUC, ArmResult, ClassDependentPruner
 from cpcc.prune.settings import PruneSettings
+from cpcc.prune.trainer import Batches
 
 CLASS_DEPENDENT = "class-dependent"
 CLASS_BLIND = "class-blind"
@@ -56,28 +60,45 @@ class PruneResult:
 
 
 def prune_network(
-    net_factory: Callable[[], nn.Module], dataset: Dataset, settings: PruneSettings, progress: bool = False
+    net_factory: Callable[[], nn.Module],
+    dataset: Dataset,
+    settings: PruneSettings,
+    progress: bool = False,
+    *,
+    device: str = "cpu",
+    run_dir: Path | None = None,
+    resume: bool = False,
 ) -> PruneResult:
     """Split, scale, train and prune; the same seed gives the same result on a CPU.
 
     The factory is called once, seeded; both arms start from copies of its network, which takes scaled
     float32 (n, *x.shape[1:]) and returns logits. One logit: trained as `positive` against the rest; k >= 2:
-    labels are 0..k-1. Torch's global random state is left as it was.
+    labels are 0..k-1. Torch's global random state is left as it was. `run_dir`, `resume`: see
+    `ClassDependentPruner`.
     DataError for data that cannot be split or does not fit the outputs; ModelError for a network that
-    cannot be pruned or that does not learn.
+    cannot be pruned or that does not learn; VerificationError for a budget of misses that no pruned network holds.
     """
     splits = split(dataset, settings.seed, settings.positive)
     scaling = Scaling.fit(dataset.x[splits.train])
-    sides = _sides(dataset, scaling, splits)
     with torch.random.fork_rng(devices=[]), _threads(dataset):
         torch.manual_seed(settings.seed)
         template = copy.deepcopy(net_factory())
         outputs = check_net(template, dataset.x.shape[1:], "network")
-        _check_labels(dataset.labels(), outputs, settings.positive)
+        _check_labels(dataset.labels(), outputs, settings)
+        sides = _sides(dataset, scaling, splits, settings.batch_size, device)
         with Watch(progress) as watch:
-            ours = _run(CLASS_DEPENDENT, template, sides, settings, watch)
+
+            def run(name: str, chosen: PruneSettings) -> ArmResult:
+                more = {"train": sides["whole train"], "calibration": sides["calibration"]}
+                return ClassDependentPruner(
+                    template, sides["train"], sides["validation"], chosen, name=name, sides=more, device=device,
+                    run_dir=run_dir, resume=resume, watch=watch,
+                ).run()  # fmt: skip
+
+            ours = run(CLASS_DEPENDENT, settings)
             _check_learnt(ours)
-            blind = _run(CLASS_BLIND, template, sides, class_blind(settings), watch)
+            _check_budget(ours, settings)
+            blind = run(CLASS_BLIND, class_blind(settings))
     return _result(ours, blind, scaling, splits, settings)
 
 
@@ -93,32 +114,29 @@ def _threads(dataset: Dataset) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _sides(dataset: Dataset, scaling: Scaling, splits: Splits) -> Sides:
+def _sides(dataset: Dataset, scaling: Scaling, splits: Splits, batch_size: int, device: str) -> dict[str, Batches]:
+    """Batches of every side on `device`; "train" in random order, "whole train" the same samples in a fixed one."""
     labels = dataset.labels()
-    return {
-        name: Side(torch.from_numpy(scaling.apply(dataset.x[rows])), torch.from_numpy(labels[rows]))
+    tensors = {
+        name: (torch.from_numpy(scaling.apply(dataset.x[rows])).to(device), torch.from_numpy(labels[rows]).to(device))
         for name, rows in splits.sides().items()
     }
+    sides: dict[str, Batches] = {name: Whole(*pair) for name, pair in tensors.items()}
+    return {**sides, "whole train": sides["train"], "train": TensorBatches(*tensors["train"], batch_size)}
 
 
-def _check_labels(labels: Indices, outputs: int, positive: int) -> None:
+def _check_labels(labels: Indices, outputs: int, settings: PruneSettings) -> None:
     """Several logits need class indices as labels; one logit takes any labels."""
     if outputs == 1:
+        if settings.more_classes:
+            raise DataError("data: several important classes need a network with an output per class; this one has 1")
         return
     if labels.min() < 0 or labels.max() >= outputs:
         span = f"{labels.min()}..{labels.max()}"
         raise DataError(f"data: labels {span}, the network has {outputs} outputs; needed: 0..{outputs - 1}")
-    if positive >= outputs:
-        raise DataError(f"data: important class {positive}; the network knows 0..{outputs - 1}")
-
-
-def _run(name: str, template: nn.Module, sides: Sides, settings: PruneSettings, watch: Watch) -> ArmResult:
-    """One arm; both draw the same random numbers, so that they differ in the loss alone."""
-    labels = sides["train"].labels
-    positives = int((labels == settings.positive).sum())
-    loss = make_loss(settings, balance=(len(labels) - positives) / positives)
-    torch.manual_seed(settings.seed)
-    return Arm(name, template, sides, loss, settings, watch).run()
+    for label in (settings.positive, *(each.label for each in settings.more_classes)):
+        if label >= outputs:
+            raise DataError(f"data: important class {label}; the network knows 0..{outputs - 1}")
 
 
 def _check_learnt(arm: ArmResult) -> None:
@@ -129,6 +147,21 @@ def _check_learnt(arm: ArmResult) -> None:
     figure = arm.iterations[0].at_zero["validation"].auc or 0.0
     limit = f"validation AUC {figure:.2f}, needed {COLLAPSED_AUC}"
     raise ModelError(f"dense network: did not learn the important class ({limit}); try more epochs")
+
+
+def _check_budget(arm: ArmResult, settings: PruneSettings) -> None:
+    """In the constrained mode some pruned network must hold the budget. `VerificationError` names the best."""
+    tried = [each for each in arm.iterations[1:] if not each.collapsed]
+    if not settings.constrained or not tried or any(each.within_budget for each in tried):
+        return
+    best = min(tried, key=lambda each: each.at_threshold["validation"].fpr or 0.0)
+    found, dense = best.at_threshold["validation"], arm.iterations[0].at_threshold["validation"]
+    raise VerificationError(
+        f"budget: no pruned network holds it; best: iteration {best.index} with {best.remaining:.1%} of the weights, "
+        f"FN {found.fn} (dense {dense.fn}) at a false-positive rate of {found.fpr or 0.0:.3f} "
+        f"(dense {dense.fpr or 0.0:.3f}, allowed increase {settings.max_fpr_increase}); "
+        "allow more with --max-fpr-increase or the budget, or keep more weights"
+    )
 
 
 def _threshold(iterations: list[Iteration]) -> float:
@@ -158,4 +191,6 @@ def _result(
 
 def scores(net: nn.Module, scaling: Scaling, x: np.ndarray, positive: int) -> np.ndarray:
     """Scores (n,) of unscaled samples, for a PruneResult's networks."""
-    return scores_of(logits_of(net, torch.from_numpy(scaling.apply(x))), positive)
+    samples = torch.from_numpy(scaling.apply(x))
+    whole = Whole(samples, torch.zeros(len(samples), dtype=torch.int64))
+    return answers_of(net, whole, torch.device("cpu")).scores(positive)

@@ -14,7 +14,7 @@ from torch.nn.utils import prune
 
 from cpcc.errors import ModelError
 
-SCOPES = ("global", "layer")
+SCOPES = ("global", "layer", "erk")
 _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d)
 
 Tensors = dict[str, Tensor]
@@ -32,9 +32,20 @@ class Slot:
     def mask(self) -> Tensor:
         return self.module.get_buffer(f"{self.name}_mask")
 
+    @property
+    def value(self) -> Tensor:
+        """The parameter below its mask, detached."""
+        return self.module.get_parameter(f"{self.name}_orig").detach()
 
-def slots(net: nn.Module, example: Tensor) -> list[Slot]:
-    """Prunable parameters of an unmasked network; `example` (n, ...) finds the output layer.
+    def gradient(self) -> Tensor:
+        """Of the last backward passes; zeros where none reached it."""
+        grad = self.module.get_parameter(f"{self.name}_orig").grad
+        return torch.zeros_like(self.value) if grad is None else grad.detach()
+
+
+def slots(net: nn.Module, example: Tensor, biases: bool = True) -> list[Slot]:
+    """Prunable parameters of an unmasked network; `example` (n, ...) finds the output layer. Without `biases` only
+    weights.
 
     ModelError when there is none.
     """
@@ -42,7 +53,8 @@ def slots(net: nn.Module, example: Tensor) -> list[Slot]:
     found = []
     for path, module in net.named_modules():
         if isinstance(module, _LAYERS):
-            names = ["weight"] if module is output or module.bias is None else ["weight", "bias"]
+            bare = not biases or module is output or module.bias is None
+            names = ["weight"] if bare else ["weight", "bias"]
             found += [Slot(module, name, f"{path}.{name}".lstrip(".")) for name in names]
     if not found:
         raise ModelError("network: nothing to prune; it needs Linear or Conv layers")
@@ -61,9 +73,9 @@ def _output_layer(net: nn.Module, example: Tensor) -> nn.Module | None:
     return ran[-1] if ran else None
 
 
-def attach(net: nn.Module, example: Tensor) -> list[Slot]:
-    """Give every prunable parameter a mask of ones."""
-    found = slots(net, example)
+def attach(net: nn.Module, example: Tensor, biases: bool = True) -> list[Slot]:
+    """Give every prunable parameter (see `slots`) a mask of ones."""
+    found = slots(net, example, biases)
     for slot in found:
         parameter = slot.module.get_parameter(slot.name)
         prune.custom_from_mask(slot.module, slot.name, torch.ones_like(parameter))
@@ -100,16 +112,35 @@ def tighten(
 ) -> Tensors:
     """New masks that keep `fraction` of all parameters, the highest scores; none comes back.
 
-    "layer" cuts every parameter tensor to the fraction; "global" makes one cut after dividing each
-    tensor's scores by their mean size, so that layers of small weights do not vanish. Every output (row)
-    of a weight keeps its best `floor` weights, so that no layer dies; where that would take more than half
-    of what remains and leave the scores no say, its best one. This floor goes before the fraction.
+    "layer" cuts every parameter tensor to the fraction; "erk" to a fraction that is larger for small tensors
+    (`erk_fractions`); "global" makes one cut after dividing each tensor's scores by their mean size, so that
+    layers of small weights do not vanish. Every output (row) of a weight keeps its best `floor` weights, so that
+    no layer dies; where that would take more than half of what remains and leave the scores no say, its best one.
+    This floor goes before the fraction.
     """
-    if scope == "layer":
-        return {key: _cut([scores[key]], [masks[key]], fraction, floor)[0] for key in masks}
+    if scope != "global":
+        shares = dict.fromkeys(masks, fraction) if scope == "layer" else erk_fractions(masks, fraction)
+        return {key: _cut([scores[key]], [masks[key]], shares[key], floor)[0] for key in masks}
     keys = list(masks)
     scaled = [_scaled(scores[key], masks[key]) for key in keys]
     return dict(zip(keys, _cut(scaled, [masks[key] for key in keys], fraction, floor)))
+
+
+def erk_fractions(masks: Mapping[str, Tensor], fraction: float) -> dict[str, float]:
+    """Share of each tensor to keep, proportional to sum(shape) / prod(shape) and at most 1, together `fraction`.
+
+    Source: Evci et al., "Rigging the Lottery", ICML 2020 (Erdos-Renyi-Kernel)."""
+    raw = {key: sum(mask.shape) / mask.numel() for key, mask in masks.items()}
+    total = fraction * sum(mask.numel() for mask in masks.values())
+    full: set[str] = set()
+    while True:
+        rest = [key for key in masks if key not in full]
+        left = total - sum(masks[key].numel() for key in full)
+        factor = max(left, 0.0) / max(sum(raw[key] * masks[key].numel() for key in rest), 1e-12)
+        over = {key for key in rest if raw[key] * factor > 1}
+        if not over:
+            return {key: 1.0 if key in full else raw[key] * factor for key in masks}
+        full |= over
 
 
 def _scaled(scores: Tensor, mask: Tensor) -> Tensor:

@@ -1,15 +1,41 @@
-"""How many parameters remain after each iteration."""
+"""How many parameters remain after each iteration: fractions from 1.0 down to exactly `keep`."""
 
 import math
+from collections.abc import Callable, Mapping
 
 
 def geometric(keep: float, step: float = 0.5) -> list[float]:
-    """Remaining fractions from 1.0 down to exactly `keep`, in equal ratios.
+    """Equal ratios, as few as remove at most `step` of the remaining parameters each.
 
-    As few iterations as remove at most `step` of the remaining parameters each; equal ratios make the
-    last steps, where networks collapse, no coarser than the first.
+    Equal ratios make the last steps, where networks collapse, no coarser than the first.
     """
     if keep >= 1:
         return [1.0]
-    iterations = math.ceil(math.log(keep) / math.log(1 - step) - 1e-9)
+    iterations = _iterations(keep, step)
     return [keep ** (i / iterations) for i in range(iterations)] + [keep]
+
+
+def cubic(keep: float, step: float = 0.5) -> list[float]:
+    """As many iterations as `geometric`, fast at first and slow at the end.
+
+    Source: Zhu and Gupta, "To prune, or not to prune", 2017, equation 1."""
+    if keep >= 1:
+        return [1.0]
+    iterations = _iterations(keep, step)
+    return [keep + (1 - keep) * (1 - i / iterations) ** 3 for i in range(iterations)] + [keep]
+
+
+def one_shot(keep: float, step: float = 0.5) -> list[float]:
+    """One cut; `step` is unused."""
+    return [1.0] if keep >= 1 else [1.0, keep]
+
+
+def _iterations(keep: float, step: float) -> int:
+    return math.ceil(math.log(keep) / math.log(1 - step) - 1e-9)
+
+
+SCHEDULES: Mapping[str, Callable[[float, float], list[float]]] = {
+    "geometric": geometric,
+    "cubic": cubic,
+    "one-shot": one_shot,
+}

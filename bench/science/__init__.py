@@ -1,0 +1,1 @@
+"""The evidence for class-dependent pruning: data sets, arms, a resumable grid, tables and figures."""

@@ -1,0 +1,47 @@
+"""The arms of the comparison. All share the anti-collapse settings of COMMON; only loss, score and schedule differ."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from cpcc.prune.settings import PruneSettings
+
+LEVELS = (1.0, 0.5, 0.25, 0.1, 0.05, 0.02, 0.01)
+
+COMMON = PruneSettings(
+    scope="erk", floor=2, rewind="lr", optimizer="adam", lr=5e-3, batch_size=64,
+    epochs=30, epochs_later=15, patience=30, levels=LEVELS,
+)  # fmt: skip
+
+BLIND: dict[str, Any] = {"loss": "bce", "pos_weight": 1.0}
+TOP: dict[str, Any] = {"loss": "hybrid", "rank": "top", "rank_weight": 2.0, "pos_weight": 1.0}
+
+ARMS: dict[str, dict[str, Any]] = {
+    "blind": BLIND,
+    "one-shot": BLIND,
+    "snip": {**BLIND, "score": "snip_init", "rewind": "init"},
+    "random": {**BLIND, "score": "random"},
+    "paper": {"loss": "hybrid", "rank": "max", "rank_weight": 0.1},
+    "constrained": {**TOP, "max_fn_increase": 0},
+    # ablations: one idea each
+    "blind-snip": {**BLIND, "score": "snip"},
+    "blind-distill": {**BLIND, "distill": 1.0},
+    "weighted": {"loss": "bce"},
+    "focal": {"loss": "focal", "pos_weight": 1.0},
+    "pairwise": {**TOP, "rank": "pairwise"},
+    "top": TOP,
+    "top-distill": {**TOP, "distill": 1.0},
+    "constrained-saliency": {**TOP, "max_fn_increase": 0, "score": "class_saliency"},
+}
+# Cut once, from a network of its own for every level.
+SINGLE_CUT = ("one-shot", "snip")
+SINGLE_CUT_LEVELS = (0.1, 0.05, 0.02)
+
+
+def settings_of(arm: str, seed: int) -> list[PruneSettings]:
+    """The runs of an arm: one down all levels, or one per level."""
+    base = replace(COMMON, seed=seed, **ARMS[arm])
+    if arm not in SINGLE_CUT:
+        return [base]
+    return [replace(base, levels=(1.0, level)) for level in SINGLE_CUT_LEVELS]

@@ -1,0 +1,88 @@
+"""Functions of one value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from cpcc.frontends.torch_export.families import Layers
+from cpcc.frontends.torch_export.importer import Importer, Value
+from cpcc.frontends.torch_export.source import arguments, kind, node_name, refuse, source_line
+from cpcc.ops import float_params as fp
+
+if TYPE_CHECKING:
+    import torch
+
+Params = Callable[[dict[str, Any]], fp.Relu | fp.Lookup]
+
+
+def _clip(low: float | None, high: float | None) -> fp.Relu | fp.Lookup:
+    """A clamp from 0 can be fused into the layer before it, any other is a table."""
+    low, high = -math.inf if low is None else float(low), math.inf if high is None else float(high)
+    return fp.Relu(high) if low == 0 and high > 0 else fp.Lookup("clip", (low, high))
+
+
+def _plain(name: str) -> Params:
+    return lambda a: fp.Lookup(name)
+
+
+def _gelu(a: dict[str, Any]) -> fp.Lookup:
+    return fp.Lookup("gelu_tanh" if a["approximate"] == "tanh" else "gelu")
+
+
+_SELU = (1.6732632423543772848170429916717, 1.0507009873554804934193349852946)  # Klambauer et al. 2017
+ACTIVATIONS: dict[str, Params] = {
+    "relu": lambda a: fp.Relu(),
+    "relu6": lambda a: fp.Relu(6.0),
+    "hardtanh": lambda a: _clip(a["min_val"], a["max_val"]),
+    "clamp": lambda a: _clip(a["min"], a["max"]),
+    "clamp_min": lambda a: _clip(a["min"], None),
+    "leaky_relu": lambda a: fp.Lookup("leaky_relu", (float(a["negative_slope"]),)),
+    "elu": lambda a: fp.Lookup("elu", (float(a["alpha"]), float(a["scale"]), float(a["input_scale"]))),
+    "celu": lambda a: fp.Lookup("elu", (float(a["alpha"]), 1.0, 1.0 / float(a["alpha"]))),
+    "selu": lambda a: fp.Lookup("elu", (*_SELU, 1.0)),
+    "gelu": _gelu,
+    "softplus": lambda a: fp.Lookup("softplus", (float(a["beta"]), float(a["threshold"]))),
+    **{name: _plain(name) for name in (
+        "sigmoid", "hardsigmoid", "hardswish", "tanh", "silu", "mish", "log_sigmoid", "exp", "abs", "square",
+    )},
+}  # fmt: skip
+
+
+def activate(importer: Importer, node: torch.fx.Node, params: fp.Relu | fp.Lookup) -> Value:
+    """`params` of the node's input; where the operation is in place, of everything that shares its memory."""
+    value = importer.value(node)
+    source = value if importer.dense(value) else importer.vector(value, node_name(node), source_line(node))
+    result = importer.emit_like(node, params, source)
+    if kind(node).endswith("_"):
+        importer.overwrite(value, result)
+    return result
+
+
+def _activation(importer: Importer, node: torch.fx.Node) -> Value:
+    return activate(importer, node, ACTIVATIONS[kind(node).rstrip("_")](arguments(node)))
+
+
+def _power(importer: Importer, node: torch.fx.Node) -> Value:
+    if arguments(node)["exponent"] != 2:
+        raise refuse(node, "exponent", arguments(node)["exponent"], 2)
+    return activate(importer, node, fp.Lookup("square"))
+
+
+def _softmax(importer: Importer, node: torch.fx.Node) -> Value:
+    raise refuse(node, "a softmax in the middle", "", "one at the end of the network, which is dropped; use Sigmoid")
+
+
+_TABLES = ("LeakyReLU", "Hardtanh", "Hardswish", "Hardsigmoid", "Sigmoid", "Tanh", "SiLU", "GELU", "Mish", "ELU", "CELU",
+           "SELU", "Softplus", "LogSigmoid", "clamp", "abs", "square", "exp")  # fmt: skip
+_FUSED = ("relu", "relu_", "relu6", "relu6_")
+FAMILY = (
+    Layers(("ReLU", "ReLU6"), "fused into the layer before it where only it reads that layer, else relu or lookup", "",
+           dict.fromkeys(_FUSED, _activation)),
+    Layers(_TABLES, "lookup, a table of 256 values", "a final Sigmoid is dropped",
+           {k: _activation for name in ACTIVATIONS for k in (name, f"{name}_") if k not in _FUSED}
+           | {"pow": _power}),
+    Layers(("Softmax", "LogSoftmax"), "dropped", "at the end of the network only",
+           dict.fromkeys(("softmax", "log_softmax", "_softmax", "_log_softmax"), _softmax)),
+)  # fmt: skip

@@ -1,0 +1,31 @@
+"""The whole program: every node through the handler of its kind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cpcc.frontends.torch_export import activations, binary, conv, linear, norm, pools, slices, views
+from cpcc.frontends.torch_export.families import Layers
+from cpcc.frontends.torch_export.final import strip_final_activation
+from cpcc.frontends.torch_export.importer import Handler, Importer, constants
+from cpcc.graph import Graph
+from cpcc.optimize import optimize
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+
+FAMILIES: tuple[Layers, ...] = tuple(
+    layers for module in (linear, conv, norm, activations, pools, binary, slices, views) for layers in module.FAMILY
+)
+HANDLERS: dict[str, Handler] = {kind: handler for layers in FAMILIES for kind, handler in layers.handlers.items()}
+
+
+def to_graph(program: ExportedProgram, name: str) -> Graph:
+    """The float graph of `program`: one input, one output vector (logits), batch norm folded, ReLU fused,
+    a final Sigmoid or Softmax dropped. Raises `ModelError` naming the layer that is not supported."""
+    program, _ = strip_final_activation(program)
+    importer = Importer(name, constants(program), HANDLERS)
+    for node in program.graph.nodes:
+        importer.visit(node)
+    return optimize(importer.graph())

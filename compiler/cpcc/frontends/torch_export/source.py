@@ -1,0 +1,90 @@
+"""Where a node of an exported program comes from, and the messages that say so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cpcc.archive import user_line
+from cpcc.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
+
+
+SUPPORTED = (
+    "Linear, Conv1d/2d, ConvTranspose1d/2d, BatchNorm1d/2d, pooling, mean, ReLU and other activations, add, sub, mul, cat, "
+    "split, slice, pad, Upsample nearest, views and permutations; all of them: docs/operators.md"
+)
+REWRITES = {
+    "layer_norm": "BatchNorm, which costs nothing after a convolution",
+    "group_norm": "BatchNorm, which costs nothing after a convolution",
+    "instance_norm": "BatchNorm, which costs nothing after a convolution",
+    "prelu": "LeakyReLU with a fixed slope",
+    "upsample_bilinear2d": "Upsample(mode='nearest')",
+    "adaptive_max_pool2d": "MaxPool2d, or amax over both axes",
+    "adaptive_max_pool1d": "MaxPool1d, or amax over the length",
+    "conv3d": "Conv2d",
+    "sum": "mean",
+    "maximum": "ReLU: max(a, b) = b + relu(a - b)",
+    "minimum": "ReLU: min(a, b) = b - relu(b - a)",
+    "matmul": "Linear with constant weights",
+    "bmm": "Linear with constant weights",
+    "mm": "Linear with constant weights",
+    "rnn_tanh": "Conv1d over the time axis",
+    "rnn_relu": "Conv1d over the time axis",
+    "gru": "Conv1d over the time axis",
+    "lstm": "Conv1d over the time axis",
+}
+
+
+def kind(node: torch.fx.Node) -> str:
+    """``conv2d`` of ``aten.conv2d.padding``."""
+    return str(node.target).split(".")[1] if str(node.target).startswith("aten.") else str(node.target)
+
+
+def module(node: torch.fx.Node) -> tuple[str, str]:
+    """Path and class of the module of `node`, as ("features.0", "torch.nn.modules.conv.Conv2d")."""
+    stack = list((node.meta.get("nn_module_stack") or {}).values())
+    return (str(stack[-1][0]), str(stack[-1][1])) if stack else ("", "")
+
+
+def node_name(node: torch.fx.Node) -> str:
+    """The module's path for torch's own layers; path and operation for a function called in user code."""
+    path, layer = module(node)
+    if layer.startswith("torch.nn.modules") and path:
+        return path
+    return f"{path}.{node.name}" if path else node.name
+
+
+def source_line(node: torch.fx.Node) -> str:
+    return user_line(node.meta.get("stack_trace"))
+
+
+def place(node: torch.fx.Node) -> str:
+    """``net.3 (GELU, model.py:12)``"""
+    cls = module(node)[1]
+    layer = cls.rpartition(".")[2] if cls.startswith("torch.nn.modules") else f"aten.{kind(node)}"
+    return f"{node_name(node)} ({', '.join(part for part in (layer, source_line(node)) if part)})"
+
+
+def unsupported(node: torch.fx.Node) -> ModelError:
+    rewrite = REWRITES.get(kind(node).rstrip("_"))
+    hint = f"use {rewrite}; " if rewrite else ""
+    return ModelError(f"{place(node)}: aten.{kind(node)} is not supported; {hint}supported layers: {SUPPORTED}")
+
+
+def refuse(node: torch.fx.Node, what: str, value: Any, supported: Any) -> ModelError:
+    return ModelError(f"{place(node)}: {what} {value} is not supported; supported: {supported}")
+
+
+def arguments(node: torch.fx.Node) -> dict[str, Any]:
+    """All arguments by name, defaults included."""
+    schema = node.target._schema.arguments  # type: ignore[union-attr]
+    result = {a.name: a.default_value for a in schema if a.has_default_value()}
+    result.update({a.name: value for a, value in zip(schema, node.args)})
+    return result | dict(node.kwargs)
+
+
+def numbers(value: Any) -> tuple[Any, ...]:
+    """torch's ``2`` and ``[2, 3]`` alike as a tuple."""
+    return (value,) if isinstance(value, (int, float)) else tuple(value)

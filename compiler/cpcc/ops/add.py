@@ -1,0 +1,146 @@
+"""Sum of two tensors of one shape, with different quantizations: where branches of a network meet again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cpcc.errors import ModelError
+from cpcc.fixedpoint import TfliteRequant, narrow
+from cpcc.graph import Graph, Int8, Node
+from cpcc.ops.base import Kernel, Op, Packed
+from cpcc.ops.float_params import Add
+
+MULTIPLIER_BITS = 14  # of the larger int16 multiplier: 2**14 <= multiplier < 2**15
+MAX_SHIFT = 22  # zero_point << shift stays below 2**29
+TFLITE_LEFT_SHIFT = 20
+
+
+@dataclass(frozen=True)
+class AddScaling:
+    """One rounding, halves up: ``(a * multipliers[0] + b * multipliers[1] + offset) >> shift``, int16 multipliers."""
+
+    multipliers: tuple[int, int]
+    offset: int
+    shift: int
+
+    def apply(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """int64 sums of int64 operands, zero point included."""
+        return (a * self.multipliers[0] + b * self.multipliers[1] + self.offset) >> self.shift
+
+
+@dataclass(frozen=True, eq=False)
+class TfliteAddScaling:
+    """TensorFlow Lite's: each operand less its zero point, shifted left by 20 and scaled, then the sum scaled.
+
+    `scales` are the three steps, one channel each: first operand, second operand, output. Source: AddFunc of
+    tensorflow/lite/kernels/internal/reference/integer_ops/add.h."""
+
+    zero_points: tuple[int, int, int]
+    scales: TfliteRequant
+
+    def _step(self, i: int, x: np.ndarray) -> np.ndarray:
+        one = TfliteRequant(self.scales.multiplier[i : i + 1], self.scales.shift[i : i + 1])
+        return one.scale(np.asarray(x, np.int64)[..., None])[..., 0]
+
+    def apply(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """int64 sums of int64 operands, zero point included."""
+        first = self._step(0, (a - self.zero_points[0]) << TFLITE_LEFT_SHIFT)
+        second = self._step(1, (b - self.zero_points[1]) << TFLITE_LEFT_SHIFT)
+        return self._step(2, first + second) + self.zero_points[2]
+
+
+@dataclass(frozen=True, eq=False)
+class QAdd:
+    """int8 sum, clamped to [low, high]."""
+
+    scaling: AddScaling | TfliteAddScaling
+    low: int
+    high: int
+
+
+def infer_shape(params: Add | QAdd, a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
+    if a != b:
+        raise ModelError(f"add: the operands have the shapes {a} and {b}; supported: one shape")
+    return a
+
+
+def run_float(params: Add, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    y = np.asarray(a, np.float64) + b
+    return np.maximum(y, 0) if params.relu else y
+
+
+def run_int8(params: QAdd, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    total = params.scaling.apply(a.astype(np.int64), b.astype(np.int64))
+    return np.clip(total, params.low, params.high).astype(np.int8)
+
+
+def native_scaling(a: Int8, b: Int8, y: Int8) -> AddScaling:
+    """Closest int16 multipliers of the two operands. Raises `OverflowError` where the scales differ too much."""
+    ratio = max(a.scale, b.scale) / y.scale
+    shift = min(MAX_SHIFT, MULTIPLIER_BITS - int(np.ceil(np.log2(ratio))) + 1)
+    if round(ratio * 2.0**shift) >= 2**15:  # rounding may carry
+        shift -= 1
+    if shift < 1:
+        raise OverflowError(f"an operand's scale is {ratio:g} times the output's; supported: below 2**14")
+    m, n = round(a.scale / y.scale * 2.0**shift), round(b.scale / y.scale * 2.0**shift)
+    offset = (1 << (shift - 1)) + (y.zero_point << shift) - a.zero_point * m - b.zero_point * n
+    return AddScaling((m, n), offset, shift)
+
+
+def tflite_add_scaling(a: Int8, b: Int8, y: Int8) -> TfliteAddScaling:
+    """CalculateOpDataAdd of TensorFlow Lite: factors relative to twice the larger operand's scale, in float64."""
+    twice = 2 * max(a.scale, b.scale)
+    scales = np.array([a.scale / twice, b.scale / twice, twice / ((1 << TFLITE_LEFT_SHIFT) * y.scale)])
+    if scales[2] >= 1:
+        raise OverflowError(f"an operand's scale is {twice / 2 / y.scale:g} times the output's; supported: below 2**19")
+    return TfliteAddScaling((a.zero_point, b.zero_point, y.zero_point), TfliteRequant.from_scales(scales))
+
+
+def quantize(params: Add, inputs: tuple[Int8, ...], output: Int8) -> QAdd:
+    low = max(-128, output.zero_point) if params.relu else -128
+    a, b = inputs
+    return QAdd(native_scaling(a, b, output), low, 127)
+
+
+def pack(node: Node, graph: Graph) -> Packed:
+    params: QAdd = node.params
+    scaling = params.scaling
+    size = graph.output_tensor(node).size
+    clamp = {"low": params.low, "high": params.high}
+    if isinstance(scaling, AddScaling):
+        m, n = scaling.multipliers
+        return Packed({"size": size, "multiplier_a": m, "multiplier_b": n, "offset": scaling.offset,
+                       "shift": scaling.shift, **clamp})  # fmt: skip
+    za, zb, zy = scaling.zero_points
+    return Packed({"size": size, "zero_point_a": za, "zero_point_b": zb, "zero_point": zy,
+                   "multipliers": narrow(scaling.scales.multiplier, np.int32), "shifts": scaling.scales.shift,
+                   **clamp})  # fmt: skip
+
+
+def is_tflite(node: Node, graph: Graph) -> bool:
+    return isinstance(node.params.scaling, TfliteAddScaling)
+
+
+def sample(rng: np.random.Generator) -> tuple[Add, tuple[tuple[int, ...], ...]]:
+    shape = tuple(int(v) for v in rng.integers(1, 7, int(rng.choice([1, 3]))))
+    return Add(bool(rng.integers(2))), (shape, shape)
+
+
+OP = Op(
+    name="add",
+    float_params=Add,
+    int8_params=QAdd,
+    infer_shape=infer_shape,
+    run_float=run_float,
+    run_int8=run_int8,
+    quantize=quantize,
+    sample=sample,
+    kernels=(
+        Kernel("add", pack, lambda node, graph: 20 + 14.0 * graph.output_tensor(node).size,
+               applies=lambda node, graph: not is_tflite(node, graph)),
+        Kernel("add_tflite", pack, lambda node, graph: 40 + 60.0 * graph.output_tensor(node).size, applies=is_tflite),
+    ),
+    in_place=True,
+)  # fmt: skip

@@ -1,0 +1,86 @@
+"""Product of two tensors with broadcasting: ``y = clamp(requantize((a - za) * (b - zb)))``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cpcc.errors import ModelError
+from cpcc.fixedpoint import INT32_MAX, Requant, requantize
+from cpcc.graph import Graph, Int8, Node
+from cpcc.ops.base import Kernel, Op, Packed
+from cpcc.ops.broadcast import align, broadcast_fields, broadcast_shape
+from cpcc.ops.float_params import Mul
+from cpcc.ops.samples import broadcast_shapes
+
+
+@dataclass(frozen=True, eq=False)
+class QMul:
+    """`requant` scales the product of the centred inputs; it has one entry."""
+
+    a_zero_point: int
+    b_zero_point: int
+    requant: Requant
+    zero_point: int
+
+
+def infer_shape(params: Mul | QMul, a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
+    return broadcast_shape(a, b)
+
+
+def run_float(params: Mul, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    rank = max(a.ndim, b.ndim) - 1
+    return align(np.asarray(a, np.float64), rank) * align(np.asarray(b, np.float64), rank)
+
+
+def run_int8(params: QMul, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    rank = max(a.ndim, b.ndim) - 1
+    left = align(a.astype(np.int64), rank) - params.a_zero_point
+    right = align(b.astype(np.int64), rank) - params.b_zero_point
+    return requantize(left * right, params.requant, params.zero_point, -128, 127)
+
+
+def quantize(params: Mul, inputs: tuple[Int8, ...], output: Int8) -> QMul:
+    a, b = inputs
+    requant = Requant.from_scales(np.array([a.scale * b.scale / output.scale]))
+    return QMul(a.zero_point, b.zero_point, requant, output.zero_point)
+
+
+def check(node: Node, graph: Graph) -> None:
+    if isinstance(node.params, QMul) and 255 * 255 << node.params.requant.left_shift > INT32_MAX:
+        raise ModelError(
+            f"{node.name}: the products of both inputs can exceed the output's range 2^{node.params.requant.left_shift} "
+            "times; use calibration data that cover the output's range"
+        )
+
+
+def pack(node: Node, graph: Graph) -> Packed:
+    p: QMul = node.params
+    a, b = graph.input_tensors(node)
+    return Packed({
+        **broadcast_fields(a.shape, b.shape), "a_zero_point": p.a_zero_point, "b_zero_point": p.b_zero_point,
+        "multiplier": int(p.requant.multiplier[0]), "left_shift": p.requant.left_shift, "zero_point": p.zero_point,
+    })  # fmt: skip
+
+
+def cost(node: Node, graph: Graph) -> float:
+    return 60 + 20.0 * graph.output_tensor(node).size
+
+
+def sample(rng: np.random.Generator) -> tuple[Mul, tuple[tuple[int, ...], ...]]:
+    return Mul(), broadcast_shapes(rng)
+
+
+OP = Op(
+    name="mul",
+    float_params=Mul,
+    int8_params=QMul,
+    infer_shape=infer_shape,
+    run_float=run_float,
+    run_int8=run_int8,
+    quantize=quantize,
+    sample=sample,
+    kernels=(Kernel("mul", pack, cost),),
+    check=check,
+)

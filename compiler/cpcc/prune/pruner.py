@@ -1,0 +1,381 @@
+"""Class-dependent pruning around any network and any loader: train, keep the best epoch, prune, rewind, again.
+
+    pruner = ClassDependentPruner(net, train_loader, validation_loader, PruneSettings(positive=1, keep=0.1))
+    result = pruner.run()
+    result.pruned          # nn.Module in eval mode, pruned weights exactly 0
+    result.iterations      # the trajectory: remaining weights, FN, FP, AUC of every iteration
+
+After R. Entezari and O. Saukh, "Class-dependent Compression of Deep Neural Networks" (arXiv 1909.10364), section 3.
+"""
+
+import copy
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cpcc.errors import DataError, UsageError
+from cpcc.metrics import Evaluation, evaluate
+from cpcc.prune import masks as masking
+from cpcc.prune.baselines import make_loss
+from cpcc.prune.batches import TensorBatches
+from cpcc.prune.budget import Budget, Unconstrained, budget_of
+from cpcc.prune.checkpoint import CheckpointFile, fingerprint_of
+from cpcc.prune.evaluation import Answers, Iteration, answers_of
+from cpcc.prune.journal import Journal
+from cpcc.prune.losses import ConstrainedLoss, Distillation, ImportantLoss, Multipliers
+from cpcc.prune.progress import Watch
+from cpcc.prune.scores import SCORES, Subject
+from cpcc.prune.settings import PruneSettings
+from cpcc.prune.trainer import Batches, Objective, State, Trainer, TrainingState, seed_epoch, snapshot
+
+COLLAPSED_AUC = 0.6
+CHECKPOINT_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class ArmResult:
+    """One arm: the dense network of iteration 0, the sparsest good one, all iterations, why it stopped.
+
+    `stopped` is empty when the wanted sparsity was reached; `seconds` is the run time by activity. Networks are on
+    the CPU, in eval mode, without parametrisations.
+    """
+
+    dense: nn.Module
+    pruned: nn.Module
+    iterations: tuple[Iteration, ...]
+    stopped: str
+    seconds: dict[str, float]
+
+    @property
+    def good(self) -> list[Iteration]:
+        """Iterations that did not collapse and, in the constrained mode, hold the budget; `pruned` is the last."""
+        return [iteration for iteration in self.iterations if not iteration.collapsed and iteration.within_budget]
+
+
+@dataclass
+class RunState:
+    """All that a run is, between two epochs: a checkpoint holds this.
+
+    `good`, `early`, `dense`, `chosen` are weights: of the last iteration's best epoch, of the rewinding point, of
+    iteration 0, of the sparsest good iteration. `training` and `net` are there in the middle of an iteration.
+    """
+
+    index: int
+    good: State
+    early: State
+    chosen: State
+    dense: State | None = None
+    iterations: list[Iteration] = field(default_factory=list)
+    multipliers: Multipliers = field(default_factory=Multipliers)
+    budget: Budget | None = None
+    training: TrainingState | None = None
+    net: State | None = None
+    stopped: str = ""
+    finished: bool = False
+    epochs_done: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Tensors and plain values."""
+        plain = {name: getattr(self, name) for name in ("index", "stopped", "finished", "epochs_done")}
+        weights = {name: getattr(self, name) for name in ("good", "early", "chosen", "dense", "net")}
+        return {
+            **plain,
+            **weights,
+            "iterations": [json.dumps(each.as_json()) for each in self.iterations],
+            "multipliers": dict(self.multipliers.values),
+            "budget": self.budget and self.budget.as_json(),
+            "training": self.training and self.training.to_dict(),
+        }
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> "RunState":
+        """Inverse of `to_dict`."""
+        changed: dict[str, Any] = {
+            "iterations": [Iteration.from_json(json.loads(each)) for each in values["iterations"]],
+            "multipliers": Multipliers(dict(values["multipliers"])),
+            "budget": values["budget"] and Budget.from_json(values["budget"]),
+            "training": values["training"] and TrainingState.from_dict(values["training"]),
+        }
+        names = RunState.__dataclass_fields__.keys() - changed.keys()
+        return RunState(**{name: values[name] for name in names}, **changed)
+
+
+class ClassDependentPruner:
+    """One network on its way down; `run` does it all.
+
+    net takes (n, ...) float32 and returns logits (n,), (n, 1) or (n, k); it is copied, not changed.
+    train, validation: anything that can be iterated again and again for (x, labels (n,) int64), such as a DataLoader
+    or `TensorBatches`; `train` in another order each time, drawn from torch's generators. sides: more data to
+    evaluate every iteration on, by name, never used for a choice.
+    run_dir: folder of checkpoint and metrics, kept after the run; with `resume` a checkpoint found there is continued,
+    on a CPU to bit-equal results. device: where to train. on_iteration: called after every iteration with its figures
+    and the network's logits on every side.
+    Raises DataError for data without a sample of an important class or a damaged checkpoint, ModelError for a network
+    without prunable layers, UsageError for a checkpoint of another run.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        train: Batches,
+        validation: Batches,
+        settings: PruneSettings | None = None,
+        *,
+        name: str = "pruner",
+        sides: Mapping[str, Batches] | None = None,
+        device: str | torch.device = "cpu",
+        run_dir: Path | None = None,
+        resume: bool = False,
+        checkpoint_seconds: float = CHECKPOINT_SECONDS,
+        on_iteration: Callable[[Iteration, Mapping[str, Answers]], None] | None = None,
+        watch: Watch | None = None,
+    ) -> None:
+        self.name = name
+        self.on_iteration = on_iteration
+        self.settings = settings or PruneSettings()
+        self.device = torch.device(device)
+        self.template = copy.deepcopy(net).cpu()
+        self.net = copy.deepcopy(self.template)
+        self.slots = masking.attach(self.net, _first_sample(train), self.settings.prune_biases)
+        self.net.to(self.device)
+        self.initial = snapshot(self.net)
+        self.sides: dict[str, Batches] = {"train": train, "validation": validation, **(sides or {})}
+        counts = _counts(train, validation, self._labels())
+        self.loss = make_loss(self.settings, counts)
+        self.trainer = Trainer(self.net, train, validation, self.loss, self.settings, self.device)
+        self.watch = watch or Watch(False)
+        self.checkpoint_seconds = checkpoint_seconds
+        self.checkpoint = self._checkpoint_file(run_dir)
+        self.journal = Journal(run_dir, name) if run_dir else None
+        self.state = self._begin(resume)
+        self.saved = time.perf_counter()
+
+    def run(self) -> ArmResult:
+        """Train and prune until the wanted fraction, a collapse or a divergence. Torch's global random state is
+        left as it was."""
+        devices = [self.device] if self.device.type == "cuda" else []
+        fractions = self.settings.fractions
+        self.watch.arm(self.name, self._most_epochs(len(fractions)))
+        with torch.random.fork_rng(devices=devices):
+            while not self.state.finished:
+                self._iteration(fractions)
+        return self._result()
+
+    # --- one iteration -------------------------------------------------------------------------------------
+
+    def _iteration(self, fractions: list[float]) -> None:
+        state = self.state
+        if state.training is None:
+            seed_epoch(self.settings.seed, state.index, 0, self.trainer.train)
+            if state.index:
+                self._timed("prune", lambda: self._prune(fractions[state.index]))
+            state.training = self.trainer.start()
+        trained = self.trainer.run(state.training, state.index, self._objective(), self._after_epoch)
+        if not trained.diverged:
+            self._record(trained)
+        self._advance(trained, last=len(fractions) - 1)
+        if self.journal:
+            self.journal.write(state.iterations)
+        self._save()
+
+    def _advance(self, trained: TrainingState, last: int) -> None:
+        """Take the round's weights over, and stop or go on."""
+        state = self.state
+        state.stopped = _stop_word(state, trained.diverged)
+        if not state.stopped:
+            state.good = trained.best
+            if not state.index:
+                state.early, state.dense = trained.early, trained.best
+            if state.iterations[-1].within_budget:
+                state.chosen = trained.best
+        state.finished = bool(state.stopped) or state.index == last
+        state.epochs_done += self.settings.epochs_later if state.index else self.settings.epochs
+        state.index, state.training, state.net = state.index + 1, None, None
+
+    def _prune(self, fraction: float) -> None:
+        """Score the weights of the last good epoch, tighten the masks, rewind the survivors."""
+        state, score = self.state, SCORES[self.settings.score]
+        old = {slot.key: state.good[f"{slot.key}_mask"].bool() for slot in self.slots}
+        self.net.load_state_dict(self.initial if score.at_init else state.good)
+        masking.set_masks(self.slots, old)
+        scores = score.compute(self._subject())
+        new = masking.tighten(scores, old, fraction, self.settings.scope, self.settings.floor)
+        self.net.load_state_dict(state.good if self.settings.rewind == "lr" else state.early)
+        masking.set_masks(self.slots, new)
+
+    def _subject(self) -> Subject:
+        initial = {slot.key: self.initial[f"{slot.key}_orig"] for slot in self.slots}
+        batches = ((x.to(self.device), labels.to(self.device)) for x, labels in self.trainer.train)
+        return Subject(self.net, self.slots, initial, batches, self.loss, ImportantLoss(self._labels()))
+
+    def _objective(self) -> Objective:
+        state = self.state
+        constrained = ConstrainedLoss(self.loss, state.multipliers, self.settings.margin)
+        far = Distillation(
+            self.settings.positive, 1.0 if self.settings.pos_weight is None else self.settings.pos_weight
+        )
+        teacher = None
+        if self.settings.distill and state.dense is not None:
+            teacher = self._plain(state.dense).to(self.device)
+        return Objective(constrained, far, self.settings.distill, teacher)
+
+    def _after_epoch(self, training: TrainingState, loss: float, answers: Answers) -> None:
+        state = self.state
+        if not training.diverged:
+            if state.budget is not None:
+                state.multipliers.update(state.budget.excess(answers))
+            misses = int((answers.scores(self.settings.positive)[answers.truth(self.settings.positive)] < 0).sum())
+            left = masking.remaining(masking.get_masks(self.slots))
+            self.watch.epoch(state.epochs_done + training.epoch, loss, misses, left)
+        if time.perf_counter() - self.saved >= self.checkpoint_seconds:
+            state.net = snapshot(self.net)
+            self._save()
+
+    # --- what an iteration was worth -----------------------------------------------------------------------
+
+    def _record(self, trained: TrainingState) -> None:
+        """Evaluate the best epoch on every side."""
+        self.net.load_state_dict(trained.best)
+        found = {name: answers_of(self.net, side, self.device) for name, side in self.sides.items()}
+        held_out, positive = found["validation"], self.settings.positive
+        rule = self.state.budget or Unconstrained(self._labels())
+        thresholds = rule.thresholds(held_out, self.settings.fn_cost)
+        self.state.iterations.append(
+            Iteration(
+                arm=self.name,
+                index=self.state.index,
+                remaining=masking.remaining(masking.get_masks(self.slots)),
+                epochs=trained.epoch,
+                best_epoch=trained.best_epoch,
+                threshold=thresholds[positive],
+                at_zero=_evaluations(found, positive, 0.0),
+                at_threshold=_evaluations(found, positive, thresholds[positive]),
+                collapsed=held_out.auc(positive) < COLLAPSED_AUC,
+                within_budget=rule.holds(held_out, thresholds),
+                multipliers={str(label): value for label, value in self.state.multipliers.values.items()},
+                more=_more_classes(found, {k: v for k, v in thresholds.items() if k != positive}),
+            )
+        )
+        if self.settings.constrained and not self.state.index:
+            self.state.budget = budget_of(held_out, self.settings)
+        if self.on_iteration:
+            self.on_iteration(self.state.iterations[-1], found)
+
+    def _labels(self) -> tuple[int, ...]:
+        return (self.settings.positive, *(each.label for each in self.settings.more_classes))
+
+    def _most_epochs(self, iterations: int) -> int:
+        return self.settings.epochs + (iterations - 1) * self.settings.epochs_later
+
+    def _plain(self, state: State) -> nn.Module:
+        """A network of the template's structure, on the CPU, with the masks of `state` made permanent."""
+        net = copy.deepcopy(self.template)
+        found = masking.attach(net, _first_sample(self.trainer.train), self.settings.prune_biases)
+        net.load_state_dict(state)
+        return masking.finalize(net, found)
+
+    def _result(self) -> ArmResult:
+        state = self.state
+        pruned = self._plain(state.chosen)
+        dense = pruned if state.dense is None else self._plain(state.dense)
+        return ArmResult(dense, pruned, tuple(state.iterations), state.stopped, dict(self.trainer.seconds))
+
+    # --- checkpoints ---------------------------------------------------------------------------------------
+
+    def _checkpoint_file(self, run_dir: Path | None) -> CheckpointFile | None:
+        if run_dir is None:
+            return None
+        words = (json.dumps(asdict(self.settings), sort_keys=True), self.name)
+        held_out = [tensor for batch in self.sides["validation"] for tensor in batch]
+        return CheckpointFile(
+            run_dir / f"{self.name}.checkpoint", fingerprint_of(words, [*self.initial.values(), *held_out])
+        )
+
+    def _begin(self, resume: bool) -> RunState:
+        found = self.checkpoint.read() if self.checkpoint and resume else None
+        if self.checkpoint and not resume and self.checkpoint.path.exists():
+            raise UsageError(
+                f"{self.checkpoint.path}: an earlier run left this checkpoint; give --resume to go on with it, "
+                "or move the folder away to start over"
+            )
+        if found is None:
+            return RunState(0, self.initial, self.initial, self.initial)
+        state = RunState.from_dict(found)
+        if state.net is not None:
+            self.net.load_state_dict(state.net)
+        return state
+
+    def _save(self) -> None:
+        checkpoint = self.checkpoint
+        if checkpoint:
+            self._timed("checkpoint", lambda: checkpoint.write(self.state.to_dict()))
+        self.saved = time.perf_counter()
+
+    def _timed(self, activity: str, work: Callable[[], None]) -> None:
+        start = time.perf_counter()
+        work()
+        self.trainer.seconds[activity] += time.perf_counter() - start
+
+
+def _first_sample(batches: Batches) -> Tensor:
+    """(1, ...) on the CPU. DataError for data without a batch."""
+    if isinstance(batches, TensorBatches):
+        return batches.x[:1].cpu()
+    for x, _ in batches:
+        return x[:1].cpu()
+    raise DataError("train: no batch; give at least one sample of each class")
+
+
+def _counts(train: Batches, validation: Batches, important: tuple[int, ...]) -> Counter[int]:
+    """Training samples by label. DataError when a side has no sample of an important class, or nothing else."""
+    counted = {side: _label_counts(batches) for side, batches in (("train", train), ("validation", validation))}
+    for side, counts in counted.items():
+        for label in important:
+            if not counts[label]:
+                raise DataError(f"{side}: no sample of the important class {label}; give more of them")
+            if counts[label] == counts.total():
+                raise DataError(f"{side}: only samples of the important class {label}; give others too")
+    return counted["train"]
+
+
+def _label_counts(batches: Batches) -> Counter[int]:
+    if isinstance(batches, TensorBatches):
+        return Counter(batches.labels.tolist())
+    return Counter(chain.from_iterable(labels.tolist() for _, labels in batches))
+
+
+def _evaluations(found: Mapping[str, Answers], label: int, threshold: float) -> dict[str, Evaluation]:
+    return {name: evaluate(each.truth(label), each.scores(label), threshold) for name, each in found.items()}
+
+
+def _more_classes(found: Mapping[str, Answers], thresholds: Mapping[int, float]) -> dict[str, dict[str, Any]]:
+    return {
+        str(label): {
+            "threshold": threshold,
+            "at_zero": {side: asdict(each) for side, each in _evaluations(found, label, 0.0).items()},
+            "at_threshold": {side: asdict(each) for side, each in _evaluations(found, label, threshold).items()},
+        }
+        for label, threshold in thresholds.items()
+    }
+
+
+def _stop_word(state: RunState, diverged: bool) -> str:
+    """Why the arm stops after this iteration; empty to go on."""
+    kept = [each for each in state.iterations if not each.collapsed and each.within_budget]
+    rest = f"kept iteration {kept[-1].index} with {kept[-1].remaining:.1%} of the weights" if kept else "none kept"
+    if diverged:
+        return f"diverged in iteration {state.index} (loss is not finite): {rest}; lower lr"
+    last = state.iterations[-1]
+    if not last.collapsed:
+        return ""
+    figure = last.at_zero["validation"].auc or 0.0
+    place = f"collapsed in iteration {state.index} at {last.remaining:.1%} of the weights"
+    return f"{place} (validation AUC {figure:.2f}): {rest}; raise keep or floor"

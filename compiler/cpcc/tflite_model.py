@@ -1,0 +1,128 @@
+"""A ``.tflite`` file to the network, or with ``--positive`` the detector, that `cpcc build` compiles. Needs no torch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cpcc.detector import Decision, Detector, InputSpec, Network, check_raw, output_type, quantize_input, scores_of
+from cpcc.errors import DataError, ModelError, UsageError
+from cpcc.frontends.tflite import to_graph
+from cpcc.graph import Graph, Int8
+from cpcc.ops.softmax import QSoftmax
+from cpcc.quantize import run_int8
+
+if TYPE_CHECKING:
+    from cpcc.build import BuildSettings
+    from cpcc.data import Dataset
+
+MAX_BYTES = 2**28
+INPUT_DTYPES = ("int8", "float32", "uint8")
+EXAMPLES = 2  # drawn where the user gives no samples
+
+
+def compile_tflite(path: Path, settings: BuildSettings, samples: Dataset | None) -> tuple[Network, np.ndarray]:
+    """(network or detector, raw samples (n, ...) to choose examples from)."""
+    imported = to_graph(read_file(path), settings.name)
+    spec = input_spec(imported.graph, settings.input_dtype or imported.input_dtype)
+    network = Network(imported.graph, spec)
+    if samples is not None:
+        check_raw(spec, samples.x)
+    raw = drawn_samples(network) if samples is None else samples.x
+    if settings.positive is None:
+        if settings.threshold is not None:
+            raise UsageError("--threshold: of which class? name it with --positive")
+        return network, raw
+    return _detector(network, settings.positive, settings.threshold, samples), raw
+
+
+def read_file(path: Path) -> bytes:
+    """The model's bytes. Raises `ModelError` where there is no such file or it is too large."""
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file; give a .tflite model")
+    if path.stat().st_size > MAX_BYTES:
+        raise ModelError(f"{path}: {path.stat().st_size:,} B; supported: up to {MAX_BYTES:,}")
+    return path.read_bytes()
+
+
+def input_spec(graph: Graph, dtype: str) -> InputSpec:
+    """How raw samples of `dtype` become the input tensor: int8 is the tensor itself, float32 are real values, uint8 is
+    the tensor plus 128 (the uint8 interface of TensorFlow Lite's converter)."""
+    kind = graph.input.type
+    assert isinstance(kind, Int8)
+    mean, factor = {
+        "int8": (kind.zero_point, 1.0),
+        "uint8": (kind.zero_point + 128, 1.0),
+        "float32": (0.0, 1.0 / kind.scale),
+    }[dtype]
+    return InputSpec(dtype, graph.input.shape, np.array([mean], np.float32), np.array([factor], np.float32), True)
+
+
+def drawn_samples(network: Network) -> np.ndarray:
+    """Raw samples over the input's whole range, from a fixed seed: the example firmware checks itself on them."""
+    kind, spec = network.graph.input.type, network.input
+    assert isinstance(kind, Int8)
+    q = np.random.default_rng(0).integers(-128, 128, (EXAMPLES, *spec.shape)).astype(np.int8)
+    if spec.dtype == "float32":
+        return kind.dequantize(q).astype(np.float32)
+    return q if spec.dtype == "int8" else (q.astype(np.int16) + 128).astype(np.uint8)
+
+
+def _detector(network: Network, positive: int, threshold: float | None, samples: Dataset | None) -> Detector:
+    """The network with the rule "class `positive` beats every other", moved where the user says or the labelled
+    samples suggest."""
+    kind, classes = output_type(network.graph), network.graph.output.size
+    if not 0 <= positive < max(classes, 2):
+        raise UsageError(
+            f"--positive {positive}: the model tells {max(classes, 2)} classes, 0 to {max(classes, 2) - 1}"
+        )
+    rule = Decision(
+        0 if classes == 1 else positive, -1 if (classes, positive) == (1, 0) else 1, 0, 0.0, kind.scale, positive
+    )
+    detector = Detector(network.graph, network.input, rule)
+    if threshold is not None:
+        return _at(detector, probability_threshold(network.graph, rule, threshold))
+    if samples is not None and samples.y is not None:
+        return _calibrated(detector, samples)
+    return _at(detector, probability_threshold(network.graph, rule, 0.5))
+
+
+def _at(detector: Detector, threshold: int) -> Detector:
+    rule = detector.decision
+    return replace(detector, decision=replace(rule, threshold=threshold, float_threshold=threshold * rule.step))
+
+
+def gives_probabilities(graph: Graph) -> bool:
+    """Whether the output is a softmax's."""
+    producers = {node.output: node for node in graph.nodes}
+    return graph.output.name in producers and isinstance(producers[graph.output.name].params, QSoftmax)
+
+
+def probability_threshold(graph: Graph, rule: Decision, p: float) -> int:
+    """The lowest integer score at which the positive class has the probability `p`. Raises `UsageError` where the score,
+    the distance to the strongest other class, does not tell that."""
+    classes, kind = graph.output.size, output_type(graph)
+    if classes > 2 and p != 0.5:
+        raise UsageError(f"--threshold {p:g}: the model has {classes} classes and the rule is that class {rule.positive} "
+                         "beats every other; calibrate it with labelled samples: --calibrate samples.npz")  # fmt: skip
+    if gives_probabilities(graph):
+        return math.ceil((2 * p - 1) / kind.scale - 1e-9) if classes > 1 else 0
+    return math.ceil(math.log(p / (1 - p)) / kind.scale - 1e-9)
+
+
+def _calibrated(detector: Detector, samples: Dataset) -> Detector:
+    """The threshold at which 5 * FNR + FPR on the labelled samples is least, as `cpcc prune` chooses its own."""
+    from cpcc.metrics import choose_threshold
+
+    positive = samples.labels() == detector.decision.positive
+    if not positive.any() or positive.all():
+        raise DataError(f"the calibration samples hold one side of class {detector.decision.positive} only; give both")
+    kind = detector.graph.input.type
+    assert isinstance(kind, Int8)
+    outputs = run_int8(detector.graph, quantize_input(detector.input, kind, samples.x))
+    scores = scores_of(detector, outputs)
+    return _at(detector, math.ceil(choose_threshold(positive, scores)))

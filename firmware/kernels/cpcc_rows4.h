@@ -1,0 +1,16 @@
+#ifndef CPCC_ROWS4_H
+#define CPCC_ROWS4_H
+
+#include <stdint.h>
+
+/* Four rows at a time over one widened input (see cpcc_linear_paired.h for the stream). */
+typedef struct {
+  int32_t zero_point;
+  int32_t rows;     /* a multiple of 4, above 0 */
+  int32_t blocks;   /* of four inputs, above 0 */
+  int32_t rounding; /* cpcc_rounding_t */
+} cpcc_rows4_t;
+
+void cpcc_rows4(const uint32_t *x, const int32_t *stream, int8_t *out, const cpcc_rows4_t *job);
+
+#endif

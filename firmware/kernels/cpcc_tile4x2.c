@@ -1,0 +1,87 @@
+#include "cpcc_tile4x2.h"
+
+#if CPCC_DSP
+/* Twelve instructions for sixteen products, in all fourteen registers. Assembly, because both compilers spill here; one
+ * body for every layer: each enters it where its steps are a whole number of bodies from the end.
+ *   r0 r1: A0 A1 of pixel 0   r2 r3: 256 * B + A   r4-r7: the same of pixel 1   r8 r9: weights   r10 r11: inputs
+ *   r12: next input   lr: stream   stack: exit from the steps, y0, y1, end of y0, end of x */
+#define LOAD "ldrd r8, r9, [lr], #8\n ldrd r10, r11, [r12], #8\n "
+#define STEP(m0, m1, n0, n1, c0, c1)                                                               \
+  "smlad r2, r8, r10, " m0 "\n smlad r6, r8, r11, " n0 "\n smlad r3, r9, r10, " m1 "\n"            \
+  " smlad r7, r9, r11, " n1 "\n sxtb16 r8, r8\n sxtb16 r9, r9\n smlad r4, r8, r11, " c0 "\n"       \
+  " smlad r0, r8, r10, r0\n smlad r5, r9, r11, " c1 "\n smlad r1, r9, r10, r1\n "
+#define UNMIX(shift)                                                                               \
+  " ldrd r8, r9, [lr], #8\n subs r2, r2, r0\n subs r3, r3, r1\n subs r6, r6, r4\n subs r7, r7, r5\n" \
+  " add r2, r8, r2, asr #" shift "\n add r6, r8, r6, asr #" shift "\n"                             \
+  " add r3, r9, r3, asr #" shift "\n add r7, r9, r7, asr #" shift "\n"
+#define TWICE " lsls r0, r0, #1\n lsls r1, r1, #1\n lsls r4, r4, #1\n lsls r5, r5, #1\n ldr r12, [r12, #4]\n"
+#define ROUND(a) " smmlar r11, " a ", r8, r9\n add " a ", r11, " a ", asr #31\n asr.w " a ", " a ", r10\n"
+#define ROUND_RELU(a) " smmlar " a ", " a ", r8, r9\n asr.w " a ", " a ", r10\n"
+#define CHANNEL(round, a, c) " ldmia.w lr!, {r8, r9, r10}\n" round(a) round(c)
+#define LABEL(name) ".global cpcc_tile4x2_" name "\ncpcc_tile4x2_" name ":\n"
+
+__asm__(
+    ".syntax unified\n.section .text.cpcc_tile4x2, \"ax\", %progbits\n.thumb\n.p2align 2\n"
+    ".global cpcc_tile4x2_channels\n.type cpcc_tile4x2_channels, %function\n.thumb_func\n"
+    "cpcc_tile4x2_channels:\n"
+    " push {r0-r11, lr}\n ldrd r12, lr, [r3, #4]\n ldr r4, [r3, #12]\n push {r4}\n"
+    "1: ldrd r0, r1, [lr], #8\n " LOAD STEP("r0", "r1", "r0", "r1", "r0", "r1")
+    "ldr pc, [r12, #-12]\n"
+    "2:\n .rept 16\n " LOAD STEP("r2", "r3", "r6", "r7", "r4", "r5") "\n .endr\n"
+    LABEL("end")
+    " ldr pc, [sp]\n"
+    LABEL("again")
+    " ldr r8, [sp, #16]\n cmp r12, r8\n bne.w 2b\n ldr pc, [r12, #16]\n"
+    LABEL("tflite")
+    UNMIX("7") TWICE
+    CHANNEL(ROUND, "r0", "r4") CHANNEL(ROUND, "r2", "r6") CHANNEL(ROUND, "r1", "r5") CHANNEL(ROUND, "r3", "r7")
+    " b.w 3f\n"
+    LABEL("tflite_relu")
+    UNMIX("7") TWICE
+    CHANNEL(ROUND_RELU, "r0", "r4") CHANNEL(ROUND_RELU, "r2", "r6") CHANNEL(ROUND_RELU, "r1", "r5")
+    CHANNEL(ROUND_RELU, "r3", "r7")
+    " b.w 3f\n"
+    LABEL("once")
+    UNMIX("8")
+    " ldrd r10, r12, [r12]\n ldrd r8, r9, [lr], #8\n"
+    " smmlar r0, r0, r8, r10\n smmlar r4, r4, r8, r10\n smmlar r2, r2, r9, r10\n smmlar r6, r6, r9, r10\n"
+    " ldrd r8, r9, [lr], #8\n"
+    " smmlar r1, r1, r8, r10\n smmlar r5, r5, r8, r10\n smmlar r3, r3, r9, r10\n smmlar r7, r7, r9, r10\n"
+    "3: ldrd r8, r9, [sp, #4]\n"
+    " ssat r0, #8, r0\n ssat r1, #8, r1\n ssat r2, #8, r2\n ssat r3, #8, r3\n"
+    " ssat r4, #8, r4\n ssat r5, #8, r5\n ssat r6, #8, r6\n ssat r7, #8, r7\n"
+    " strb r0, [r8], #1\n strb r2, [r8], #1\n strb r1, [r8], #1\n strb r3, [r8], #1\n"
+    " strb r4, [r9], #1\n strb r6, [r9], #1\n strb r5, [r9], #1\n strb r7, [r9], #1\n"
+    " strd r8, r9, [sp, #4]\n ldr r10, [sp, #12]\n cmp r8, r10\n bne.w 1b\n"
+    " add sp, #20\n pop {r4-r11, pc}\n"
+    ".size cpcc_tile4x2_channels, . - cpcc_tile4x2_channels\n.text\n");
+#else
+/* Four channels of one pixel; `x` has its words two apart. */
+static const int32_t *four_channels(const cpcc_tile4x2_t *tile, const int32_t *stream, const uint32_t *x, int8_t *y) {
+  int32_t a0 = stream[0], a1 = stream[1], m0 = a0, m1 = a1;
+  stream += 2;
+  for (int32_t i = 0; i < tile->steps; i++, stream += 2, x += 2) {
+    const uint32_t w0 = (uint32_t)stream[0], w1 = (uint32_t)stream[1];
+    m0 = cpcc_smlad(w0, *x, m0);
+    m1 = cpcc_smlad(w1, *x, m1);
+    a0 = cpcc_smlad(cpcc_sxtb16(w0), *x, a0);
+    a1 = cpcc_smlad(cpcc_sxtb16(w1), *x, a1);
+  }
+  const int32_t rounding = tile->rounding;
+  const int32_t acc[4] = {cpcc_row_a(rounding, a0), cpcc_row_b(rounding, stream[0], m0, a0),
+                          cpcc_row_a(rounding, a1), cpcc_row_b(rounding, stream[1], m1, a1)};
+  stream += 2;
+  for (int32_t i = 0; i < 4; i++, stream += cpcc_channel_words(rounding)) {
+    y[i] = cpcc_round(rounding, stream, tile->zero_point, acc[i]);
+  }
+  return stream;
+}
+
+void cpcc_tile4x2(const cpcc_tile4x2_t *tile, int8_t *y0, int8_t *y1, int32_t channels) {
+  const int32_t *stream = tile->stream;
+  for (int32_t i = 0; i < channels; i += 4) {
+    (void)four_channels(tile, stream, tile->x, y0 + i);
+    stream = four_channels(tile, stream, tile->x + 1, y1 + i);
+  }
+}
+#endif

@@ -1,0 +1,52 @@
+"""Every network of the zoo: numpy = host C = emulated ARM at every node, and the float graph = torch."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
+from cpcc.detector import to_channels_last
+from cpcc.frontends.torch_export import to_graph
+from cpcc.graph import Float32, validate
+from cpcc.model_file import export_module
+from cpcc.plan.kernels import any_kernel, dense_only
+from cpcc.quantize import calibrate, quantize_graph, run_nodes
+from cpcc.targets import TARGETS
+from support import assert_equal, compiled, detector_for
+from zoo import ZOO
+
+
+def with_statistics(net: nn.Module, shape: tuple[int, ...]) -> nn.Module:
+    """`net` with batch statistics of noise, as after an epoch of training."""
+    for module in net.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.momentum = None
+    with torch.no_grad():
+        net.train()(torch.randn(16, *shape))
+    return net.eval()
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_zoo(name: str) -> None:
+    torch.manual_seed(1)
+    entry = ZOO[name]
+    net = with_statistics(entry.build(entry.small, entry.outputs), entry.small)
+    graph = validate(to_graph(export_module(net, entry.small), "t"), Float32)
+    x = torch.randn(24, *entry.small)
+    samples = np.ascontiguousarray(to_channels_last(x.numpy().astype(np.float64)))
+    int8 = quantize_graph(graph, calibrate(graph, samples))
+    with torch.no_grad():
+        floats = net(x).reshape(24, -1).double().numpy()
+    assert np.abs(run_nodes(graph, Float32, samples)[graph.output.name] - floats).max() < 1e-4 * np.abs(floats).max()
+    q = int8.input.type.quantize(samples[:2])
+    policy = dense_only if name == "mobilenet_v2" else any_kernel  # its sparse form exceeds the core's 1 MiB
+    c = compiled(detector_for(int8, entry.small), TARGETS["cortex-m4"], policy)
+    expected = c.reference().run(q, quantized=True, nodes=True)
+    assert_equal(expected, c.host().run(q, quantized=True, nodes=True))
+    assert_equal(expected, c.arm().run(q, quantized=True, nodes=True))

@@ -1,0 +1,48 @@
+"""A small .tflite network that holds every family of operators: what the error, fuzz and command-line tests use."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tflite_files import FileOperator, FileTensor, activation, constant, tflite_file
+
+SAMPLE_SHAPE = (6, 5, 2)
+CLASSES = 3
+
+
+def _bias(rng: np.random.Generator, n: int) -> FileTensor:
+    return FileTensor((n,), (0.001,), (0,), "INT32", rng.integers(-500, 500, n).astype(np.int32))
+
+
+def branchy_network(seed: int = 2, softmax: bool = True, classes: int = CLASSES) -> bytes:
+    """conv -> depthwise, added to the conv's output -> pool -> reshape -> fully connected (-> softmax)."""
+    rng = np.random.default_rng(seed)
+
+    def weights(*shape: int, axis: int = 0) -> FileTensor:
+        scales = tuple(float(np.float32(s)) for s in rng.uniform(0.005, 0.02, shape[axis]))
+        return constant(rng.integers(-127, 128, shape).astype(np.int8), scales, axis)
+
+    h, w, _ = SAMPLE_SHAPE
+    tensors = [
+        activation(SAMPLE_SHAPE, 0.05, 3),
+        weights(4, 3, 3, 2), _bias(rng, 4), activation((h, w, 4), 0.04, -128),
+        weights(1, 3, 3, 4, axis=3), _bias(rng, 4), activation((h, w, 4), 0.03, 5),
+        activation((h, w, 4), 0.05, -100),
+        activation((1, 1, 4), 0.05, -100),
+        constant(np.array([-1, 4], np.int32)), activation((4,), 0.05, -100),
+        weights(classes, 4), _bias(rng, classes), activation((classes,), 0.06, 7),
+        activation((classes,), 1 / 256, -128),
+    ]  # fmt: skip
+    window = {"Padding": 0, "StrideH": 1, "StrideW": 1, "DilationHFactor": 1, "DilationWFactor": 1}
+    pool = {"Padding": 1, "StrideH": 1, "StrideW": 1, "FilterHeight": h, "FilterWidth": w}
+    operators = [
+        FileOperator("CONV_2D", (0, 1, 2), (3,), "Conv2DOptions", {**window, "FusedActivationFunction": 1}),
+        FileOperator("DEPTHWISE_CONV_2D", (3, 4, 5), (6,), "DepthwiseConv2DOptions", {**window, "DepthMultiplier": 1}),
+        FileOperator("ADD", (3, 6), (7,), "AddOptions", {}),
+        FileOperator("AVERAGE_POOL_2D", (7,), (8,), "Pool2DOptions", pool),
+        FileOperator("RESHAPE", (8, 9), (10,), "ReshapeOptions", {"NewShape": (-1, 4)}),
+        FileOperator("FULLY_CONNECTED", (10, 11, 12), (13,), "FullyConnectedOptions", {}),
+    ]
+    if softmax:
+        operators.append(FileOperator("SOFTMAX", (13,), (14,), "SoftmaxOptions", {"Beta": 1.0}))
+    return tflite_file(tensors if softmax else tensors[:-1], operators, (0,), (14 if softmax else 13,))

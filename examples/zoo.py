@@ -160,6 +160,20 @@ def squeeze_excite(shape: Shape, outputs: int) -> nn.Module:
     return nn.Sequential(*layers, *head(24, outputs))
 
 
+class GruNet(nn.Module):
+    """A convolution that shortens a series (channels, length), a GRU over what is left, its last state."""
+
+    def __init__(self, shape: Shape, outputs: int, units: int = 24) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(shape[0], 12, 5, 2)
+        self.gru = nn.GRU(12, units, batch_first=True)
+        self.head = nn.Linear(units, outputs)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        series, _ = self.gru(F.relu(self.conv(x)).transpose(1, 2))
+        return self.head(series[:, -1])
+
+
 ZOO: dict[str, Entry] = {
     "lenet5": Entry(lenet5, (1, 28, 28), (1, 28, 28), 10),
     "cnn3": Entry(cnn3, (3, 128, 128), (3, 32, 32)),
@@ -169,6 +183,7 @@ ZOO: dict[str, Entry] = {
     "resnet8": Entry(resnet8, (3, 32, 32), (3, 16, 16), 10),
     "autoencoder": Entry(autoencoder, (640,), (96,), 0),
     "ecg_net": Entry(ecg_net, (1, 187), (2, 64), 5),
+    "gru_net": Entry(GruNet, (6, 64), (6, 24)),
     "inception": Entry(inception, (1, 28, 28), (1, 16, 16), 10),
     "squeeze_excite": Entry(squeeze_excite, (3, 32, 32), (3, 16, 16)),
 }

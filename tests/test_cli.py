@@ -491,5 +491,5 @@ def test_prune_defaults_are_the_librarys() -> None:
     from cpcc.prune.settings import PruneSettings
 
     defaults = {p.name: p.default for p in prune.params}
-    for name in ("keep", "loss", "rank", "score", "scope", "rewind", "seed"):
+    for name in ("keep", "loss", "rank", "score", "scope", "schedule", "rewind", "max_fpr_increase", "seed"):
         assert defaults[name] == getattr(PruneSettings(), name), name

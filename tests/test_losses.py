@@ -6,11 +6,27 @@ import torch
 from torch import tensor
 
 from cpcc.metrics import scores_from_logits
-from cpcc.prune.losses import RANKS, CrossEntropy, HybridLoss, margin_scores, max_rank, pairwise_rank
+from cpcc.prune.losses import (
+    RANKS,
+    ConstrainedLoss,
+    CrossEntropy,
+    Distillation,
+    Focal,
+    HybridLoss,
+    ImportantLoss,
+    Multipliers,
+    margin_scores,
+    max_rank,
+    pairwise_rank,
+    top_rank,
+)
 
 LOSSES = {
     "cross entropy": CrossEntropy(1, 3.0),
     "cross entropy of class 0": CrossEntropy(0, 3.0),
+    "focal": Focal(1, 3.0),
+    "important": ImportantLoss((1,)),
+    "constrained": ConstrainedLoss(CrossEntropy(1), Multipliers({1: 0.8})),
     **{f"hybrid {name}": HybridLoss(CrossEntropy(1, 3.0), rank, 0.7, 0.9) for name, rank in RANKS.items()},
 }
 LABELS = {
@@ -32,6 +48,41 @@ def random_logits(outputs):
 def test_gradient_is_right(name, labels, outputs):
     loss, y = LOSSES[name], LABELS[labels]
     assert torch.autograd.gradcheck(lambda logits: loss(logits, y), random_logits(outputs))
+
+
+@pytest.mark.parametrize("labels", LABELS)
+def test_gradient_of_several_classes_and_of_a_teacher_is_right(labels):
+    y, logits = LABELS[labels], random_logits(3)
+    teacher = torch.randn(5, 3, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
+    cross_entropy = CrossEntropy(1, 3.0, {2: 2.0})
+    several = HybridLoss(cross_entropy, top_rank, 0.7, 0.9, ((1, 1.0), (2, 0.5)))
+    assert torch.autograd.gradcheck(lambda x: several(x, y), logits)
+    assert torch.autograd.gradcheck(lambda x: Distillation(1, 4.0)(x, teacher, y), logits)
+
+
+def test_focal_without_focus_is_cross_entropy():
+    for outputs in (1, 3):
+        logits, y = random_logits(outputs), LABELS["both"]
+        assert torch.allclose(Focal(1, gamma=0.0)(logits, y), CrossEntropy(1)(logits, y))
+
+
+def test_top_rank_sees_only_the_highest_negatives():
+    positive = torch.arange(40) < 10
+    scores = torch.where(positive, 1.0, torch.linspace(-9, 0, 40).double()).double().requires_grad_()
+    top_rank(scores, positive, 1.5).backward()
+    moved = (scores.grad != 0).nonzero().flatten().tolist()
+    # four of forty: the negatives 0, -0.23, -0.46 of the last places; -0.69 is beyond the margin
+    assert set(moved) == {*range(10), 37, 38, 39}
+
+
+def test_multipliers_rise_with_the_excess_and_stay_in_bounds():
+    multipliers = Multipliers()
+    multipliers.update({1: 0.1})
+    assert multipliers.values[1] > 0
+    multipliers.update({1: -5.0})
+    assert multipliers.values[1] == 0
+    multipliers.update({1: 100.0})
+    assert multipliers.values[1] == 8.0
 
 
 @pytest.mark.parametrize("labels", LABELS)

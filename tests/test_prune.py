@@ -13,11 +13,11 @@ from cpcc.data import make_dataset, split
 from cpcc.errors import DataError, ModelError, UsageError
 from cpcc.metrics import auc
 from cpcc.nets import load_net
-from cpcc.prune import PruneSettings, masks, prune_network
+from cpcc.prune import ImportantClass, PruneSettings, masks, prune_network
 from cpcc.prune import pruner as pruner_module
 from cpcc.prune.api import scores
 from cpcc.prune.baselines import class_blind
-from cpcc.prune.schedule import geometric
+from cpcc.prune.schedule import cubic, geometric, one_shot
 from cpcc.prune.scores import SCORES
 
 QUICK = {"epochs": 6, "epochs_later": 3, "keep": 0.1}
@@ -52,6 +52,24 @@ def test_schedule_lands_on_keep_in_allowed_steps(keep, step):
     for before, after in itertools.pairwise(fractions):
         assert (1 - step) * before - 1e-12 <= after < before
     assert geometric(1.0) == [1.0]
+
+
+def test_other_schedules_land_on_keep():
+    assert one_shot(0.05) == [1.0, 0.05]
+    fractions = cubic(0.05)
+    assert fractions[0] == 1 and fractions[-1] == 0.05
+    falls = [a - b for a, b in itertools.pairwise(fractions)]
+    assert falls == sorted(falls, reverse=True)
+
+
+def test_erk_gives_small_tensors_more_and_sums_to_the_fraction():
+    mask = {key: torch.ones(shape) for key, shape in {"a": (4, 3), "b": (64, 64), "c": (32, 16, 3, 3)}.items()}
+    for fraction in (0.9, 0.5, 0.1, 0.01):
+        shares = masks.erk_fractions(mask, fraction)
+        kept = sum(share * mask[key].numel() for key, share in shares.items())
+        assert kept == pytest.approx(fraction * sum(m.numel() for m in mask.values()))
+        assert 1 >= shares["a"] >= shares["b"] >= shares["c"] or shares["c"] > shares["b"] > 0
+        assert max(shares.values()) <= 1
 
 
 @pytest.mark.parametrize("scope", masks.SCOPES)
@@ -211,6 +229,20 @@ def test_divergence_is_named():
         prune_network(lambda: Exploding(6, 1), blobs(), PruneSettings(**QUICK))
 
 
+def test_divergence_later_keeps_the_last_good_iteration():
+    class Fragile(nn.Linear):
+        def forward(self, x):
+            pruned = (self.weight == 0).any() and self.training
+            return super().forward(x) * (float("nan") if pruned else 1.0)
+
+    result = prune_network(lambda: Fragile(6, 1), blobs(), PruneSettings(**{**QUICK, "keep": 0.5}))
+    assert (
+        result.stopped
+        == "diverged in iteration 1 (loss is not finite): kept iteration 0 with 100.0% of the weights; lower lr"
+    )
+    assert all((w != 0).any() for w in weights_of(result.pruned))
+
+
 def test_a_network_that_cannot_learn_is_refused():
     class Constant(nn.Linear):
         def forward(self, x):
@@ -231,6 +263,8 @@ def test_baseline_differs_in_the_loss_alone():
     blind = class_blind(settings)
     changed = {name for name in vars(settings) if getattr(settings, name) != getattr(blind, name)}
     assert changed == {"loss", "pos_weight"}
+    assert not class_blind(PruneSettings(max_fn_increase=0, distill=1.0)).constrained
+    assert class_blind(PruneSettings(distill=1.0)).distill == 0
 
 
 @pytest.mark.parametrize(
@@ -248,6 +282,14 @@ def test_baseline_differs_in_the_loss_alone():
         {"rewind": "epoch:0"},
         {"rewind": "epoch:99"},
         {"rewind": "later"},
+        {"schedule": "slow"},
+        {"levels": (0.5, 0.1)},
+        {"levels": (1.0, 0.5, 0.5)},
+        {"max_fn_increase": 1, "fnr_budget": 0.1},
+        {"max_fn_increase": -1},
+        {"fnr_budget": -0.1},
+        {"clip": 0.0},
+        {"more_classes": (ImportantClass(1),)},
         {"lr": -1.0},
         {"epochs": 0},
         {"pos_weight": 0.0},

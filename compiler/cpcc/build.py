@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,15 +16,15 @@ import numpy as np
 from cpcc import artifacts, calibration
 from cpcc.calibration import Labelled
 from cpcc.data import Dataset, Scaling, sample_hashes
-from cpcc.detector import Decision, Detector, Network, check_raw, output_type, to_channels_last
-from cpcc.errors import DataError, DoesNotFitError, ModelError, UsageError
+from cpcc.detector import Decision, Detector, Network, output_type, to_channels_last
+from cpcc.errors import DataError, DoesNotFitError, UsageError
 from cpcc.folder import Manifest, check_output, library_folder, sha256, write_folder
 from cpcc.graph import Float32, validate
 from cpcc.guarantee import Budget
 from cpcc.plan.kernels import Policy, any_kernel
 from cpcc.plan.plan import Plan, make_plan
 from cpcc.project import emit_project
-from cpcc.quantize import quantize
+from cpcc.quantize import QuantizerSettings, Samples, quantize, quantize_network
 from cpcc.targets import Target
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ class BuildSettings:
     """Options of `cpcc build`. `positive` and `threshold` (a probability) override the model file's own; `budget` is
     the promised rate, None for the default (no more misses than the float model on the calibration samples);
     `threshold_table` ships the operating points, `self_test` a check of the constants and known answers at boot.
-    `input_dtype` is what raw samples of a .tflite model are, None for the file's own choice."""
+    `input_dtype` is what raw samples of a .tflite model are, None for the file's own choice; a `regression` is built
+    without a decision."""
 
     target: Target
     name: str
@@ -48,6 +49,8 @@ class BuildSettings:
     threshold: float | None = None
     policy: Policy = any_kernel
     input_dtype: str | None = None
+    regression: bool = False
+    quantizer: QuantizerSettings = field(default_factory=QuantizerSettings)
     budget: Budget | None = None
     threshold_table: bool = False
     self_test: bool = False
@@ -132,18 +135,22 @@ def calibration_samples(model: Model, given: Dataset | None) -> tuple[np.ndarray
     return model.calibration, model.calibration_labels
 
 
-def compile_detector(
+def compile_model(
     model: Model, settings: BuildSettings, given: Dataset | None, threshold_data: Dataset | None = None
-) -> Detector:
-    """The int8 detector of a model file. `given` samples calibrate instead of the file's own; `threshold_data` are
-    for the threshold alone, where `settings` ask for a promised rate."""
+) -> Network:
+    """The int8 detector of a model file; for a regression the network without a decision. `given` samples calibrate
+    instead of the file's own; `threshold_data` are for the threshold alone, where a rate is promised."""
     everything = Labelled(*calibration_samples(model, given))
-    if settings.budget is None:
-        detector = _quantized(model, settings, everything)
-        return calibration.with_evidence(detector, everything, settings.threshold_table)
+    if settings.budget is None or settings.regression:
+        network = _quantized(model, settings, everything)
+        if not isinstance(network, Detector):
+            return network
+        return calibration.with_evidence(network, everything, settings.threshold_table)
     quantizer, threshold = calibration.sides(everything, threshold_data)
     calibration.check_unseen(threshold, model.meta.train_hashes, quantizer)
-    detector = calibration.with_promise(_quantized(model, settings, quantizer), threshold, settings.budget)
+    network = _quantized(model, settings, quantizer)
+    assert isinstance(network, Detector)
+    detector = calibration.with_promise(network, threshold, settings.budget)
     detector = _with_float_misses(detector, model, threshold)
     return calibration.with_evidence(detector, threshold, settings.threshold_table)
 
@@ -156,15 +163,26 @@ def _with_float_misses(detector: Detector, model: Model, samples: Labelled) -> D
     return replace(detector, decision=replace(decision, float_calibration_fn=missed))
 
 
-def _quantized(model: Model, settings: BuildSettings, samples: Labelled) -> Detector:
-    """The int8 detector with its ranges and its equal-FN threshold from `samples`."""
+def _quantized(model: Model, settings: BuildSettings, given: Labelled) -> Network:
+    """The int8 network with its ranges and its equal-FN threshold from the `given` samples."""
     from cpcc.frontends.torch_export import to_graph
 
     graph = validate(to_graph(model.program, settings.name), Float32)
-    if len(graph.output.shape) != 1:
-        raise ModelError(f"{settings.name}: the output has shape {graph.output.shape}; a detector returns logits (k,)")
+    raw, labels = given.x, given.y
+    samples = scaled_samples(model, raw)
+    if settings.regression:
+        return quantize_network(graph, samples, settings.quantizer)[0]
     rule = decision_rule(model, settings, graph.output.size)
-    raw, labels = samples.x, samples.y
+    positive = np.zeros(len(raw), bool) if labels is None else labels == rule.positive
+    scores = float_scores(model.program, rule, scaling_of(model, tuple(model.input_shape)).apply(raw))
+    detector = quantize(graph, samples, rule, scores, positive, settings.quantizer)
+    output_type(detector.graph)
+    return detector
+
+
+def scaled_samples(model: Model, raw: np.ndarray) -> Samples:
+    """Calibration samples `raw` (n, ...) with what the model's scaling makes of them. Raises `DataError` where they do not
+    fit the model."""
     expected = tuple(model.input_shape)
     if raw.shape[1:] != expected:
         raise DataError(f"calibration samples have shape {raw.shape[1:]}, the model expects {expected}")
@@ -174,13 +192,7 @@ def _quantized(model: Model, settings: BuildSettings, samples: Labelled) -> Dete
             f"calibration samples are {raw.dtype.name}, the model was made for {wanted}; use x.astype('{wanted}')"
         )
     scaling = scaling_of(model, expected)
-    scaled = scaling.apply(raw)
-    positive = np.zeros(len(raw), bool) if labels is None else labels == rule.positive
-    scores = float_scores(model.program, rule, scaled)
-    detector = quantize(graph, raw, to_channels_last(scaled), scaling.std, scaling.mean, rule, scores, positive)
-    check_raw(detector.input, raw)
-    output_type(detector.graph)
-    return detector
+    return Samples(raw, to_channels_last(scaling.apply(raw)), scaling.mean, scaling.std)
 
 
 def build(
@@ -229,14 +241,20 @@ def _front(
     if is_tflite(model_path):
         from cpcc.tflite_model import compile_tflite
 
+        if settings.quantizer != QuantizerSettings():
+            raise UsageError(
+                f"--calibration, --equalize, --correct-bias: {model_path} is quantized already; leave them out"
+            )
         network, samples = compile_tflite(model_path, settings, given)
         return _with_wishes(network, settings, given, threshold_data), samples
     from cpcc.model_file import load_model
 
     if settings.input_dtype is not None:
         raise UsageError(f"--input: is for .tflite models; {model_path} takes what it was trained with")
+    if settings.regression and (settings.positive is not None or settings.threshold is not None):
+        raise UsageError("--regression: has no decision; leave --positive and --threshold out")
     model = load_model(model_path)
-    detector = compile_detector(model, settings, given, threshold_data)
+    detector = compile_model(model, settings, given, threshold_data)
     return detector, calibration_samples(model, given)[0]
 
 
@@ -289,4 +307,4 @@ def _largest_tensor(plan: Plan) -> str:
     return f"{tensor.name} {tensor.size:,} B"
 
 
-__all__ = ["BuildResult", "BuildSettings", "build", "check_name", "compile_detector", "default_name"]
+__all__ = ["BuildResult", "BuildSettings", "build", "check_name", "compile_model", "default_name"]

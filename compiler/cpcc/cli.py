@@ -39,34 +39,80 @@ def cli() -> None:
     help="Fraction of the weights to keep.",
 )
 @click.option("-o", "--output", type=MODEL, default=None, help="Model file.  [default: build/<net>.pt]")
-@click.option("--loss", type=click.Choice(["hybrid", "bce"]), default="hybrid", show_default=True)
+@click.option(
+    "--max-fn-increase",
+    type=click.IntRange(0),
+    default=None,
+    help="Misses that pruning may add, on validation samples; the sparsest network that holds this is kept.",
+)
+@click.option(
+    "--fnr-budget",
+    type=click.FloatRange(0, 1),
+    default=None,
+    help="The same as a rate: 0.02 lets FNR grow by 2 points.",
+)
+@click.option(
+    "--max-fpr-increase",
+    type=click.FloatRange(0, 1),
+    default=0.05,
+    show_default=True,
+    help="False-alarm rate that holding the budget may cost.",
+)
+@click.option(
+    "--important",
+    multiple=True,
+    metavar="LABEL[=BUDGET]",
+    help="A further important class of a network with several outputs; BUDGET is its allowed increase of FNR.",
+)
+@click.option("--loss", type=click.Choice(["hybrid", "bce", "focal"]), default="hybrid", show_default=True)
 @click.option(
     "--rank",
-    type=click.Choice(["max", "pairwise"]),
-    default="max",
+    type=click.Choice(["max", "pairwise", "top"]),
+    default="top",
     show_default=True,
-    help="Ranking term: the paper's hinge on the highest negative, or all pairs with a margin.",
+    help="Ranking term: the paper's hinge on the highest negative, all pairs, or pairs with the highest negatives.",
 )
 @click.option(
     "--score",
-    type=click.Choice(["magnitude", "magnitude_increase"]),
+    type=click.Choice(["magnitude", "magnitude_increase", "snip", "snip_init", "class_saliency", "random"]),
     default="magnitude",
     show_default=True,
-    help="Which weights go first: the smallest, or those that grew least.",
+    help="Which weights go first.",
 )
 @click.option(
     "--scope",
-    type=click.Choice(["global", "layer"]),
-    default="global",
+    type=click.Choice(["erk", "global", "layer"]),
+    default="erk",
     show_default=True,
-    help="One cut over all layers, or the same fraction of each.",
+    help="Small layers keep a larger fraction, one cut over all layers, or the same fraction of each.",
+)
+@click.option(
+    "--schedule",
+    type=click.Choice(["geometric", "cubic", "one-shot"]),
+    default="geometric",
+    show_default=True,
+    help="How the remaining weights fall to KEEP.",
+)
+@click.option("--device", default="cpu", show_default=True, help="Where to train: cpu, cuda, cuda:1, mps.")
+@click.option("--resume", is_flag=True, help="Go on with an interrupted run of the same command.")
+@click.option(
+    "--run-dir", type=MODEL, default=None, help="Checkpoint and metrics.  [default: OUTPUT without suffix + .run]"
 )
 @click.option("--rewind", default="lr", show_default=True, help="init, epoch:K, or lr (weights kept).")
 @click.option("--epochs", type=click.IntRange(1), default=None, help="Of the first training.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 def prune(
-    net: str, data: Path, positive: int, keep: float, output: Path | None, quiet: bool, **options: object
+    net: str,
+    data: Path,
+    positive: int,
+    keep: float,
+    output: Path | None,
+    quiet: bool,
+    device: str,
+    resume: bool,
+    run_dir: Path | None,
+    **options: object,
 ) -> None:
     """Train NET and prune it class-dependently into a model file.
 
@@ -74,7 +120,23 @@ def prune(
     """
     from cpcc import commands
 
-    commands.prune(net, data, positive, keep, output, quiet, options)
+    commands.prune(net, data, positive, keep, output, quiet, commands.Run(device, resume, run_dir), options)
+
+
+@cli.command()
+@click.argument("source", type=MODEL)
+@click.option("-o", "--output", type=MODEL, required=True, help="The .npz to write.")
+@click.option("--important", default=None, help="Name of the important class: label 1, all others 0.")
+@click.option("--size", default="32x32", show_default=True, help="Images: HEIGHTxWIDTH after resizing.")
+@click.option("--gray", is_flag=True, help="Images: one channel.")
+@click.option("--label", default="y", show_default=True, help="Table: column of the labels.")
+@click.option("--drop", multiple=True, help="Table: a column that is not a feature; may be repeated.")
+@click.option("--group", default=None, help="Table: column of groups that no split may divide (a patient, a machine).")
+def data(source: Path, output: Path, **options: Any) -> None:
+    """Make an .npz of SOURCE: a folder with one folder of images per class, or a .csv table."""
+    from cpcc import commands
+
+    commands.import_data(source, output, **options)
 
 
 @cli.command()
@@ -103,6 +165,16 @@ def prune(
     help="What raw samples of a .tflite model are.  [default: as the file has it]",
 )
 @click.option("-o", "--output", type=MODEL, default=None, help="Folder.  [default: build/<name>]")
+@click.option(
+    "--calibration",
+    type=click.Choice(["minmax", "percentile", "mse", "kl"]),
+    default="minmax",
+    show_default=True,
+    help="How a tensor's range is chosen from the samples.",
+)
+@click.option("--regression", is_flag=True, help="The result is the output vector, without a decision.")
+@click.option("--equalize", is_flag=True, help="Balance channels between layers: for depthwise networks.")
+@click.option("--correct-bias", is_flag=True, help="Take the mean rounding error out of each layer's bias.")
 def build(
     model: Path,
     target: str,
@@ -112,6 +184,10 @@ def build(
     threshold: float | None,
     input_dtype: str | None,
     output: Path | None,
+    calibration: str,
+    regression: bool,
+    equalize: bool,
+    correct_bias: bool,
     **promise: Any,
 ) -> None:
     """Compile MODEL to a PlatformIO project with fixed-point C.
@@ -121,8 +197,12 @@ def build(
     more calibration positives than the float model, or keeps the rate promised with --max-fnr or --max-fpr.
     """
     from cpcc import commands
+    from cpcc.quantize import QuantizerSettings
 
-    commands.build(model, target, calibrate, name, positive, threshold, input_dtype, output, **promise)
+    quantizer = QuantizerSettings(calibration, equalize, correct_bias)
+    commands.build(
+        model, target, calibrate, name, positive, threshold, input_dtype, output, quantizer, regression, **promise
+    )
 
 
 def _share(context: click.Context, parameter: click.Parameter, value: str) -> float:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:  # a command imports what it needs when it runs: `cpcc targets
     from cpcc.folder import BuildFolder
     from cpcc.guarantee import Budget
     from cpcc.profile import Profile
+    from cpcc.quantize import QuantizerSettings
     from cpcc.verify import Report
 
 
@@ -43,17 +46,29 @@ def _progress(what: str, total: int) -> Iterator[Any]:
         yield lambda done: bar.update(task, completed=done)
 
 
+@dataclass(frozen=True)
+class Run:
+    """Where and how a pruning run lives: training device, whether to go on with a checkpoint, its folder (None: beside
+    the output)."""
+
+    device: str = "cpu"
+    resume: bool = False
+    folder: Path | None = None
+
+
 def prune(
-    net: str, data: Path, positive: int, keep: float, output: Path | None, quiet: bool, options: dict[str, Any]
-) -> None:
+    net: str, data: Path, positive: int, keep: float, output: Path | None, quiet: bool, run: Run,
+    options: dict[str, Any],
+) -> None:  # fmt: skip
     from cpcc import report
     from cpcc.data import load_dataset
-    from cpcc.training import prune_to_file, settings_from
+    from cpcc.training import important_classes, prune_to_file, settings_from
 
     dataset = load_dataset(data)
     path = output or Path("build") / f"{_net_stem(net)}.pt"
-    settings = settings_from(positive=positive, keep=keep, **options)
-    result = prune_to_file(net, dataset, settings, path, progress=not quiet)
+    more = important_classes(options.pop("important"))
+    settings = settings_from(positive=positive, keep=keep, more_classes=more, **options)
+    result = prune_to_file(net, dataset, settings, path, progress=not quiet, run=run)
     click.echo(report.pruning_summary(result))
     click.echo(f"wrote {path}; next: cpcc build {path}")
 
@@ -62,9 +77,34 @@ def _net_stem(net: str) -> str:
     return net.rpartition(":")[2] or net
 
 
+def import_data(
+    source: Path, output: Path, important: str | None, size: str, gray: bool, label: str, drop: tuple[str, ...],
+    group: str | None,
+) -> None:  # fmt: skip
+    from cpcc.import_data import import_images, import_table
+
+    if source.suffix.lower() == ".csv":
+        arrays = import_table(source, label, important, drop, group)
+    else:
+        arrays = import_images(source, _size(size), gray, important)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    write_atomically(output, buffer.getvalue())
+    rare = f", {int(arrays['y'].sum())} of them {important}" if important else ""
+    click.echo(f"wrote {output}: {len(arrays['x'])} samples of shape {arrays['x'].shape[1:]}{rare}")
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, _, width = text.partition("x")
+    if not (height.isdigit() and width.isdigit() and int(height) and int(width)):
+        raise UsageError(f"--size {text}: give HEIGHTxWIDTH, such as 32x32")
+    return int(height), int(width)
+
+
 def build(
     model: Path, target: str, calibrate: Path | None, name: str | None, positive: int | None,
-    threshold: float | None, input_dtype: str | None, output: Path | None, *, threshold_data: Path | None, threshold_table: bool, self_test: bool, **promise: Any,
+    threshold: float | None, input_dtype: str | None, output: Path | None, quantizer: QuantizerSettings,
+    regression: bool, *, threshold_data: Path | None, threshold_table: bool, self_test: bool, **promise: Any,
 ) -> None:  # fmt: skip
     from cpcc import report
     from cpcc.build import BuildSettings, check_name, default_name
@@ -80,8 +120,8 @@ def build(
     if threshold_data and not budget:
         raise UsageError("--threshold-data: is used with --max-fnr or --max-fpr; give one of them")
     settings = BuildSettings(
-        chosen, label, positive, threshold, input_dtype=input_dtype, budget=budget, threshold_table=threshold_table,
-        self_test=self_test,
+        chosen, label, positive, threshold, input_dtype=input_dtype, regression=regression, quantizer=quantizer,
+        budget=budget, threshold_table=threshold_table, self_test=self_test,
     )  # fmt: skip
     samples = load_dataset(calibrate, need_labels=False) if calibrate else None
     unseen = load_dataset(threshold_data) if threshold_data else None

@@ -29,3 +29,12 @@ def quad_stream(weight: np.ndarray, rounding: Rounding) -> np.ndarray:
     bias, constants = rounding.gain * rounding.bias.astype(np.int64)[groups], rounding.words[groups]
     parts = (bias, words.reshape(len(groups), -1), constants.reshape(len(groups), -1))
     return narrow(np.concatenate(parts, axis=1), np.int32).ravel()
+
+
+def paired_stream(weight: np.ndarray, rounding: Rounding) -> np.ndarray:
+    """int32 stream of int8 `weight` (channels, 9), a 3x3 kernel by rows, for ``cpcc_depthwise_paired``."""
+    order = groups_of_four(len(weight)).ravel()
+    w = (rounding.gain * weight.astype(np.int64)).reshape(-1, 3, 3)[order]
+    bias = rounding.gain * rounding.bias.astype(np.int64)[order, None]
+    parts = (halfwords(w[:, 0], w[:, 1]), halfwords(w[:, 1], w[:, 2]), bias, rounding.words[order])
+    return narrow(np.concatenate(parts, axis=1), np.int32).ravel()

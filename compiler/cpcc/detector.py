@@ -10,6 +10,7 @@ from cpcc.errors import DataError, ModelError
 from cpcc.graph import Graph, Int8
 from cpcc.guarantee import NO_PROMISE, Guarantee
 from cpcc.operating_points import OperatingPoint
+from cpcc.quant.noise import Noise
 
 RAW_DTYPES = ("float32", "uint8", "int8", "int16")
 
@@ -68,10 +69,12 @@ class Decision:
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """An int8 graph ready for planning, and how raw samples enter it. Its result is the output tensor."""
+    """An int8 graph ready for planning, and how raw samples enter it. Its result is the output tensor. `noise` keeps the
+    signal-to-noise ratios per layer for reports, where cpcc quantized the network."""
 
     graph: Graph
     input: InputSpec
+    noise: dict[str, Noise] = field(default_factory=dict, kw_only=True)
 
 
 @dataclass(frozen=True, eq=False)

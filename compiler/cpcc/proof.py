@@ -123,8 +123,8 @@ def _meta(build: BuildFolder) -> ModelMeta | None:
 
 
 def _float_scores(build: BuildFolder, x: np.ndarray) -> FloatScores | None:
-    """Scores of the float networks; None where the model file was fixed-point from the start."""
-    if build.model_path.suffix == ".tflite":
+    """Scores of the float networks; None without a decision, or where the model file was fixed-point from the start."""
+    if build.model_path.suffix == ".tflite" or not isinstance(build.detector, Detector):
         return None
     from cpcc.training import float_scores_of
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from cpcc.graph import Float32, Graph
 from cpcc.guarantee import MAX_FNR, MAX_FPR
 from cpcc.ops import op_of
+from cpcc.quant.noise import Noise, worst
 
 if TYPE_CHECKING:  # printing must not import torch
     from cpcc.build import BuildResult
@@ -124,17 +126,34 @@ def _fn_line(report: Report) -> str:
 
 def build_summary(result: BuildResult) -> str:
     """One line per layer and the totals."""
-    header = ("layer", "kernel", "output", "kept", "bytes")
+    header = ("layer", "kernel", "output", "kept", "bytes", "SQNR", "so far")
+    noise = result.detector.noise
     rows = []
     for step in result.plan.steps:
         kept = percent(step.macs_nonzero / step.macs_dense) if step.macs_dense else "-"
         size = sum(v.nbytes for v in step.packed.struct.values() if not isinstance(v, int))
         shape = "x".join(map(str, result.plan.graph.output_tensor(step.node).shape))
-        rows.append((step.node.name, step.kernel.name, shape, kept, f"{size:,}"))
+        rows.append((step.node.name, step.kernel.name, shape, kept, f"{size:,}", *decibels(noise.get(step.node.name))))
     s, target = result.sizes, result.plan.target
     totals = (f"{target.name}: flash {s.model_flash:,} B model, {s.firmware_flash:,} B image of {target.flash_bytes:,}; "
               f"arena {result.plan.arena.size:,} B (no plan can need less than {result.plan.arena.lower_bound:,})")  # fmt: skip
-    return f"{table(header, rows)}\n{totals}"
+    return "\n".join([table(header, rows), *worst_layer(noise), totals])
+
+
+def decibels(noise: Noise | None) -> tuple[str, str]:
+    """A layer's signal-to-noise ratios, its own and the network's so far."""
+    if noise is None:
+        return "-", "-"
+    own, so_far = ("exact" if math.isinf(v) else f"{v:.1f} dB" for v in (noise.alone, noise.so_far))
+    return own, so_far
+
+
+def worst_layer(noise: dict[str, Noise]) -> list[str]:
+    """The line that names the layer where rounding costs most."""
+    name = worst(noise)
+    if not name or math.isinf(noise[name].alone):
+        return []
+    return [f"signal to quantization noise: worst layer {name}, {noise[name].alone:.1f} dB of its own"]
 
 
 def threshold_line(decision: Decision) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,8 +35,7 @@ def rounding_of(output: Output, weight: np.ndarray) -> Rounding | None:
     """The constants for int8 `weight` (channels, k), or None where these kernels cannot round so: a scale of 1/2 or
     more, or an accumulator that does not fit twice."""
     if isinstance(output.requant, Requant):
-        fits = output.requant.left_shift == 0
-        return Rounding(ONCE, output.bias, output.requant.multiplier[:, None]) if fits else None
+        return _once(output, output.requant, weight) if output.requant.left_shift == 0 else None
     return _tflite(output, output.requant, weight)
 
 
@@ -48,17 +47,37 @@ def constant_outputs(output: Output, weight: np.ndarray) -> tuple[np.ndarray, np
     return lowest == highest, lowest
 
 
+def _once(output: Output, requant: Requant, weight: np.ndarray) -> Rounding:
+    """A constant channel without weights, or one at the zero point, gets a bias of a few bits: it may be huge."""
+    fixed, value = constant_outputs(output, weight)
+    steps = value.astype(np.int64) - output.zero_point
+    empty, zero = fixed & ~weight.any(axis=1), fixed & (steps == 0)
+    bias = np.where(zero, 0, np.where(empty, 4 * steps, output.bias))
+    multiplier = np.where(zero, 0, np.where(empty, 1 << 30, requant.multiplier))
+    return Rounding(ONCE, narrow(bias, np.int32), narrow(multiplier[:, None], np.int32))
+
+
 def _tflite(output: Output, requant: TfliteRequant, weight: np.ndarray) -> Rounding | None:
     """A constant channel gets the multiplier 0, so its bias, which may be huge, does not matter."""
     fixed, value = constant_outputs(output, weight)
-    bias = np.where(fixed, 0, output.bias)
-    bound = accumulator_bound(weight, bias)
-    multiplier = np.where(fixed, 0, requant.multiplier.astype(np.int64))
-    shift = np.where(fixed, 1, -requant.shift.astype(np.int64))
+    zero = TfliteRequant(
+        np.where(fixed, 0, requant.multiplier).astype(np.int32), np.where(fixed, -1, requant.shift).astype(np.int8)
+    )
+    calm = replace(output, bias=np.where(fixed, 0, output.bias).astype(np.int32))
+    at = np.where(fixed, value.astype(np.int64), output.zero_point)
+    return tflite_rounding(calm, zero, accumulator_bound(weight, calm.bias), at)
+
+
+def tflite_rounding(
+    output: Output, requant: TfliteRequant, bound: np.ndarray, zero_points: np.ndarray | None = None
+) -> Rounding | None:
+    """Constants for accumulators up to `bound` (channels,); `zero_points` (channels,) where they are not the output's.
+    None where a channel shifts left or does not shift, or does not fit twice."""
+    multiplier, shift = requant.multiplier.astype(np.int64), -requant.shift.astype(np.int64)
     if (shift < 1).any() or (2 * bound > INT32_MAX).any():
         return None
-    offset = (1 << shift >> 1) + (np.where(fixed, value.astype(np.int64), output.zero_point) << shift)
+    offset = (1 << shift >> 1) + ((output.zero_point if zero_points is None else zero_points) << shift)
     if ((bound * multiplier >> 31) + np.abs(offset) + 2 > INT32_MAX).any():
         return None
     kind = TFLITE_RELU if output.low >= output.zero_point else TFLITE
-    return Rounding(kind, narrow(bias, np.int32), narrow(np.stack([multiplier, offset, shift], axis=1), np.int32))
+    return Rounding(kind, output.bias, narrow(np.stack([multiplier, offset, shift], axis=1), np.int32))

@@ -21,11 +21,12 @@ from cpcc.ops import OPS
 from cpcc.ops.add import AddScaling, TfliteAddScaling
 from cpcc.ops.float_params import AvgPool2d, Pad
 from cpcc.ops.requantized import Output
+from cpcc.quant.noise import Noise
 
 FORMAT = 1
 _CLASSES: dict[str, type] = {
     cls.__name__: cls
-    for cls in (Network, Detector, InputSpec, Decision, Guarantee, OperatingPoint, Graph, Tensor, Node, Int8, Requant,
+    for cls in (Network, Detector, Noise, InputSpec, Decision, Guarantee, OperatingPoint, Graph, Tensor, Node, Int8, Requant,
                 TfliteRequant, Output, AvgPool2d, Pad, AddScaling, TfliteAddScaling, *(op.int8_params for op in OPS))
 }  # fmt: skip
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,12 +13,16 @@ from cpcc import __version__
 from cpcc.build import float_scores, scaling_of
 from cpcc.data import Dataset, sample_hashes
 from cpcc.detector import Detector
-from cpcc.errors import UsageError
+from cpcc.errors import UsageError, VerificationError
 from cpcc.folder import BuildFolder
 from cpcc.model_file import ModelMeta, export_network, load_model, save_model, save_program
 from cpcc.nets import check_net, load_net
+from cpcc.prune import ImportantClass
 from cpcc.prune.api import PruneResult, PruneSettings, prune_network
 from cpcc.verify import FloatScores
+
+if TYPE_CHECKING:
+    from cpcc.commands import Run
 
 
 def settings_from(**options: Any) -> PruneSettings:
@@ -30,13 +35,55 @@ def settings_from(**options: Any) -> PruneSettings:
 NAMED_NET_OUTPUTS = 1  # a detector's one logit, whatever the number of labels
 
 
-def prune_to_file(net: str, dataset: Dataset, settings: PruneSettings, path: Path, progress: bool) -> PruneResult:
-    """Train, prune and write the model file `path`, whole or not at all."""
+def important_classes(words: Iterable[str]) -> tuple[ImportantClass, ...]:
+    """Classes of `LABEL` or `LABEL=BUDGET`. Raises `UsageError`."""
+    return tuple(_important_class(word) for word in words)
+
+
+def _important_class(word: str) -> ImportantClass:
+    label, _, budget = word.partition("=")
+    try:
+        return ImportantClass(int(label), fnr_budget=float(budget or 0))
+    except ValueError:
+        raise UsageError(f"--important {word}: give LABEL or LABEL=BUDGET, such as 3=0.02") from None
+
+
+def prune_to_file(
+    net: str, dataset: Dataset, settings: PruneSettings, path: Path, progress: bool, run: Run | None = None
+) -> PruneResult:
+    """Train, prune and write the model file `path`, whole or not at all. `run` keeps a checkpoint; without one there
+    is none."""
     _check_writable(path)
+    _check_device(run.device if run else "cpu")
     shape = dataset.x.shape[1:]
-    result = prune_network(lambda: load_net(net, shape, NAMED_NET_OUTPUTS), dataset, settings, progress)
+    folder = (run.folder or path.with_suffix(".run")) if run else None
+    try:
+        result = prune_network(
+            lambda: load_net(net, shape, NAMED_NET_OUTPUTS), dataset, settings, progress,
+            device=run.device if run else "cpu", run_dir=folder, resume=bool(run and run.resume),
+        )  # fmt: skip
+    except VerificationError:  # the run is over: another one, with another budget, begins anew
+        _remove_checkpoints(folder)
+        raise
     save_result(result, dataset, path)
+    _remove_checkpoints(folder)
     return result
+
+
+def _remove_checkpoints(folder: Path | None) -> None:
+    """The model file holds the result now; the metrics stay."""
+    for path in folder.glob("*.checkpoint") if folder else ():
+        path.unlink()
+
+
+def _check_device(device: str) -> None:
+    """Raises `UsageError` for a device that torch does not have here."""
+    import torch
+
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise UsageError(f"--device {device}: not available here; use cpu") from error
 
 
 def _check_writable(path: Path) -> None:

@@ -99,6 +99,17 @@ static inline uint32_t *cpcc_store2(uint32_t *p, uint32_t a, uint32_t b) {
 }
 #endif
 
+/* The low bytes of four values, the first lowest. */
+static inline uint32_t cpcc_pack_bytes(int32_t a, int32_t b, int32_t c, int32_t d) {
+#if CPCC_DSP
+  __asm__("bfi %0, %1, #8, #24" : "+r"(a) : "r"(b));
+  __asm__("bfi %0, %1, #8, #24" : "+r"(c) : "r"(d));
+  return cpcc_pack_low((uint32_t)a, (uint32_t)c);
+#else
+  return ((uint32_t)a & 0xFFu) | ((uint32_t)b & 0xFFu) << 8 | ((uint32_t)c & 0xFFu) << 16 | (uint32_t)d << 24;
+#endif
+}
+
 /* Four bytes at any address. */
 static inline uint32_t cpcc_load4(const int8_t *p) {
   uint32_t word;

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cpcc.depthwise import halfwords
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import TfliteRequant, narrow
 from cpcc.graph import Graph, Int8, Node
-from cpcc.ops.base import Kernel, Op, Packed
+from cpcc.ops.base import DSP, Kernel, Op, Packed
 from cpcc.ops.float_params import Add
+from cpcc.ops.requantized import Output
+from cpcc.rounding import Rounding, tflite_rounding
 
 MULTIPLIER_BITS = 14  # of the larger int16 multiplier: 2**14 <= multiplier < 2**15
 MAX_SHIFT = 22  # zero_point << shift stays below 2**29
@@ -119,6 +122,47 @@ def pack(node: Node, graph: Graph) -> Packed:
                    **clamp})  # fmt: skip
 
 
+def pack_dual(node: Node, graph: Graph) -> Packed:
+    params: QAdd = node.params
+    assert isinstance(params.scaling, AddScaling)
+    m, n = (np.array([v]) for v in params.scaling.multipliers)
+    return Packed({"size": graph.output_tensor(node).size, "multipliers": int(halfwords(m, n)[0]),
+                   "offset": params.scaling.offset, "shift": params.scaling.shift,
+                   "low": params.low, "high": params.high})  # fmt: skip
+
+
+def _sum_rounding(params: QAdd) -> Rounding | None:
+    """The sum's rounding, as of a channel that adds both rescaled operands."""
+    scaling = params.scaling
+    assert isinstance(scaling, TfliteAddScaling)
+    scales = scaling.scales
+    requant = TfliteRequant(scales.multiplier[2:], scales.shift[2:])
+    output = Output(np.zeros(1, np.int32), requant, scaling.zero_points[2], params.low, params.high)
+    bound = np.array([sum(int(np.abs(table).max()) for table in _tables(scaling))])
+    return tflite_rounding(output, requant, bound)
+
+
+def _tables(scaling: TfliteAddScaling) -> tuple[np.ndarray, np.ndarray]:
+    """int64 rescaled operand by its byte, for both."""
+    x = np.arange(256).astype(np.uint8).astype(np.int8).astype(np.int64)
+    one = [TfliteRequant(scaling.scales.multiplier[i : i + 1], scaling.scales.shift[i : i + 1]) for i in (0, 1)]
+    a, b = (one[i].scale((x - scaling.zero_points[i])[:, None] << TFLITE_LEFT_SHIFT)[:, 0] for i in (0, 1))
+    return a, b
+
+
+def pack_table(node: Node, graph: Graph) -> Packed:
+    params: QAdd = node.params
+    rounding = _sum_rounding(params)
+    assert rounding is not None and isinstance(params.scaling, TfliteAddScaling)
+    a, b = (narrow(2 * table, np.int32) for table in _tables(params.scaling))
+    return Packed({"size": graph.output_tensor(node).size, "table_a": a, "table_b": b,
+                   "constants": rounding.words.ravel(), "low": params.low, "high": params.high})  # fmt: skip
+
+
+def table_applies(node: Node, graph: Graph) -> bool:
+    return is_tflite(node, graph) and _sum_rounding(node.params) is not None
+
+
 def is_tflite(node: Node, graph: Graph) -> bool:
     return isinstance(node.params.scaling, TfliteAddScaling)
 
@@ -127,6 +171,8 @@ def sample(rng: np.random.Generator) -> tuple[Add, tuple[tuple[int, ...], ...]]:
     shape = tuple(int(v) for v in rng.integers(1, 7, int(rng.choice([1, 3]))))
     return Add(bool(rng.integers(2))), (shape, shape)
 
+
+DUAL_FILES = ("include/cpcc_dsp.h", "kernels/cpcc_saturate.h")
 
 OP = Op(
     name="add",
@@ -141,6 +187,10 @@ OP = Op(
         Kernel("add", pack, lambda node, graph: 20 + 14.0 * graph.output_tensor(node).size,
                applies=lambda node, graph: not is_tflite(node, graph)),
         Kernel("add_tflite", pack, lambda node, graph: 40 + 60.0 * graph.output_tensor(node).size, applies=is_tflite),
+        Kernel("add_dual", pack_dual, lambda node, graph: 60 + 6.2 * graph.output_tensor(node).size, DSP,
+               lambda node, graph: not is_tflite(node, graph), shared=DUAL_FILES),
+        Kernel("add_table_tflite", pack_table, lambda node, graph: 60 + 11.8 * graph.output_tensor(node).size, DSP,
+               table_applies, shared=DUAL_FILES),
     ),
     in_place=True,
 )  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cpcc.errors import ModelError
-from cpcc.fixedpoint import exact_dot
+from cpcc.fixedpoint import accumulator_bound, exact_dot, narrow
 from cpcc.graph import Graph, Int8, Node
 from cpcc.ops import float_params
 from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Op, Packed
@@ -16,7 +16,7 @@ from cpcc.ops.samples import random_weights
 from cpcc.ops.windows import Padding, conv_output_size, pad, padded_bytes, windows
 from cpcc.paired import GROUP, group_stream, pairable, widened_order
 from cpcc.rounding import rounding_of
-from cpcc.sparse import OffsetRows, pack_rows_offset16
+from cpcc.sparse import SPARSE8_LIMIT, OffsetRows, pack_rows_offset16, sparse8_stream
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,6 +166,44 @@ def pack_sparse(node: Node, graph: Graph) -> Packed:
     return Packed(fields, _scratch(node, graph), node.params.output.entry)
 
 
+def sparse8_columns(node: Node) -> tuple[np.ndarray, np.ndarray]:
+    """(first input column of each word, first word of each kernel column): a tile of eight outputs, in the words of
+    ``cpcc_conv2d_sparse8``."""
+    kw, stride = node.params.weight.shape[2], node.params.stride[1]
+    columns: list[int] = []
+    first = np.zeros(kw, np.int64)
+    for remainder in range(min(stride, kw)):
+        of_remainder = range(remainder, kw, stride)
+        first[remainder::stride] = len(columns) + np.arange(len(of_remainder))
+        columns += [remainder + stride * i for i in range(len(of_remainder) + 3)]
+    return np.array(columns), first
+
+
+def pack_sparse8(node: Node, graph: Graph) -> Packed:
+    out, kh, _, channels = node.params.weight.shape
+    output, (columns, first) = node.params.output, sparse8_columns(node)
+    rounding = rounding_of(output, node.params.matrix)
+    assert rounding is not None
+    ky, c = np.arange(kh)[:, None, None], np.arange(channels)[None, None, :]
+    offsets = (ky * channels + c) * len(columns) + first[None, :, None]
+    fields: dict[str, int | np.ndarray] = {
+        **_flattened(node, graph), "kernel_h": kh, "out_channels": out,
+        "words": len(columns), "columns": narrow(columns, np.uint8),
+        "stream": sparse8_stream(node.params.matrix, offsets.ravel(), rounding.bias, rounding.words),
+        "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
+    }  # fmt: skip
+    width = fields["window.out_w"]
+    assert isinstance(width, int)
+    return Packed(fields, 4 * kh * channels * len(columns) + (8 * out if width < 8 else 0))
+
+
+def sparse8_applies(node: Node, graph: Graph) -> bool:
+    rounding = rounding_of(node.params.output, node.params.matrix)
+    if rounding is None or sparse8_columns(node)[0][-1] > 255:
+        return False
+    return bool((accumulator_bound(node.params.matrix, rounding.bias) < SPARSE8_LIMIT).all())
+
+
 def sparse_applies(node: Node, graph: Graph) -> bool:
     return int(tap_offsets(node, graph)[-1]) < 2**16
 
@@ -195,6 +233,17 @@ def cost_sparse(node: Node, graph: Graph) -> float:
     return fours * (27.0 * out + 3.7 * nonzero) + ones * (34.5 * out + 6.0 * nonzero) + 4.4 * _scratch(node, graph)
 
 
+def cost_sparse8(node: Node, graph: Graph) -> float:
+    fields = _flattened(node, graph)
+    height, width = int(fields["window.out_h"]), int(fields["window.out_w"])
+    out, kh, _, channels = node.params.weight.shape
+    words, nonzero = len(sparse8_columns(node)[0]), int(np.count_nonzero(node.params.weight))
+    new = height * min(node.params.stride[0], kh) + max(kh - node.params.stride[0], 0)
+    load = new * words * (45 + 4.75 * channels) + (height * kh - new) * 2.5 * words * channels
+    rows = height * (80 + 58 * out + 9.1 * nonzero + (4 * out * width if width < 8 else 0))
+    return -(-width // 8) * (load + rows)
+
+
 def sample(rng: np.random.Generator) -> tuple[float_params.Conv2d, tuple[tuple[int, ...], ...]]:
     kernel = (int(rng.integers(1, 4)), int(rng.integers(1, 5)))
     h, w = (int(rng.integers(k, k + 7)) for k in kernel)
@@ -212,6 +261,8 @@ PAIRED_FILES = (
     "kernels/cpcc_widen2.h", "kernels/cpcc_widen2.c",
 )  # fmt: skip
 
+SPARSE8_FILES = (*STREAM_FILES, "kernels/cpcc_saturate.h", "kernels/cpcc_sparse8.h", "kernels/cpcc_sparse8.c")
+
 OP = Op(
     name="conv2d",
     float_params=float_params.Conv2d,
@@ -225,6 +276,7 @@ OP = Op(
         Kernel("conv2d_dense", pack_dense, cost_dense),
         Kernel("conv2d_paired", pack_paired, cost_paired, DSP, paired_applies, shared=PAIRED_FILES),
         Kernel("conv2d_sparse", pack_sparse, cost_sparse, applies=sparse_applies, sparse=True),
+        Kernel("conv2d_sparse8", pack_sparse8, cost_sparse8, DSP, sparse8_applies, sparse=True, shared=SPARSE8_FILES),
     ),
     macs=macs,
     check=check,

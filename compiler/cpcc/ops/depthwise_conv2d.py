@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cpcc.depthwise import quad_stream
+from cpcc.depthwise import paired_stream, quad_stream
 from cpcc.errors import ModelError
 from cpcc.graph import Graph, Int8, Node
 from cpcc.ops import float_params
@@ -87,7 +87,7 @@ def per_channel(node: Node) -> np.ndarray:
 
 
 def pack_quad(node: Node, graph: Graph) -> Packed:
-    kh, kw, channels = node.params.weight.shape
+    kh, kw, _ = node.params.weight.shape
     output, weight = node.params.output, per_channel(node)
     rounding = rounding_of(output, weight)
     assert rounding is not None
@@ -98,6 +98,32 @@ def pack_quad(node: Node, graph: Graph) -> Packed:
         "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
     }  # fmt: skip
     return Packed(fields, strip_bytes(node, graph, kh, outputs=1))
+
+
+PAIRS_BYTES = 2048  # of scratch, unless two strips need more
+
+
+def paired_strips(node: Node, graph: Graph) -> tuple[int, int]:
+    """(strips held at a time, padded columns): weights are loaded once for all strips held."""
+    rows, width, _ = graph.output_tensor(node).shape
+    columns = width + 2
+    return max(1, min((rows + 1) // 2, PAIRS_BYTES // (32 * columns) - 1)), columns
+
+
+def pack_paired(node: Node, graph: Graph) -> Packed:
+    strips, columns = paired_strips(node, graph)
+    output, weight = node.params.output, per_channel(node)
+    rounding = rounding_of(output, weight)
+    assert rounding is not None
+    fields: dict[str, int | np.ndarray] = {
+        **geometry(node, graph), "strips": strips, "stream": paired_stream(weight, rounding),
+        "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
+    }  # fmt: skip
+    return Packed(fields, 32 * columns * (strips + 1))
+
+
+def paired_applies(node: Node, graph: Graph) -> bool:
+    return node.params.weight.shape[:2] == (3, 3) and node.params.stride == (1, 1) and quad_applies(node, graph)
 
 
 def quad_applies(node: Node, graph: Graph) -> bool:
@@ -120,12 +146,20 @@ def cost_quad(node: Node, graph: Graph) -> float:
     return out_h * (100 + out_w * (12 + -(-channels // 4) * (65 + runs * (6 + 11.0 * taps))))
 
 
+def cost_paired(node: Node, graph: Graph) -> float:
+    out_h, out_w, channels = graph.output_tensor(node).shape
+    strips, groups = -(-out_h // 2), -(-channels // 4)
+    return groups * (60 + strips * (100 + 16.0 * (out_w + 2) + 4 * (24 + 26.5 * out_w)))
+
+
 def sample(rng: np.random.Generator) -> tuple[float_params.DepthwiseConv2d, tuple[tuple[int, ...], ...]]:
     kernel = (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
-    h, w = (int(rng.integers(k, k + 6)) for k in kernel)
-    channels = int(rng.choice([1, 2, 5, 8]))
-    per_channel, bias = random_weights(rng, (channels, *kernel))
     stride = (int(rng.integers(1, 3)), int(rng.integers(1, 3)))
+    if rng.random() < 0.4:  # the shape that has a kernel of its own
+        kernel, stride = (3, 3), (1, 1)
+    h, w = (int(rng.integers(k, k + 6)) for k in kernel)
+    channels = int(rng.choice([1, 2, 4, 5, 8]))
+    per_channel, bias = random_weights(rng, (channels, *kernel))
     top, bottom, left, right = (int(rng.integers(0, 2)) for _ in range(4))
     params = float_params.DepthwiseConv2d(
         np.ascontiguousarray(per_channel.transpose(1, 2, 0)),
@@ -138,6 +172,7 @@ def sample(rng: np.random.Generator) -> tuple[float_params.DepthwiseConv2d, tupl
 
 
 QUAD_FILES = (*STREAM_FILES, "kernels/cpcc_saturate.h", "kernels/cpcc_strip.h", "kernels/cpcc_strip.c")
+PAIRED_FILES = (*STREAM_FILES, "kernels/cpcc_saturate.h", "kernels/cpcc_rows2.h", "kernels/cpcc_rows2.c")
 
 OP = Op(
     name="depthwise_conv2d",
@@ -151,6 +186,7 @@ OP = Op(
     kernels=(
         Kernel("depthwise_conv2d", pack, cost),
         Kernel("depthwise_quad", pack_quad, cost_quad, DSP, quad_applies, shared=QUAD_FILES),
+        Kernel("depthwise_paired", pack_paired, cost_paired, DSP, paired_applies, shared=PAIRED_FILES),
     ),
     macs=macs,
     check=check,

@@ -16,7 +16,7 @@ from cpcc.ops.requantized import Output, check_overflow, quantize_affine
 from cpcc.ops.samples import random_weights
 from cpcc.paired import GROUP, group_stream, pair_stream, pairable, widened_order
 from cpcc.rounding import rounding_of
-from cpcc.sparse import pack_rows_delta8
+from cpcc.sparse import pack_rows_delta8, sparse2_stream, sparse2_words
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +103,21 @@ def pack_sparse(node: Node, graph: Graph) -> Packed:
     )
 
 
+def pack_sparse2(node: Node, graph: Graph) -> Packed:
+    output, weight = node.params.output, node.params.weight
+    rounding = rounding_of(output, weight)
+    assert rounding is not None
+    fields: dict[str, int | np.ndarray] = {
+        "stream": sparse2_stream(weight, rounding.bias, rounding.words), "out_features": len(weight),
+        "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
+    }  # fmt: skip
+    return Packed(fields)
+
+
+def sparse2_applies(node: Node, graph: Graph) -> bool:
+    return rounding_of(node.params.output, node.params.weight) is not None
+
+
 # Instructions on the Cortex-M4 (zig -O2), fitted by `python bench/fit_costs.py`; see docs/performance.md.
 def cost_dense(node: Node, graph: Graph) -> float:
     out_features, in_features = node.params.weight.shape
@@ -120,6 +135,11 @@ def cost_sparse(node: Node, graph: Graph) -> float:
     return 40 + 31 * len(rows.counts) + 7.0 * len(rows.values)
 
 
+def cost_sparse2(node: Node, graph: Graph) -> float:
+    words = [len(sparse2_words(row)) for row in node.params.weight]
+    return 60 + sum(17 + 29 * (n // 4) + 8 * (n % 4) + 2 * (n // 32) for n in words)
+
+
 def sample(rng: np.random.Generator) -> tuple[float_params.Linear, tuple[tuple[int, ...], ...]]:
     in_features = int(rng.choice([1, 2, 3, 7, 16, 30, 64, 255, 256, 257, 600]))
     out_features = int(rng.integers(1, 9))
@@ -128,6 +148,8 @@ def sample(rng: np.random.Generator) -> tuple[float_params.Linear, tuple[tuple[i
 
 
 PAIRED_FILES = (*STREAM_FILES, "kernels/cpcc_rows4.h", "kernels/cpcc_rows4.c", "kernels/cpcc_saturate.h")
+
+SPARSE2_FILES = (*STREAM_FILES, "kernels/cpcc_saturate.h")
 
 OP = Op(
     name="linear",
@@ -142,6 +164,7 @@ OP = Op(
         Kernel("linear_dense", pack_dense, cost_dense),
         Kernel("linear_paired", pack_paired, cost_paired, DSP, paired_applies, shared=PAIRED_FILES),
         Kernel("linear_sparse", pack_sparse, cost_sparse, sparse=True),
+        Kernel("linear_sparse2", pack_sparse2, cost_sparse2, DSP, sparse2_applies, sparse=True, shared=SPARSE2_FILES),
     ),
     macs=macs,
     check=check,

@@ -151,8 +151,8 @@ def _check_learnt(arm: ArmResult) -> None:
 
 def _check_budget(arm: ArmResult, settings: PruneSettings) -> None:
     """In the constrained mode some pruned network must hold the budget. `VerificationError` names the best."""
-    tried = [each for each in arm.iterations[1:] if not each.collapsed]
-    if not settings.constrained or not tried or any(each.within_budget for each in tried):
+    tried = arm.iterations[1:]
+    if not settings.constrained or not tried or any(each.within_budget and not each.collapsed for each in tried):
         return
     best = min(tried, key=lambda each: each.at_threshold["validation"].fpr or 0.0)
     found, dense = best.at_threshold["validation"], arm.iterations[0].at_threshold["validation"]

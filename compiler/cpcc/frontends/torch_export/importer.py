@@ -62,6 +62,15 @@ class Importer:
     def graph(self) -> Graph:
         return Graph(self.name, self.tensors, tuple(self.nodes), tuple(self.inputs), tuple(self.outputs))
 
+    def refuse_control_flow(self, program: ExportedProgram) -> None:
+        """Names a cond or a loop itself, rather than what computes its condition."""
+        import torch
+
+        for node in program.graph.nodes:
+            if isinstance(node.target, torch._ops.HigherOrderOperator):
+                what = f"{place(node)}: control flow ({node.target})"
+                raise ModelError(f"{what} is not supported; compute both branches and blend them: m * a + (1 - m) * b")
+
     def visit(self, node: torch.fx.Node) -> None:
         if node.op == "placeholder":
             if node.name not in self.constants:
@@ -87,6 +96,8 @@ class Importer:
             self.lists[node.name] = result
             return
         declared = node.meta["val"][0] if isinstance(node.meta["val"], (tuple, list)) else node.meta["val"]
+        if 0 in declared.shape:
+            raise refuse(node, "the zero-size result", tuple(declared.shape), "at least one element")
         if result.shape != tuple(declared.shape):
             raise ModelError(f"{place(node)}: shape {tuple(declared.shape)} declared, {result.shape} computed")
         self.values[node.name] = result

@@ -30,10 +30,8 @@ REWRITES = {
     "matmul": "Linear with constant weights",
     "bmm": "Linear with constant weights",
     "mm": "Linear with constant weights",
-    "rnn_tanh": "Conv1d over the time axis",
-    "rnn_relu": "Conv1d over the time axis",
-    "gru": "Conv1d over the time axis",
-    "lstm": "Conv1d over the time axis",
+    "rnn_tanh": "GRU",
+    "rnn_relu": "GRU",
 }
 
 

@@ -1,0 +1,21 @@
+#ifndef CPCC_SPARSE8_H
+#define CPCC_SPARSE8_H
+
+#include <stdint.h>
+
+/* Sparse rows times eight pixels. A word holds two pixels of one input, (x0 + 128) + (x1 << 24), so one SMLAL does two
+ * products: its 64-bit sum is s0 + (s1 << 24), exact while the final |s0| < 2^23, which the compiler proves. An input
+ * has four consecutive words: pixels 0 and 4, 1 and 5, 2 and 6, 3 and 7.
+ * The stream has, per output channel: the 64-bit start (bias - 128 * sum of weights) + (bias << 24); a jump; entries of a
+ * byte, words from the previous input, and a weight; after every 32 entries, counted from the last, and at the end
+ * another jump; the channel's constants (see cpcc_rounding.h). Jumps are 16-bit distances in code: a row enters the
+ * unrolled entries as far from their end as it has entries. `jumps` in cpcc/sparse.py is their table. */
+typedef struct {
+  int32_t zero_point;
+  int32_t stride;   /* bytes from one pixel's outputs to the next one's */
+  int32_t rounding; /* cpcc_rounding_t */
+} cpcc_sparse8_t;
+
+void cpcc_sparse8(const uint32_t *x, const uint8_t *stream, int8_t *y, const cpcc_sparse8_t *job);
+
+#endif

@@ -13,11 +13,12 @@ from cpcc.detector import Detector
 from cpcc.emit import emit_library
 from cpcc.executors.unicorn_core import UnicornCore
 from cpcc.operating_points import operating_points
+from cpcc.ops import conv2d, linear
+from cpcc.ops.float_params import Conv2d, Linear
 from cpcc.plan.plan import make_plan
 from cpcc.project import choose_examples, main_source, self_test_of
 from cpcc.targets import TARGETS
-from support import NAME, detector_of, with_rule
-from test_differential import random_network
+from support import NAME, chain, detector_of, with_rule
 
 SEMIHOSTING = "#define CPCC_SEMIHOSTING\n"
 OK, CONSTANTS, ANSWER = 0, 1, 2
@@ -25,12 +26,18 @@ TARGET = TARGETS["stm32"]
 
 
 def small_convolution(rng: np.random.Generator) -> Detector:
-    """A network with a convolution, a pool and a linear layer."""
-    while True:
-        graph = random_network(rng)
-        kinds = {type(node.params).__name__ for node in graph.nodes}
-        if len(kinds) >= 3:
-            return detector_of(graph, rng)
+    """A convolution and two linear layers, sparse."""
+
+    def weights(*shape: int) -> tuple[np.ndarray, np.ndarray]:
+        kept = rng.random(shape) < 0.4
+        return (rng.normal(0, 1, shape) * kept).astype(np.float32), rng.normal(0, 1, shape[0]).astype(np.float32)
+
+    kernel, bias = weights(6, 3, 3, 2)
+    graph = chain((10, 9, 2), [
+        (conv2d.OP, Conv2d(kernel, bias, (1, 1), (0, 0, 0, 0), True)),
+        (linear.OP, Linear(*weights(12, 8 * 7 * 6), True)), (linear.OP, Linear(*weights(2, 12))),
+    ])  # fmt: skip
+    return detector_of(graph, rng)
 
 
 def image_of(detector: Detector, raw: np.ndarray, target: str, compiler: str) -> Path:
@@ -70,11 +77,11 @@ def test_every_64th_bit_flipped_is_detected(subject: tuple[Detector, np.ndarray]
     found = constants(core)
     names = {name for name, _, _ in found}
     assert {"threshold", "vectors", "scores", "input_mean", "input_factor", f"{NAME}_operating_points"} <= names
-    assert any(name.endswith("_weights") for name in names)
-    assert any(name.endswith("_params") for name in names)
+    assert sum(name.endswith(("_weights", "_stream")) for name in names) >= 2
+    assert sum(name.endswith("_params") for name in names) == 3
     bits = [(address + bit // 8, bit % 8) for _, address, size in found for bit in range(8 * size)]
     flips = [*bits[::64], *((address, bit) for name, address, _ in found if name == "threshold" for bit in range(8))]
-    assert len(flips) > 90
+    assert len(flips) > 300
     missed = [flip for flip in flips if flipped(core, *flip, arena) == OK]
     assert missed == []
     assert core.call(f"{NAME}_self_test", arena) == OK
@@ -120,7 +127,7 @@ def test_a_broken_image_makes_no_decision(subject: tuple[Detector, np.ndarray]) 
     assert status == 0
     assert text.startswith("t self-test ok\nt sample 0: score ")
     core = UnicornCore(elf, TARGET)
-    weights = next(address for name, address, _ in constants(core) if name.endswith("_weights"))
+    weights = next(address for name, address, _ in constants(core) if name.endswith(("_weights", "_stream")))
     core.write(weights, bytes([core.read(weights, 1)[0] ^ 0x10]))
     assert core.boot() == (3, "t self-test FAILED, code 1: no decision is made\n")
 

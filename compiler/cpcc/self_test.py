@@ -43,8 +43,12 @@ def _array(values: np.ndarray) -> bytes:
 
 
 def _layers(plan: Plan) -> Iterator[bytes]:
+    stored = set()  # equal arrays lie in flash once
     for step in plan.steps:
-        yield from (_array(value) for value in step.packed.struct.values() if isinstance(value, np.ndarray))
+        for value in step.packed.struct.values():
+            if isinstance(value, np.ndarray) and (value.dtype.name, value.tobytes()) not in stored:
+                stored.add((value.dtype.name, value.tobytes()))
+                yield _array(value)
         yield _number(1)  # the layer's description equals its copy
 
 

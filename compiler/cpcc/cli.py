@@ -18,6 +18,7 @@ from cpcc.errors import CpccError
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 MODEL = click.Path(path_type=Path)
 EXECUTORS = ("reference", "host", "arm")
+RUNGS = (*EXECUTORS, "qemu")
 
 
 @click.group(context_settings=CONTEXT)
@@ -165,6 +166,14 @@ def data(source: Path, output: Path, **options: Any) -> None:
     default=None,
     help="Probability from which a sample is positive, over the model file's rule.",
 )
+@click.option("--max-fnr", type=float, default=None, help="Promise at most this share of misses: see --confidence.")
+@click.option("--max-fpr", type=float, default=None, help="Promise at most this share of false alarms.")
+@click.option("--confidence", type=float, default=0.95, show_default=True, help="Of the promised rate.")
+@click.option(
+    "--threshold-data", type=MODEL, default=None, help="Unseen samples for the promised rate, .npz with x, y."
+)
+@click.option("--threshold-table", is_flag=True, help="Ship the table of (threshold, FNR, FPR) with the library.")
+@click.option("--self-test", is_flag=True, help="Compile in a check at boot: CRC of all constants, known answers.")
 @click.option(
     "--input",
     "input_dtype",
@@ -196,31 +205,50 @@ def build(
     regression: bool,
     equalize: bool,
     correct_bias: bool,
+    **promise: Any,
 ) -> None:
     """Compile MODEL to a PlatformIO project with fixed-point C.
 
     MODEL is cpcc's own or a torch.export archive (.pt, .pt2), or an int8 .tflite model, which needs no calibration data;
-    without --positive it builds without a decision: the result is the output tensor.
+    without --positive it builds without a decision: the result is the output tensor. The integer threshold misses no
+    more calibration positives than the float model, or keeps the rate promised with --max-fnr or --max-fpr.
     """
     from cpcc import commands
     from cpcc.quantize import QuantizerSettings
 
     quantizer = QuantizerSettings(calibration, equalize, correct_bias)
-    commands.build(model, target, calibrate, name, positive, threshold, input_dtype, output, quantizer, regression)
+    commands.build(
+        model, target, calibrate, name, positive, threshold, input_dtype, output, quantizer, regression, **promise
+    )
+
+
+def _share(context: click.Context, parameter: click.Parameter, value: str) -> float:
+    """0.02 of "2%" or "0.02"."""
+    number, percent = (value[:-1], 100) if value.endswith("%") else (value, 1)
+    try:
+        share = float(number) / percent
+    except ValueError:
+        share = -1
+    if not 0 <= share < 100:
+        raise click.BadParameter(f"{value!r}; write a share like 2% or 0.02")
+    return share
 
 
 def _executors(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip() for name in value.split(",")))
-    unknown = [name for name in names if name not in EXECUTORS]
+    unknown = [name for name in names if name not in RUNGS]
     if unknown:
-        raise click.BadParameter(f"unknown executor {unknown[0]!r}; known: {', '.join(EXECUTORS)}")
+        raise click.BadParameter(f"unknown executor {unknown[0]!r}; known: {', '.join(RUNGS)}")
     return names
 
 
 @cli.command()
 @click.argument("folder", type=MODEL)
 @click.option("--data", type=MODEL, required=True, help="Test data, .npz with x and y.")
-@click.option("--on", "executors", default=",".join(EXECUTORS), show_default=True, callback=_executors)
+@click.option(
+    "--on", "names", default=",".join(RUNGS), show_default=True, callback=_executors,
+    help="qemu is the second emulator, on a part of the samples, where it is installed.",
+)  # fmt: skip
 @click.option(
     "--allow-fn",
     type=click.IntRange(0),
@@ -229,11 +257,31 @@ def _executors(context: click.Context, parameter: click.Parameter, value: str) -
     help="Misses that the fixed-point model may add.",
 )
 @click.option("--json", "json_path", type=MODEL, default=None, help="Write the report here, also on exit 6.")
-def verify(folder: Path, data: Path, executors: tuple[str, ...], allow_fn: int, json_path: Path | None) -> None:
+@click.option(
+    "--explain", type=int, default=None, metavar="SAMPLE", help="Show this one sample through all nodes instead."
+)
+@click.option(
+    "--time-limit", type=click.FloatRange(0, min_open=True), default=120.0, show_default=True,
+    help="Seconds for one layer's call on the emulator, for one batch elsewhere.",
+)  # fmt: skip
+@click.option("--junit", type=MODEL, default=None, help="Write JUnit XML here, also on exit 6.")
+@click.option("--summary", type=MODEL, default=None, help="Write a Markdown table here, for a pull request.")
+@click.option(
+    "--baseline", type=MODEL, default=None, help="An older --json to be no worse than: FN, flash, RAM, instructions."
+)
+@click.option(
+    "--max-regression", default="0%", show_default=True, callback=_share,
+    help="By how much each may be worse than in the baseline, like 2%.",
+)  # fmt: skip
+@click.option("--strict", is_flag=True, help="Warnings (seen samples, changed files) are failures.")
+def verify(folder: Path, data: Path, explain: int | None, **options: Any) -> None:
     """Prove that the build in FOLDER equals its reference everywhere and misses no more than the float model."""
     from cpcc import commands
 
-    commands.verify(folder, data, executors, allow_fn, json_path)
+    if explain is not None:
+        commands.explain(folder, data, explain)
+    else:
+        commands.verify(folder, data, **options)
 
 
 @cli.command()
@@ -258,6 +306,17 @@ def profile(folder: Path, executor: str, json_path: Path | None) -> None:
     from cpcc import commands
 
     commands.profile(folder, json_path)
+
+
+@cli.command()
+@click.argument("folder", type=MODEL)
+@click.option("--data", type=MODEL, default=None, help="Verify on these first.  [default: the last verification]")
+@click.option("-o", "--output", type=MODEL, default=None, help="File.  [default: FOLDER/report.html]")
+def report(folder: Path, data: Path | None, output: Path | None) -> None:
+    """Write one HTML page about the build in FOLDER: misses, evidence, cost, provenance."""
+    from cpcc import commands
+
+    commands.report(folder, data, output)
 
 
 def _shape(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:

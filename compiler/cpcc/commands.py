@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,12 +20,16 @@ from rich.progress import Progress
 from cpcc.errors import DataError, ToolMissingError, UsageError, VerificationError
 from cpcc.files import write_atomically
 
+RUNGS = ("reference", "host", "arm", "qemu")
+TIME_LIMIT = 120.0  # seconds: of one layer's call on the emulator, of one batch elsewhere
+
 if TYPE_CHECKING:  # a command imports what it needs when it runs: `cpcc targets` must not wait for torch
     from cpcc.executors.base import Executor
     from cpcc.folder import BuildFolder
+    from cpcc.guarantee import Budget
     from cpcc.profile import Profile
     from cpcc.quantize import QuantizerSettings
-    from cpcc.verify import FloatScores, Report
+    from cpcc.verify import Report
 
 
 def _write_json(path: Path | None, content: dict[str, Any]) -> None:
@@ -98,104 +104,135 @@ def _size(text: str) -> tuple[int, int]:
 def build(
     model: Path, target: str, calibrate: Path | None, name: str | None, positive: int | None,
     threshold: float | None, input_dtype: str | None, output: Path | None, quantizer: QuantizerSettings,
-    regression: bool,
+    regression: bool, *, threshold_data: Path | None, threshold_table: bool, self_test: bool, **promise: Any,
 ) -> None:  # fmt: skip
     from cpcc import report
     from cpcc.build import BuildSettings, check_name, default_name
     from cpcc.build import build as run_build
     from cpcc.data import load_dataset
+    from cpcc.detector import Detector
     from cpcc.targets import find_target
 
     chosen = find_target(target)
     label = check_name(name or default_name(model))
     out = output or Path("build") / label
-    samples = load_dataset(calibrate, need_labels=False) if calibrate else None
+    budget = _budget(**promise)
+    if threshold_data and not budget:
+        raise UsageError("--threshold-data: is used with --max-fnr or --max-fpr; give one of them")
     settings = BuildSettings(
-        chosen, label, positive, threshold, input_dtype=input_dtype, regression=regression, quantizer=quantizer
-    )
-    result = run_build(model, settings, samples, out)
+        chosen, label, positive, threshold, input_dtype=input_dtype, regression=regression, quantizer=quantizer,
+        budget=budget, threshold_table=threshold_table, self_test=self_test,
+    )  # fmt: skip
+    samples = load_dataset(calibrate, need_labels=False) if calibrate else None
+    unseen = load_dataset(threshold_data) if threshold_data else None
+    result = run_build(model, settings, samples, out, _command_line(), unseen)
     click.echo(report.build_summary(result))
+    if isinstance(result.detector, Detector):
+        click.echo(report.threshold_line(result.detector.decision))
     for kept in result.kept_files:
         click.echo(f"kept {out / kept}: you edited it")
     click.echo(f"wrote {out}; next: cpcc verify {out} --data test.npz")
 
 
+def _command_line() -> str:
+    """How this program was called, for the build's provenance."""
+    return shlex.join(["cpcc", *sys.argv[1:]])
+
+
+def _budget(max_fnr: float | None, max_fpr: float | None, confidence: float) -> Budget | None:
+    """The promised rate; None where none is asked for. Raises `UsageError`."""
+    from cpcc.guarantee import MAX_FNR, MAX_FPR, Budget
+
+    asked = [(kind, level) for kind, level in ((MAX_FNR, max_fnr), (MAX_FPR, max_fpr)) if level is not None]
+    if len(asked) == 2:
+        raise UsageError("--max-fnr and --max-fpr both choose the threshold; give one of them")
+    return Budget(*asked[0], confidence) if asked else None
+
+
 def make_executors(build: BuildFolder, names: tuple[str, ...]) -> list[Executor]:
     """The executors called `names`, the reference always first: everything is compared with it."""
-    from cpcc import artifacts
-    from cpcc.executors.arm import ArmExecutor
-    from cpcc.executors.host import HostExecutor
-    from cpcc.executors.qemu import QemuExecutor
-    from cpcc.executors.reference import ReferenceExecutor
+    from cpcc.proof import reference_of, steps_of
 
-    name, plan, detector = build.manifest.name, build.plan, build.detector
-    executors: list[Executor] = [ReferenceExecutor(plan, detector)]
-    library = artifacts.library_on_disk(build)
-    if "host" in names:
-        executors.append(HostExecutor(plan, artifacts.host_program(plan, detector, name, library)))
-    if "arm" in names and plan.target.name != "host":
-        if plan.target.core.unicorn_model:
-            image = artifacts.arm_image(plan, library, artifacts.pristine_main(build))
-            executors.append(ArmExecutor(plan, detector, name, image))
-        else:
-            executors.append(QemuExecutor(plan, artifacts.qemu_image(plan, detector, name, library)))
-    return executors
+    return [reference_of(build), *(step.executor for step in steps_of(build, names, samples=0))]
 
 
-def _warn_of_changes(build: BuildFolder) -> None:
-    for path in build.changed_files():
-        if not path.startswith("src/"):
-            click.echo(
-                f"cpcc: warning: {build.path / path} was changed since the build; verifying what is there",
-                err=True,
-            )
-
-
-def run_verify(folder: Path, x: np.ndarray, y: np.ndarray | None, names: tuple[str, ...], allow_fn: int) -> Report:
-    """The `verify.Report` of the build in `folder` on samples and labels."""
-    from cpcc import verify as proof
-    from cpcc.detector import Detector, check_raw
+def run_verify(
+    folder: Path, x: np.ndarray, y: np.ndarray | None, names: tuple[str, ...], allow_fn: int,
+    time_limit: float = TIME_LIMIT, command: str = "",
+) -> Report:  # fmt: skip
+    """The `verify.Report` of the build in `folder` on samples and labels, also kept in the folder."""
     from cpcc.folder import open_build
+    from cpcc.proof import Job, prove
 
     opened = open_build(folder)
-    check_raw(opened.detector.input, x)
-    _warn_of_changes(opened)
-    executors = make_executors(opened, names)
-    detector = opened.detector if isinstance(opened.detector, Detector) else None
-    positive = None if y is None or detector is None else y == detector.decision.positive
-    floats = _float_scores(opened, x)
     with _progress("verifying", len(x)) as tick:
-        return proof.verify(opened, executors, x, positive, floats, allow_fn, tick)
+        report = prove(opened, Job(x, y, names, allow_fn, time_limit, command), tick)
+    for line in report.caveats.lines():
+        click.echo(f"cpcc: warning: {line}", err=True)
+    return report
 
 
-def _float_scores(build: BuildFolder, x: np.ndarray) -> FloatScores | None:
-    """Scores of the float networks; None without a decision, or where the model file was fixed-point from the start."""
-    from cpcc.detector import Detector
-
-    if build.model_path.suffix == ".tflite" or not isinstance(build.detector, Detector):
-        return None
-    from cpcc.training import float_scores_of
-
-    return float_scores_of(build, x)
-
-
-def verify(folder: Path, data: Path, names: tuple[str, ...], allow_fn: int, json_path: Path | None) -> None:
+def verify(
+    folder: Path, data: Path, names: tuple[str, ...], allow_fn: int, json_path: Path | None, time_limit: float,
+    **gate: Any,
+) -> None:  # fmt: skip
     from cpcc import report as text
     from cpcc.data import load_dataset
+    from cpcc.folder import open_build
 
     dataset = load_dataset(data, need_labels=False)
-    report = run_verify(folder, dataset.x, dataset.y, names, allow_fn)
+    report = run_verify(folder, dataset.x, dataset.y, names, allow_fn, time_limit, _command_line())
     _write_json(json_path, report.as_json())
     for line in (text.evaluations(report), *text.verdict(report)):
         if line:
             click.echo(line)
+    worse = _gate(open_build(folder).manifest.name, report, **gate)
     fail_unless_passed(report)
+    if worse:
+        raise VerificationError("; ".join(worse))
+
+
+def _gate(
+    name: str, report: Report, junit: Path | None, summary: Path | None, baseline: Path | None, max_regression: float,
+    strict: bool,
+) -> list[str]:  # fmt: skip
+    """Write what CI reads; the lines by which the report is worse than the baseline, or than strictness allows."""
+    from cpcc import gate
+
+    found = report.as_json()
+    old = gate.read_baseline(baseline, found) if baseline else None
+    figures = gate.compare(found, old, max_regression)
+    if junit:
+        write_atomically(junit, gate.junit(name, found, figures, max_regression))
+    if summary:
+        write_atomically(summary, gate.summary(name, found, figures).encode())
+    worse = [f"worse than the baseline: {line}" for line in gate.regressions(figures, max_regression)]
+    return worse + (report.caveats.lines() if strict else [])
+
+
+def explain(folder: Path, data: Path, sample: int) -> None:
+    from cpcc.data import load_dataset
+    from cpcc.explain import explain as explained
+    from cpcc.folder import open_build
+
+    dataset = load_dataset(data, need_labels=False)
+    if not 0 <= sample < len(dataset.x):
+        raise UsageError(f"--explain {sample}: the data have samples 0 to {len(dataset.x) - 1}")
+    click.echo(explained(open_build(folder), dataset.x[sample : sample + 1], sample))
 
 
 def fail_unless_passed(report: Report) -> None:
     """Raises `VerificationError` where the report did not pass."""
+    if report.failure:
+        raise VerificationError(report.failure)
     if not report.bit_exact:
         raise VerificationError(f"executors differ: {report.first_difference}")
+    if report.promise is not None and not report.promise.holds:
+        p = report.promise
+        raise VerificationError(
+            f"{p.errors} of {p.samples} wrong contradict the promised --{p.kind} {p.level:g} (p = {p.p_value:.2g}); "
+            "the data are not exchangeable with the calibration's, or the build had bad luck: calibrate on data like these"
+        )
     if not report.passed:
         extra = report.extra_fn
         raise VerificationError(
@@ -251,19 +288,10 @@ def run(folder: Path, input_path: Path, output: Path, executor: str, raw: bool) 
 
 def profile_of(folder: Path) -> Profile:
     """The `profile.Profile` of the build in `folder`."""
-    from cpcc import artifacts
-    from cpcc.executors.arm import ArmExecutor
     from cpcc.folder import open_build
-    from cpcc.profile import profile as measure
+    from cpcc.proof import profile_of as measure
 
-    opened = open_build(folder)
-    if not opened.plan.target.core.unicorn_model:
-        raise ToolMissingError(
-            f"{opened.plan.target.name}: instruction counts need a core that unicorn emulates; build for another --target"
-        )
-    image = artifacts.arm_image(opened.plan, artifacts.library_on_disk(opened), artifacts.pristine_main(opened))
-    executor = ArmExecutor(opened.plan, opened.detector, opened.manifest.name, image)
-    return measure(opened, executor, artifacts.image_sizes(image))
+    return measure(open_build(folder))
 
 
 def profile(folder: Path, json_path: Path | None) -> None:
@@ -272,6 +300,30 @@ def profile(folder: Path, json_path: Path | None) -> None:
     result = profile_of(folder)
     _write_json(json_path, result.as_json())
     click.echo(report.profile_table(result))
+
+
+def report(folder: Path, data: Path | None, output: Path | None) -> None:
+    from cpcc.data import load_dataset
+
+    if data is not None:
+        dataset = load_dataset(data, need_labels=False)
+        run_verify(folder, dataset.x, dataset.y, RUNGS, 0, command=_command_line())
+    path, line = html_report(folder, output)
+    click.echo(f"wrote {path}")
+    click.echo(line)
+
+
+def html_report(folder: Path, output: Path | None) -> tuple[Path, str]:
+    """(path written, verdict in one line) of the build's last verification. Raises `DataError` where there is none."""
+    from cpcc.folder import open_build
+    from cpcc.html_report.page import write_report
+    from cpcc.results import load_results
+
+    opened = open_build(folder)
+    results = load_results(opened)
+    profile = profile_of(folder) if opened.plan.target.core.unicorn_model else None
+    path = output or folder / "report.html"
+    return path, write_report(opened, results, profile, path)
 
 
 def export(net: str, weights: Path, input_shape: tuple[int, ...], output: Path) -> None:

@@ -17,6 +17,7 @@ from cpcc.detector import Detector, Network
 from cpcc.graph import Int8
 from cpcc.names import c_prefix, unique_identifiers
 from cpcc.plan.plan import Plan, Step
+from cpcc.self_test import SelfTest
 
 C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "uint16_t",
            "int32": "int32_t", "uint32": "uint32_t", "float32": "float"}  # fmt: skip
@@ -127,7 +128,7 @@ def layer_functions(plan: Plan, name: str) -> list[str]:
     return [layer.function for layer in layers(plan, c_prefix(name))]
 
 
-def context(plan: Plan, detector: Network, name: str) -> dict[str, Any]:
+def context(plan: Plan, detector: Network, name: str, self_test: SelfTest | None = None) -> dict[str, Any]:
     """Variables of the library's templates."""
     prefix = c_prefix(name)
     graph = plan.graph
@@ -146,13 +147,13 @@ def context(plan: Plan, detector: Network, name: str) -> dict[str, Any]:
         "kernels": sorted({step.kernel.name for step in plan.steps}),
         "macs_dense": sum(step.macs_dense for step in plan.steps),
         "macs_nonzero": sum(step.macs_nonzero for step in plan.steps),
-        "target": plan.target,
+        "target": plan.target, "self_test": self_test,
     }  # fmt: skip
 
 
-def emit_library(plan: Plan, detector: Network, name: str) -> dict[str, str]:
+def emit_library(plan: Plan, detector: Network, name: str, self_test: SelfTest | None = None) -> dict[str, str]:
     """The model library: file name to text, ready for ``lib/<name>/``. Only the kernels in use are shipped."""
-    env, variables = environment(), context(plan, detector, name)
+    env, variables = environment(), context(plan, detector, name, self_test)
     prefix = variables["prefix"]
     sources = {
         f"{prefix}.h": env.get_template("model.h.j2").render(variables),
@@ -162,6 +163,8 @@ def emit_library(plan: Plan, detector: Network, name: str) -> dict[str, str]:
     shared = ["include/cpcc_fixed.h"]
     if any(uses_padding(step) for step in plan.steps):
         shared += ["include/cpcc_pad.h", "kernels/cpcc_pad.c"]
+    if self_test:
+        shared += ["self_test/cpcc_self_test.h", "self_test/cpcc_self_test.c"]
     kernels = [f"kernels/cpcc_{kernel}.{suffix}" for kernel in variables["kernels"] for suffix in "hc"]
     extra = sorted({file for step in plan.steps for file in step.kernel.shared})
     for file in (*shared, *extra, *kernels):

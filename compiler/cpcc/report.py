@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from cpcc.graph import Float32, Graph, Int8
+from cpcc.guarantee import MAX_FNR, MAX_FPR
 from cpcc.ops import op_of
 from cpcc.plan.kernels import dense_only
 from cpcc.plan.plan import Plan, Step, make_plan
@@ -14,6 +15,8 @@ from cpcc.quant.noise import Noise, worst
 
 if TYPE_CHECKING:  # printing must not import torch
     from cpcc.build import BuildResult
+    from cpcc.detector import Decision
+    from cpcc.evidence import PromiseCheck, Transition
     from cpcc.metrics import Evaluation
     from cpcc.model_file import Model
     from cpcc.profile import Profile
@@ -21,6 +24,7 @@ if TYPE_CHECKING:  # printing must not import torch
     from cpcc.verify import Report
 
 Row = Sequence[str]
+RATES = {MAX_FNR: ("FNR", "positives"), MAX_FPR: ("FPR", "negatives")}
 
 
 def table(header: Row, rows: Iterable[Row]) -> str:
@@ -50,14 +54,24 @@ EVALUATION_HEADER = ("model", "FN", "FP", "FNR", "FPR", "AUC")
 def evaluations(report: Report) -> str:
     """FN, FP, FNR, FPR and AUC of the models on the data given; "" without labels."""
     named = (("float dense", report.float_dense), ("float pruned", report.float_pruned), ("fixed-point", report.fixed))
-    rows = [evaluation_row(name, e) for name, e in named if e is not None]
-    return table(EVALUATION_HEADER, rows) if rows else ""
+    rows = [[*evaluation_row(name, e), _interval(e.fn, e.fn + e.tp)] for name, e in named if e is not None]
+    return table((*EVALUATION_HEADER, "FNR, 95 % interval"), rows) if rows else ""
+
+
+def _interval(errors: int, samples: int) -> str:
+    """Clopper-Pearson, in percent."""
+    from cpcc.evidence import interval
+
+    found = interval(errors, samples)
+    return "-" if found is None else f"{100 * found[0]:.2f} ... {100 * found[1]:.2f} %"
 
 
 def verdict(report: Report) -> list[str]:
     """The two statements of `verify`, one line each, with what a reader needs where one fails."""
-    lines = [_equality(report)]
-    if report.fn_match is not None:
+    lines = [_equality(report), *_part_lines(report), *map(_transition_line, report.transitions)]
+    if report.promise is not None:
+        lines.append(_promise_line(report.promise))
+    elif report.fn_match is not None:
         lines.append(_fn_line(report))
     lines += [
         f"  sample {m.sample}: float score {m.float_score:.4f} found, fixed-point score {m.fixed_score} is {m.steps} below the threshold"
@@ -67,12 +81,35 @@ def verdict(report: Report) -> list[str]:
 
 
 def _equality(report: Report) -> str:
+    if report.failure:
+        return f"STOPPED: {report.failure}"
     if report.first_difference is not None:
         return f"DIFFERENT: {report.first_difference}"
     if len(report.executors) == 1:
         return f"{report.executors[0]} only, {report.samples} samples: nothing compared"
     names = " = ".join(report.executors)
-    return f"bit-exact: {names} at every node of {report.samples} samples ({report.values_compared:,} values compared, 0 differ)"
+    values = sum(rung.values_compared for rung in report.rungs if rung.name in report.executors)
+    return f"bit-exact: {names} at every node of {report.samples} samples ({values:,} values compared, 0 differ)"
+
+
+def _part_lines(report: Report) -> list[str]:
+    return [
+        f"{rung.name} ({rung.note}): {'equal' if rung.equal else 'NOT EQUAL'}, {rung.values_compared:,} values compared"
+        for rung in report.rungs
+        if rung.name not in report.executors
+    ]
+
+
+def _transition_line(t: Transition) -> str:
+    return (f"{t.before} -> {t.after}: {t.lost} positives lost, {t.found} found anew (McNemar exact p = {t.p_misses:.3g}); "
+            f"{t.raised} new false alarms, {t.quieted} gone (p = {t.p_alarms:.3g})")  # fmt: skip
+
+
+def _promise_line(p: PromiseCheck) -> str:
+    rate, counted = RATES[p.kind]
+    verb = "agrees with" if p.holds else "CONTRADICTS"
+    return (f"{rate} {verb} the promise of at most {p.level:g}: {p.errors} of {p.samples} {counted} wrong "
+            f"(probability of as many at the promised rate: {p.p_value:.3g})")  # fmt: skip
 
 
 def _fn_line(report: Report) -> str:
@@ -144,6 +181,21 @@ def sparsity_line(plan: Plan, dense: Plan) -> str:
         return "sparsity: no layer has enough zero weights for a sparse kernel to be faster"
     flash = f"{less:,} B less" if less >= 0 else f"{-less:,} B more"
     return f"sparsity saves {percent(1 - after / before)} of the instructions (estimated) and takes {flash} constants than dense"
+
+
+def threshold_line(decision: Decision) -> str:
+    """The integer threshold and what it was chosen by."""
+    g = decision.guarantee
+    if g.promised:
+        rate, counted = RATES[g.kind]
+        return (f"threshold {decision.threshold}: {rate} at most {g.level:g} with confidence {1 - g.delta:g} (Learn-then-Test, "
+                f"{g.samples} calibration {counted}, {g.errors} wrong; exchangeable data assumed: docs/guarantee.md)")  # fmt: skip
+    if not decision.calibration_positives:
+        return (
+            f"threshold {decision.threshold}: the float rule's image; no labelled calibration positives to check it on"
+        )
+    return (f"threshold {decision.threshold}: misses {decision.calibration_fn} of {decision.calibration_positives} calibration "
+            f"positives, the float model {decision.float_calibration_fn}")  # fmt: skip
 
 
 def profile_table(profile: Profile) -> str:

@@ -1,8 +1,9 @@
-"""The networks people put on microcontrollers, each as a function that `cpcc prune` takes by name.
+"""The networks people put on microcontrollers, each as a function of its input shape and number of outputs.
 
-    cpcc prune examples/zoo.py:ecg_net ...
+`ZOO` lists them with their usual shapes. All return logits, the autoencoder its input. tests/test_zoo.py compiles every one;
+bench/zoo_accuracy.py trains them on real tasks. For `cpcc prune` write a function without arguments:
 
-Every network takes its usual input shape (see `ZOO`) and returns logits.
+    def net(): return ecg_net((1, 187), 1)      # in my_net.py: cpcc prune my_net.py:net ...
 """
 
 from __future__ import annotations

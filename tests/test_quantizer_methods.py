@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cpcc.graph import Float32, Graph, Int8
+from cpcc.graph import Float32, Graph, Int8, Node, Tensor, validate
 from cpcc.ops import conv2d, depthwise_conv2d, linear, relu
-from cpcc.ops.float_params import Conv2d, DepthwiseConv2d, Linear, Relu
+from cpcc.ops.float_params import Concat, Conv2d, DepthwiseConv2d, Linear, Relu
 from cpcc.quant.bias_correction import corrected
 from cpcc.quant.calibration import METHODS, calibrate
 from cpcc.quant.equalization import channel_maxima, equalized
@@ -180,3 +180,25 @@ def test_the_worst_layer_is_named() -> None:
     assert noise["linear_0"].alone == pytest.approx(noise["linear_0"].so_far, abs=0.2)
     assert noise["linear_0"].alone > 30 and worst(noise) == "linear_1"
     assert noise["linear_2"].so_far < noise["linear_2"].alone
+
+
+def joined_branches() -> Graph:
+    """x -> linear -> concat, beside x itself: one input may change its range, the other is read elsewhere too."""
+    tensors = {name: Tensor(name, shape, Float32()) for name, shape in (("x", (4,)), ("a", (4,)), ("y", (8,)))}
+    nodes = (
+        Node("linear", Linear(5 * np.eye(4, dtype=np.float32), np.zeros(4, np.float32)), ("x",), "a"),
+        Node("concat", Concat(0), ("a", "x"), "y"),
+    )
+    return validate(Graph("t", tensors, nodes, ("x",), ("y",)), Float32)
+
+
+def test_a_concat_gets_one_type_for_its_inputs() -> None:
+    """The linear layer's output takes the common range; the input, which has its own, is converted by a table."""
+    graph, x = joined_branches(), np.random.default_rng(0).uniform(-1, 1, (50, 4))
+    int8 = quantize_graph(graph, calibrate(graph, x))
+    assert [type(node.params).__name__ for node in int8.nodes] == ["QLinear", "QLookup", "Concat"]
+    kinds = {name: t.type for name, t in int8.tensors.items()}
+    assert kinds["a"] == kinds["y"] != kinds["x"]
+    values = run_nodes(int8, Int8, kinds["x"].quantize(x))
+    expected = np.concatenate([5 * x, x], axis=1)
+    assert np.abs(kinds["y"].dequantize(values["y"]) - expected).max() < 1.5 * kinds["y"].scale + 5 * kinds["x"].scale

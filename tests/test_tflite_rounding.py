@@ -16,7 +16,7 @@ from cpcc.errors import ModelError
 from cpcc.fixedpoint import TfliteRequant, rounding_shift
 from cpcc.frontends.tflite import to_graph
 from cpcc.graph import Graph, Int8, Node, Tensor, validate
-from cpcc.ops import OPS, add, linear, mul, op_of
+from cpcc.ops import OPS, add, linear, mul, op_of, softmax
 from cpcc.ops.base import Kernel, Op
 from cpcc.ops.requantized import Output
 from cpcc.targets import TARGETS
@@ -154,6 +154,18 @@ def test_ties_on_the_host() -> None:
     want = [[max(-128, min(127, model(int(acc), scale))) for scale in scales] for acc in x[:, 0]]
     np.testing.assert_array_equal(c.reference().run(x, quantized=True).output, want)
     np.testing.assert_array_equal(c.host().run(x, quantized=True).output, want)
+
+
+def test_softmax_on_the_host() -> None:
+    """One class, two so far apart that one does not count in the sum (its reciprocal is 1 and saturates), and many."""
+    for classes, scale in ((1, 0.1), (2, 0.1), (12, 0.3), (100, 0.001)):
+        kinds = {"x": Int8(scale, 5), "y": softmax.OUTPUT}
+        tensors = {name: Tensor(name, (classes,), kind) for name, kind in kinds.items()}
+        node = Node("softmax", softmax.QSoftmax(softmax.exp_table(scale, 1.0)), ("x",), "y")
+        graph = validate(Graph("t", tensors, (node,), ("x",), ("y",)), Int8)
+        c = compiled(Network(graph, input_spec(graph, "int8")), TARGETS["host"])
+        x = extreme_inputs(np.random.default_rng(classes), (classes,), 60)
+        assert_equal(c.reference().run(x, quantized=True), c.host().run(x, quantized=True))
 
 
 def test_linear_on_a_core_without_long_multiplication() -> None:

@@ -422,6 +422,28 @@ def test_recurrent_layers_that_are_refused(layer, take, message):
         to_graph(export_module(Sequence(layer, take), (3, 7)), "net")
 
 
+def test_residual_sums():
+    block = Of(lambda a, b: F.relu(a + b) - F.relu6(a + b), IMAGE)
+    assert kinds(check(block, IMAGE)) == ["Conv2d", "Conv2d", "Add", "WeightedSum", "WeightedSum", "StridedCopy"]
+
+
+def test_ternary_weights_stay_ternary_behind_a_batch_norm():
+    net = randomized(nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(48, 2)))
+    with torch.no_grad():
+        net[0].weight.copy_(0.37 * net[0].weight.sign() * (net[0].weight.abs() > 0.5))
+    graph = to_graph(export_module(net, (2, 6, 6)), "net")
+    weight = detector_of(graph, np.random.default_rng(0)).graph.nodes[0].params.weight
+    assert set(np.unique(weight)) == {-127, 0, 127}
+
+
+def test_borders_are_folded_into_the_convolution():
+    net = nn.Sequential(nn.ZeroPad2d((1, 0, 2, 1)), nn.Conv2d(2, 3, 3, 2, 1), nn.Flatten(), nn.Linear(75, 2))
+    graph = check(net, (2, 7, 8))
+    assert kinds(graph) == ["Conv2d", "Linear"] and graph.nodes[0].params.padding == (3, 2, 2, 1)
+    shared = Of(lambda a, b: F.conv2d(F.pad(a, (1, 1)), torch.ones(2, 4, 1, 3)) * F.pad(a, (1, 1)).mean(), IMAGE)
+    assert "Pad" in kinds(check(shared, IMAGE))
+
+
 def test_relu6_is_fused():
     graph = check(nn.Sequential(nn.Conv2d(2, 3, 2), nn.BatchNorm2d(3), nn.ReLU6(), nn.Flatten()), (2, 5, 6))
     assert kinds(graph) == ["Conv2d", "StridedCopy"]

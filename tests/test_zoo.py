@@ -56,12 +56,14 @@ def test_zoo(name: str) -> None:
     assert_equal(expected, c.arm().run(q, quantized=True, nodes=True))
 
 
-def test_an_autoencoder_builds_without_a_decision(tmp_path: Path) -> None:
-    """Named as a regression it needs no classes; what it computes is verified, its noise per layer printed."""
+@pytest.mark.parametrize(("name", "shape"), [("autoencoder", (20,)), ("gru_net", (3, 24))])
+def test_building_a_regression(name: str, shape: tuple[int, ...], tmp_path: Path) -> None:
+    """An output vector needs no classes. From the raw samples on, series included, what it computes is verified; its noise
+    per layer is printed."""
     torch.manual_seed(2)
-    net = with_statistics(ZOO["autoencoder"].build((20,), 0), (20,))
-    save_program(tmp_path / "m.pt", export_module(net, (20,)))
-    np.savez(tmp_path / "x.npz", x=np.random.default_rng(0).normal(0, 1, (40, 20)).astype(np.float32))
+    net = with_statistics(ZOO[name].build(shape, 2), shape)
+    save_program(tmp_path / "m.pt", export_module(net, shape))
+    np.savez(tmp_path / "x.npz", x=np.random.default_rng(0).normal(0, 1, (40, *shape)).astype(np.float32))
     run = partial(CliRunner().invoke, cli, catch_exceptions=False)
     common = ["build", str(tmp_path / "m.pt"), "-o", str(tmp_path / "b")]
     built = run(

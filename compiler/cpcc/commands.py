@@ -333,7 +333,23 @@ def export(net: str, weights: Path, input_shape: tuple[int, ...], output: Path) 
     click.echo(f"wrote {output}; next: cpcc build {output} --calibrate calib.npz")
 
 
+def _inspect_tflite(model: Path) -> None:
+    from cpcc import report
+    from cpcc.frontends.tflite import to_graph
+    from cpcc.graph import Int8
+    from cpcc.tflite_model import read_file
+
+    graph = to_graph(read_file(model), model.stem).graph
+    click.echo(f"{model}: int8, input {graph.input.shape}, output {graph.output.shape}, every operator is supported")
+    click.echo(report.graph_table(graph, Int8))
+
+
 def inspect(model: Path) -> None:
+    from cpcc.build import is_tflite
+
+    if is_tflite(model):
+        _inspect_tflite(model)
+        return
     from cpcc import report
     from cpcc.frontends.torch_export import to_graph
     from cpcc.graph import Float32, validate

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from cpcc.graph import Float32, Graph
+from cpcc.graph import Float32, Graph, Int8
 from cpcc.guarantee import MAX_FNR, MAX_FPR
 from cpcc.ops import op_of
 from cpcc.quant.noise import Noise, worst
@@ -176,7 +176,18 @@ def profile_table(profile: Profile) -> str:
          f"{layer.instructions / layer.macs_nonzero:.2f}" if layer.macs_nonzero else "-")
         for layer in profile.layers
     ]  # fmt: skip
-    return f"{table(header, rows)}\n{profile_totals(profile)}"
+    return f"{table(header, rows)}\n{profile_totals(profile)}\n{_constancy(profile)}\n{_arena_table(profile)}"
+
+
+def _constancy(profile: Profile) -> str:
+    if profile.constant_time:
+        return "constant time: every layer takes the same number of instructions for zeros, both extremes and noise"
+    return f"NOT constant time: the count depends on the input in {', '.join(profile.varying_layers)}"
+
+
+def _arena_table(profile: Profile) -> str:
+    rows = [(e.name, f"{e.offset:,}", f"{e.bytes:,}", f"{e.first} ... {e.last}") for e in profile.arena]
+    return table(("arena", "offset", "bytes", "held during steps"), rows)
 
 
 def profile_totals(profile: Profile) -> str:
@@ -205,11 +216,11 @@ def pruning_summary(result: PruneResult) -> str:
     return "\n".join(lines + [f"{arm} arm stopped: {why}" for arm, why in stops if why])
 
 
-def graph_table(graph: Graph) -> str:
-    """Layers of a float graph with shapes, weights and sparsity."""
+def graph_table(graph: Graph, kind: type[Float32] | type[Int8] = Float32) -> str:
+    """Layers of a graph of `kind` with shapes, weights and sparsity."""
     rows = []
     for node in graph.nodes:
-        op = op_of(node, Float32)
+        op = op_of(node, kind)
         weights = [getattr(node.params, name) for name in op.weights]
         total, kept = sum(w.size for w in weights), sum(int((w != 0).sum()) for w in weights)
         shape = "x".join(map(str, graph.output_tensor(node).shape))

@@ -103,8 +103,8 @@ static inline int8_t cpcc_requantize(const cpcc_output_t *out, int32_t channel, 
 }
 
 /* TensorFlow Lite's rounding: acc * multiplier / 2^31, halves up, then the right shift, halves away from zero. The
-   accumulator has the product's sign, or the product is 0, where the correction changes nothing (a multiplier is 0 or
-   at least 2^30). The compiler proved that nothing leaves int32. */
+   accumulator has the product's sign, or the product is 0, where the correction changes nothing. The compiler proved
+   that nothing leaves int32. */
 static inline int32_t cpcc_scale_tflite(int32_t acc, int32_t shift, int32_t multiplier) {
   const int32_t left = cpcc_max(shift, 0);
   const int32_t right = left - shift;

@@ -45,9 +45,8 @@ class PruneSettings:
     pruned network may miss that many samples, or that rate of them, more than the dense one, and its false-positive
     rate may grow by max_fpr_increase. UsageError for a value out of range.
 
-    The defaults for scope, score, rewind and floor follow runs in which small convolutional networks did not
-    collapse (docs/science.md); the paper's own recipe is scope "layer", score "magnitude_increase", rewind "init",
-    floor 0, prune_biases and optimizer "sgd".
+    The defaults follow the measurements of docs/science.md; the paper's own recipe is rank "max", pos_weight None,
+    scope "layer", score "magnitude_increase", rewind "init", floor 0, prune_biases and optimizer "sgd".
     """
 
     positive: int = 1
@@ -55,17 +54,17 @@ class PruneSettings:
     score: str = "magnitude"
     scope: str = "erk"
     loss: str = "hybrid"
-    rank: str = "max"
-    rank_weight: float = 0.1
+    rank: str = "top"
+    rank_weight: float = 2.0
     margin: float = 1.0
-    pos_weight: float | None = None
+    pos_weight: float | None = 1.0
     step: float = 0.5
     rewind: str = "lr"
     epochs: int = 60
     epochs_later: int = 30
     batch_size: int = 32
     optimizer: str = "adam"
-    lr: float = 3e-3
+    lr: float = 5e-3
     patience: int = 15
     clip: float = 1.0
     floor: int = 2

@@ -121,7 +121,9 @@ class Importer:
         if not isinstance(meta, torch.Tensor):
             raise ModelError(f"{self.name}: input {node.name} is no tensor; supported: one float32 tensor")
         if self.inputs:
-            raise ModelError(f"{self.name}: several inputs ({self.inputs[0]}, {node.name}); supported: 1")
+            raise ModelError(
+                f"{self.name}: several inputs ({self.inputs[0]}, {node.name}); supported: 1, so join them and slice in forward"
+            )
         if not all(isinstance(size, int) for size in meta.shape):
             raise ModelError(f"{self.name}: input {node.name} is dynamic; export without dynamic_shapes")
         if meta.dtype != torch.float32:
@@ -144,7 +146,7 @@ class Importer:
     def add_output(self, node: torch.fx.Node) -> None:
         results = node.args[0]
         if not isinstance(results, (tuple, list)) or len(results) != 1:
-            raise ModelError(f"{self.name}: {len(results)} outputs; supported: 1")  # type: ignore[arg-type]
+            raise ModelError(f"{self.name}: {len(results)} outputs; supported: 1, so join them with torch.cat")  # type: ignore[arg-type]
         value = self.values.get(getattr(results[0], "name", ""))
         if value is None:
             raise ModelError(f"{self.name}: the output does not depend on the input")

@@ -99,6 +99,9 @@ def test_profile(work: Path) -> None:
     assert 0 < profile["flash_bytes"] < profile["firmware_flash_bytes"]
     assert profile["ram_bytes"] == profile["arena_bytes"]
     assert 0 < profile["stack_bytes"] <= 512
+    assert profile["constant_time"] is True
+    assert max(entry["offset"] + entry["bytes"] for entry in profile["arena"]) <= profile["arena_bytes"]
+    assert "constant time: every layer" in done.stdout
     again = inside("profile", "build/my-net", "--json", "again.json", cwd=work)
     assert again.returncode == 0
     assert (work / "again.json").read_text() == (work / "profile.json").read_text()

@@ -205,7 +205,18 @@ def profile_table(profile: Profile) -> str:
          f"{layer.instructions / layer.macs_nonzero:.2f}" if layer.macs_nonzero else "-")
         for layer in profile.layers
     ]  # fmt: skip
-    return f"{table(header, rows)}\n{profile_totals(profile)}"
+    return f"{table(header, rows)}\n{profile_totals(profile)}\n{_constancy(profile)}\n{_arena_table(profile)}"
+
+
+def _constancy(profile: Profile) -> str:
+    if profile.constant_time:
+        return "constant time: every layer takes the same number of instructions for zeros, both extremes and noise"
+    return f"NOT constant time: the count depends on the input in {', '.join(profile.varying_layers)}"
+
+
+def _arena_table(profile: Profile) -> str:
+    rows = [(e.name, f"{e.offset:,}", f"{e.bytes:,}", f"{e.first} ... {e.last}") for e in profile.arena]
+    return table(("arena", "offset", "bytes", "held during steps"), rows)
 
 
 def profile_totals(profile: Profile) -> str:

@@ -29,7 +29,7 @@ from cpcc.tflite_model import compile_tflite
 from cpcc.toolchains import build_program, gcc_cross, zig_cross
 from support import assert_equal, compiled
 from tflite_files import FileOperator, FileTensor, activation, tflite_file
-from tflite_samples import CLASSES, SAMPLE_SHAPE, branchy_network
+from tflite_samples import CLASSES, SAMPLE_SHAPE, branchy_network, varied_network
 
 HOST, STM32 = TARGETS["host"], TARGETS["stm32"]
 
@@ -212,8 +212,13 @@ def test_no_warnings(work: Path, compiler: str) -> None:
     """-Wall -Wextra -Wconversion -Wpedantic -Werror, for a core with and without the DSP extension."""
     if compiler == "gcc":
         need_tool("arm-none-eabi-gcc")
-    for target in ("stm32", "cortex-m0plus"):
-        network, _ = compile_tflite(work / "classes.tflite", BuildSettings(TARGETS[target], "t", positive=1), None)
+    (work / "varied.tflite").write_bytes(varied_network())
+    for target, file, positive in (
+        ("stm32", "classes", 1), ("cortex-m0plus", "classes", 1), ("stm32", "varied", None), ("cortex-m0plus", "varied", None),
+    ):  # fmt: skip
+        network, _ = compile_tflite(
+            work / f"{file}.tflite", BuildSettings(TARGETS[target], "t", positive=positive), None
+        )
         c = compiled(network, TARGETS[target])
         tool = (zig_cross if compiler == "zig" else gcc_cross)(TARGETS[target].core)
         tool = replace(tool, compile_flags=(*tool.compile_flags, "-Werror"))

@@ -18,7 +18,7 @@ from conftest import need_tool
 from cpcc import artifacts
 from cpcc.build import BuildSettings, build
 from cpcc.data import Dataset
-from cpcc.detector import Detector, Network
+from cpcc.detector import Detector, Network, scores_of
 from cpcc.errors import DataError, ModelError, UsageError
 from cpcc.executors.unicorn_core import UnicornCore
 from cpcc.folder import open_build
@@ -139,6 +139,24 @@ def test_the_default_rule_is_that_the_class_wins(work: Path) -> None:
     assert isinstance(plain, Detector) and plain.decision.threshold == 0
     tuned = detector(work, threshold=0.75)
     assert isinstance(tuned, Detector) and tuned.decision.threshold == 128  # p - (1 - p) = 0.5, in units of 1/256
+
+
+@pytest.mark.parametrize(
+    ("positive", "p", "threshold"), [(1, None, 128), (0, None, -128), (1, 0.25, 64), (0, 0.25, -192)]
+)
+def test_one_output_is_the_probability_of_class_1(work: Path, positive: int, p: float | None, threshold: int) -> None:
+    """A logistic at the end: at p = 0.5 the outputs from 0.5 on are class 1."""
+    tensors = [activation((1,), 0.1, 3), activation((1,), 0.1, 3), activation((1,), 1 / 256, -128)]
+    operators = [FileOperator("RELU6", (0,), (1,)), FileOperator("LOGISTIC", (1,), (2,))]
+    (work / "binary.tflite").write_bytes(tflite_file(tensors, operators, (0,), (2,)))
+    network, _ = compile_tflite(work / "binary.tflite", BuildSettings(HOST, "t", positive=positive, threshold=p), None)
+    assert isinstance(network, Detector)
+    assert network.decision.threshold == threshold
+    q = np.array([[-128], [0], [127]], np.int8)
+    level = q[:, 0].astype(int) + 128  # 256 times the probability of class 1
+    asked = 256 * (0.5 if p is None else p)
+    expected = level >= asked if positive else 256 - level >= asked
+    np.testing.assert_array_equal(scores_of(network, q) >= threshold, expected)
 
 
 def test_wrong_requests(work: Path) -> None:

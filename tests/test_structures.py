@@ -259,14 +259,24 @@ def test_int8_rounding_is_the_compilers():
     pruner.equipment.enter(pruner.settings.rounds[-1])
     pruner.net.train()(samples()[0])
     activations = pruner.equipment.activations
-    used = (activations.high > activations.low).tolist()
+    low, high = activations.ranges
+    used = (high > low).tolist()
     assert used == [True, *activations.rounded]
     answers = pruner.net.eval()(samples()[0])
-    step = float(activations.high[-1].clamp(min=0) - activations.low[-1].clamp(max=0)) / 255
+    low, high = activations.ranges
+    step = float(high[-1] - low[-1]) / 255
     levels = answers.detach() / step
     torch.testing.assert_close(levels, levels.round(), rtol=0, atol=1e-3)
     pruner.equipment.leave_int8()
     assert not torch.equal(pruner.net(samples()[0]), answers)
+
+
+def test_int8_fine_tuning_of_a_sequential_network():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(72, 4), nn.ReLU(), nn.Linear(4, 1))
+    x, labels = samples()
+    chosen = replace(QUICK, keep=1.0, qat=True)
+    result = ClassDependentPruner(net, TensorBatches(x, labels, 16), Whole(x, labels), chosen).run()
+    assert len(result.iterations) == 2 and result.pruned.state_dict().keys() == net.state_dict().keys()
 
 
 @pytest.mark.parametrize("wrong", [{"structure": "rows"}, {"weights": "2bit"}])

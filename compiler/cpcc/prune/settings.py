@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from cpcc.errors import UsageError
-from cpcc.prune.losses import RANKS
 from cpcc.prune.levels import LEVELS
+from cpcc.prune.losses import RANKS
 from cpcc.prune.masks import SCOPES
 from cpcc.prune.schedule import SCHEDULES, Round, rounds_of
 from cpcc.prune.scores import SCORES

@@ -239,5 +239,3 @@ def _check_layers(net: nn.Module) -> None:
         if isinstance(module, (nn.LayerNorm, nn.GroupNorm, nn.RNNBase, nn.MultiheadAttention)):
             kind = type(module).__name__
             raise ModelError(f"{path} ({kind}): its channels depend on each other; use another structure")
-
-

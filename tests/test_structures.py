@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from cpcc.errors import ModelError, ToolMissingError, UsageError
+from cpcc.graph import Int8
+from cpcc.ops.requantized import quantize_affine
 from cpcc.prune import ClassDependentPruner, PruneSettings, TensorBatches
 from cpcc.prune import masks as masking
 from cpcc.prune.batches import Whole
@@ -177,6 +179,16 @@ def test_few_levels_are_exact_multiples(largest, seed, spread):
     assert (found[mask.flatten(1) == 0] == 0).all() and not torch.signbit(found[found == 0]).any()
     for row in found[:4]:
         assert_few(row, largest)
+
+
+def test_the_compiler_keeps_few_levels_exactly():
+    weight = torch.randn(6, 40, generator=torch.Generator().manual_seed(2))
+    for largest in LEVELS.values():
+        found = few_levels(weight, torch.ones_like(weight), largest).numpy()
+        w8, _ = quantize_affine(found, np.zeros(6, np.float32), Int8(0.1, 3), Int8(0.2, 0), False)
+        ratio = w8.astype(np.float64) / np.where(found == 0, 1, found)
+        steps = ratio.max(1, keepdims=True)
+        np.testing.assert_allclose(w8, found * steps, rtol=1e-7)
 
 
 def assert_few(row, largest):

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 import cpcc
-from cpcc.ops import avg_pool2d, concat, conv2d, linear, lookup, mul, pad, strided_copy, weighted_sum
-from cpcc.ops.base import Op
-from cpcc.ops.float_params import AvgPool2d, Conv2d, Linear, StridedCopy
+from cpcc.ops import (
+    OPS,
+    avg_pool2d,
+    concat,
+    conv2d,
+    depthwise_conv2d,
+    linear,
+    lookup,
+    mul,
+    pad,
+    strided_copy,
+    weighted_sum,
+)
+from cpcc.ops.base import Kernel, Op
+from cpcc.ops.float_params import AvgPool2d, Conv2d, DepthwiseConv2d, Linear, StridedCopy
 from cpcc.plan.kernels import dense_only
 from support import assert_equal, chain, compiled, detector_of, extreme_inputs, input_type, single
 
@@ -62,3 +75,24 @@ def test_elementwise() -> None:
         c = compiled(detector_of(graph, rng))
         x = extreme_inputs(rng, graph.input.shape, 24)
         assert_equal(c.reference().run(x, quantized=True, nodes=True), c.host().run(x, quantized=True, nodes=True))
+
+
+def only(*names: str) -> Callable[[Kernel], bool]:
+    """A policy: of the ops that have a kernel so named, that kernel alone."""
+    ops = {k.name for op in OPS if {k.name for k in op.kernels} & set(names) for k in op.kernels}
+    return lambda kernel: kernel.name in names or kernel.name not in ops
+
+
+def test_dual() -> None:
+    """Odd widths, channels that fill no group of four, rows that leave bytes over."""
+    conv = Conv2d(weights(5, 3, 3, 3, keep=1.0), np.zeros(5, np.float32), (1, 1), (1, 1, 1, 1), True)
+    sparse = Conv2d(weights(5, 3, 3, 3, keep=0.3), np.ones(5, np.float32), (2, 1), (1, 1, 2, 0), True)
+    depthwise = DepthwiseConv2d(weights(3, 3, 6, keep=1.0), np.zeros(6, np.float32), (1, 1), (1, 1, 1, 1))
+    fc = Linear(weights(7, 30, keep=0.5), np.zeros(7, np.float32))
+    for op, params, shape, kernel in (
+        (conv2d.OP, conv, (5, 5, 3), "conv2d_paired"), (conv2d.OP, sparse, (7, 11, 3), "conv2d_sparse8"),
+        (depthwise_conv2d.OP, depthwise, (7, 5, 6), "depthwise_paired"),
+        (depthwise_conv2d.OP, depthwise, (7, 5, 6), "depthwise_quad"),
+        (linear.OP, fc, (30,), "linear_paired"), (linear.OP, fc, (30,), "linear_sparse2"),
+    ):  # fmt: skip
+        probe(op, params, shape, only(kernel))

@@ -173,7 +173,8 @@ def test_every_raw_type_reaches_the_same_input(work: Path, dtype: str) -> None:
     trace = c.reference().run(raw, nodes=True)
     np.testing.assert_array_equal(trace.nodes["input"], q)
     assert_equal(trace, c.host().run(raw, nodes=True))
-    assert_equal(trace, c.arm().run(raw, nodes=True))
+    if dtype != "uint8":  # the copy and the conversion; uint8 differs in its C type alone
+        assert_equal(trace, c.arm().run(raw, nodes=True))
 
 
 def test_quantize_and_dequantize_at_the_ends_are_the_callers() -> None:

@@ -47,7 +47,7 @@ def weights(rng: np.random.Generator, shape: tuple[int, ...], axis: int, channel
     scales = rng.uniform(0.001, 0.02, channels if per_channel else 1) * rng.choice(
         [1.0, 1.0, 1e-4], channels if per_channel else 1
     )
-    data = rng.integers(-127, 128, shape).astype(np.int8)
+    data = rng.integers(-128, 128, shape).astype(np.int8)
     return constant(data, tuple(float(np.float32(s)) for s in scales), axis if per_channel else 0)
 
 
@@ -213,6 +213,25 @@ def test_mul(seed: int) -> None:
         FileOperator("MUL", order, (2,), "MulOptions", {"FusedActivationFunction": int(rng.choice(ACTIVATIONS))}),
     ]
     check(tflite_file([x, other, y], operators, (0,), (2,)), shape, rng)
+
+
+@pytest.mark.parametrize("code", ["ADD", "MUL"])
+@settings(max_examples=40)
+@given(seed=seeds)
+def test_a_constant_of_one_value(code: str, seed: int) -> None:
+    """On either side: what a rescaling layer leaves behind."""
+    rng = np.random.default_rng(seed)
+    shape = (16, 16, 1)
+    x, s = activation(shape, scale(rng), zero_point(rng)), scale(rng)
+    fixed = FileTensor((1,), (s,), (zero_point(rng),), "INT8", rng.integers(-128, 128, 1).astype(np.int8))
+    step = x.scale[0] * s * 100 if code == "MUL" else max(x.scale[0], s) * float(rng.choice([0.3, 2.0]))
+    y = activation(shape, float(np.float32(step)), zero_point(rng))
+    options = {"FusedActivationFunction": int(rng.choice(ACTIVATIONS))}
+    order = (0, 1) if rng.integers(2) else (1, 0)
+    kind = {"ADD": "AddOptions", "MUL": "MulOptions"}[code]
+    data = tflite_file([x, fixed, y], [FileOperator(code, order, (2,), kind, options)], (0,), (2,))
+    every = np.arange(-128, 128, dtype=np.int8).reshape(1, *shape)
+    np.testing.assert_array_equal(run_int8(to_graph(data, "t").graph, every), Oracle(data).run(every))
 
 
 @settings(max_examples=60)

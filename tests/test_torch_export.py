@@ -336,6 +336,8 @@ FUNCTIONS = [
     (SEQUENCE, lambda a, b: F.interpolate(a, scale_factor=3)),
     (SEQUENCE, lambda a, b: F.linear(a.transpose(1, 2), torch.ones(5, 4)).permute(0, 2, 1)),
     (SEQUENCE, lambda a, b: F.pad(a, (1, 2))),
+    (SEQUENCE, lambda a, b: F.adaptive_max_pool1d(a, 3)),
+    (IMAGE, lambda a, b: F.adaptive_max_pool2d(a, (3, 1))),
     (SEQUENCE, lambda a, b: a.mean(2) * b.amax(2)),
     (SEQUENCE, lambda a, b: a.mean(1, keepdim=True) - b),
     (IMAGE, lambda a, b: a.mean((2, 3)) - 2 * b.mean()),
@@ -382,7 +384,7 @@ def test_functions(shape, function):
     [
         nn.LeakyReLU(0.2), nn.Hardtanh(-2, 1), nn.Hardswish(), nn.Hardsigmoid(), nn.Tanh(), nn.SiLU(), nn.GELU(),
         nn.GELU("tanh"), nn.Mish(), nn.ELU(0.5), nn.CELU(2.0), nn.SELU(), nn.Softplus(), nn.LogSigmoid(), nn.ReLU6(),
-        nn.Sigmoid(), nn.Hardswish(inplace=True), nn.ReLU6(inplace=True),
+        nn.Sigmoid(), nn.PReLU(), nn.Hardswish(inplace=True), nn.ReLU6(inplace=True),
     ],
     ids=lambda layer: type(layer).__name__,
 )  # fmt: skip
@@ -480,6 +482,8 @@ def test_every_op_in_float_is_torchs(op, seed):
         ([nn.MaxPool2d(2, dilation=2)], (1, 9, 9), r"MaxPool2d.*dilation"),
         ([nn.LogSoftmax(1), nn.Linear(3, 3)], (3,), r"LogSoftmax in the middle"),
         ([nn.ConstantPad1d(1, 2.0)], (1, 3), r"padding with 2.0 .*: zeros"),
+        ([nn.PReLU(3)], (3, 4), r"PReLU with 3 slopes .* one slope"),
+        ([nn.AdaptiveMaxPool1d(2)], (3, 5), r"uneven windows, \(1, 5\) to \(1, 2\)"),
         ([nn.Conv3d(1, 1, 2)], (1, 3, 3, 3), r"input shape \(1, 1, 3, 3, 3\)"),
         ([nn.Linear(4, 2).double()], (4,), "weight of type torch.float64"),
     ],

@@ -61,6 +61,16 @@ def test_count_of_a_loop_is_the_one_computed_by_hand(target: Target) -> None:
         assert core.counter.instructions() == 3 * n + 3
 
 
+@pytest.mark.parametrize(("target", "branch"), [("cortex-m0plus", 2), ("cortex-m4", 3)])
+def test_modelled_cycles_of_a_loop(target: str, branch: int) -> None:
+    """One cycle an instruction, and the pipeline's refill where the loop goes back and at the return."""
+    core = core_of(TARGETS[target])
+    core.counter.reset()
+    core.call("count_loop", 100)
+    assert core.counter.cycles(target) == 3 * 100 + 3 + 100 * (branch - 1)
+    assert core.counter.cycles(target, wait_states=4) == 3 * 100 + 3 + 100 * (branch + 3)
+
+
 @pytest.mark.parametrize("target", EMULATED, ids=lambda t: t.name)
 def test_stack_high_water(target: Target) -> None:
     """Five registers and 40 bytes of locals, of which the lowest word is written."""

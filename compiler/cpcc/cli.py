@@ -102,6 +102,21 @@ def cli() -> None:
 @click.option("--epochs", type=click.IntRange(1), default=None, help="Of the first training.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--quiet", is_flag=True, help="No progress bars.")
+@click.option(
+    "--structure",
+    type=click.Choice(["unstructured", "block4", "channel"]),
+    default="unstructured",
+    show_default=True,
+    help="What is pruned as a whole: a weight, four input channels, a channel.",
+)
+@click.option(
+    "--weights",
+    type=click.Choice(["float", "ternary", "3bit", "4bit"]),
+    default="float",
+    show_default=True,
+    help="Values of the weights: any, or 3, 7 or 15 times a scale per output.",
+)
+@click.option("--qat", is_flag=True, help="A last round that trains with int8 rounding.")
 def prune(
     net: str,
     data: Path,
@@ -154,7 +169,9 @@ def data(source: Path, output: Path, **options: Any) -> None:
 @click.option("--max-fnr", type=float, default=None, help="Promise at most this share of misses: see --confidence.")
 @click.option("--max-fpr", type=float, default=None, help="Promise at most this share of false alarms.")
 @click.option("--confidence", type=float, default=0.95, show_default=True, help="Of the promised rate.")
-@click.option("--threshold-data", type=MODEL, default=None, help="Unseen samples for the promised rate, .npz with x, y.")
+@click.option(
+    "--threshold-data", type=MODEL, default=None, help="Unseen samples for the promised rate, .npz with x, y."
+)
 @click.option("--threshold-table", is_flag=True, help="Ship the table of (threshold, FNR, FPR) with the library.")
 @click.option("--self-test", is_flag=True, help="Compile in a check at boot: CRC of all constants, known answers.")
 @click.option(
@@ -240,14 +257,18 @@ def _executors(context: click.Context, parameter: click.Parameter, value: str) -
     help="Misses that the fixed-point model may add.",
 )
 @click.option("--json", "json_path", type=MODEL, default=None, help="Write the report here, also on exit 6.")
-@click.option("--explain", type=int, default=None, metavar="SAMPLE", help="Show this one sample through all nodes instead.")
+@click.option(
+    "--explain", type=int, default=None, metavar="SAMPLE", help="Show this one sample through all nodes instead."
+)
 @click.option(
     "--time-limit", type=click.FloatRange(0, min_open=True), default=120.0, show_default=True,
     help="Seconds for one layer's call on the emulator, for one batch elsewhere.",
 )  # fmt: skip
 @click.option("--junit", type=MODEL, default=None, help="Write JUnit XML here, also on exit 6.")
 @click.option("--summary", type=MODEL, default=None, help="Write a Markdown table here, for a pull request.")
-@click.option("--baseline", type=MODEL, default=None, help="An older --json to be no worse than: FN, flash, RAM, instructions.")
+@click.option(
+    "--baseline", type=MODEL, default=None, help="An older --json to be no worse than: FN, flash, RAM, instructions."
+)
 @click.option(
     "--max-regression", default="0%", show_default=True, callback=_share,
     help="By how much each may be worse than in the baseline, like 2%.",

@@ -18,11 +18,12 @@ SCHEMA = "cpcc-profile-1"
 
 @dataclass(frozen=True)
 class LayerProfile:
-    """One layer call. `weight_bytes` are its constants: weights, indices, bias, multipliers."""
+    """One layer call. `cycles` are modelled, not measured; `weight_bytes` are its constants: weights, indices, bias, multipliers."""
 
     name: str
     kernel: str
     instructions: int
+    cycles: int
     macs_dense: int
     macs_nonzero: int
     weight_bytes: int
@@ -46,6 +47,7 @@ class Profile:
 
     target: str
     instructions: int
+    cycles: int
     ram_bytes: int
     arena_bytes: int
     stack_bytes: int
@@ -97,14 +99,14 @@ def profile(build: BuildFolder, executor: ArmExecutor, sizes: Sizes) -> Profile:
     )
     layers = tuple(
         LayerProfile(
-            step.node.name, step.kernel.name, count, step.macs_dense, step.macs_nonzero,
+            step.node.name, step.kernel.name, count, cycles, step.macs_dense, step.macs_nonzero,
             sum(v.nbytes for v in step.packed.struct.values() if isinstance(v, np.ndarray)),
             plan.graph.output_tensor(step.node).size,
         )
-        for step, count in zip(plan.steps, cost.layer_instructions)
+        for step, count, cycles in zip(plan.steps, cost.layer_instructions, cost.layer_cycles)
     )  # fmt: skip
     return Profile(
-        plan.target.name, cost.instructions, plan.arena.size + sizes.model_ram, plan.arena.size, cost.stack_bytes,
+        plan.target.name, cost.instructions, cost.cycles, plan.arena.size + sizes.model_ram, plan.arena.size, cost.stack_bytes,
         sizes.model_flash, sizes.firmware_flash, sum(s.macs_dense for s in plan.steps),
         sum(s.macs_nonzero for s in plan.steps), layers, varying, arena_map(plan),
     )  # fmt: skip

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from cpcc.graph import Float32, Graph, Int8
 from cpcc.guarantee import MAX_FNR, MAX_FPR
 from cpcc.ops import op_of
+from cpcc.plan.kernels import dense_only
+from cpcc.plan.plan import Plan, Step, make_plan
 from cpcc.quant.noise import Noise, worst
 
 if TYPE_CHECKING:  # printing must not import torch
@@ -126,18 +128,21 @@ def _fn_line(report: Report) -> str:
 
 def build_summary(result: BuildResult) -> str:
     """One line per layer and the totals."""
-    header = ("layer", "kernel", "output", "kept", "bytes", "SQNR", "so far")
+    header = ("layer", "kernel", "output", "kept", "bytes", "cashed in", "SQNR", "so far")
     noise = result.detector.noise
+    dense = make_plan(result.plan.graph, result.plan.target, dense_only)
     rows = []
-    for step in result.plan.steps:
+    for step, without in zip(result.plan.steps, dense.steps, strict=True):
         kept = percent(step.macs_nonzero / step.macs_dense) if step.macs_dense else "-"
-        size = sum(v.nbytes for v in step.packed.struct.values() if not isinstance(v, int))
+        size = constant_bytes(step)
         shape = "x".join(map(str, result.plan.graph.output_tensor(step.node).shape))
-        rows.append((step.node.name, step.kernel.name, shape, kept, f"{size:,}", *decibels(noise.get(step.node.name))))
+        name = step.node.name
+        saved = cashed_in(step, without, result.plan.graph)
+        rows.append((name, step.kernel.name, shape, kept, f"{size:,}", saved, *decibels(noise.get(name))))
     s, target = result.sizes, result.plan.target
     totals = (f"{target.name}: flash {s.model_flash:,} B model, {s.firmware_flash:,} B image of {target.flash_bytes:,}; "
               f"arena {result.plan.arena.size:,} B (no plan can need less than {result.plan.arena.lower_bound:,})")  # fmt: skip
-    return "\n".join([table(header, rows), *worst_layer(noise), totals])
+    return "\n".join([table(header, rows), *worst_layer(noise), totals, sparsity_line(result.plan, dense)])
 
 
 def decibels(noise: Noise | None) -> tuple[str, str]:
@@ -156,6 +161,28 @@ def worst_layer(noise: dict[str, Noise]) -> list[str]:
     return [f"signal to quantization noise: worst layer {name}, {noise[name].alone:.1f} dB of its own"]
 
 
+def constant_bytes(step: Step) -> int:
+    return sum(v.nbytes for v in step.packed.struct.values() if not isinstance(v, int))
+
+
+def cashed_in(step: Step, dense: Step, graph: Graph) -> str:
+    """What share of the instructions (estimated) a layer saves through its zero weights; "" where it saves none."""
+    if not step.kernel.sparse:
+        return ""
+    return percent(1 - step.kernel.cost(step.node, graph) / dense.kernel.cost(dense.node, graph))
+
+
+def sparsity_line(plan: Plan, dense: Plan) -> str:
+    """What the sparse kernels save in all, against the best dense ones."""
+    before = sum(step.kernel.cost(step.node, plan.graph) for step in dense.steps)
+    after = sum(step.kernel.cost(step.node, plan.graph) for step in plan.steps)
+    less = sum(map(constant_bytes, dense.steps)) - sum(map(constant_bytes, plan.steps))
+    if after == before:
+        return "sparsity: no layer has enough zero weights for a sparse kernel to be faster"
+    flash = f"{less:,} B less" if less >= 0 else f"{-less:,} B more"
+    return f"sparsity saves {percent(1 - after / before)} of the instructions (estimated) and takes {flash} constants than dense"
+
+
 def threshold_line(decision: Decision) -> str:
     """The integer threshold and what it was chosen by."""
     g = decision.guarantee
@@ -164,15 +191,17 @@ def threshold_line(decision: Decision) -> str:
         return (f"threshold {decision.threshold}: {rate} at most {g.level:g} with confidence {1 - g.delta:g} (Learn-then-Test, "
                 f"{g.samples} calibration {counted}, {g.errors} wrong; exchangeable data assumed: docs/guarantee.md)")  # fmt: skip
     if not decision.calibration_positives:
-        return f"threshold {decision.threshold}: the float rule's image; no labelled calibration positives to check it on"
+        return (
+            f"threshold {decision.threshold}: the float rule's image; no labelled calibration positives to check it on"
+        )
     return (f"threshold {decision.threshold}: misses {decision.calibration_fn} of {decision.calibration_positives} calibration "
             f"positives, the float model {decision.float_calibration_fn}")  # fmt: skip
 
 
 def profile_table(profile: Profile) -> str:
-    header = ("layer", "kernel", "instructions", "MACs", "nonzero", "instr/nonzero")
+    header = ("layer", "kernel", "instructions", "cycles~", "MACs", "nonzero", "instr/nonzero")
     rows = [
-        (layer.name, layer.kernel, f"{layer.instructions:,}", f"{layer.macs_dense:,}", f"{layer.macs_nonzero:,}",
+        (layer.name, layer.kernel, f"{layer.instructions:,}", f"{layer.cycles:,}", f"{layer.macs_dense:,}", f"{layer.macs_nonzero:,}",
          f"{layer.instructions / layer.macs_nonzero:.2f}" if layer.macs_nonzero else "-")
         for layer in profile.layers
     ]  # fmt: skip
@@ -193,7 +222,8 @@ def _arena_table(profile: Profile) -> str:
 def profile_totals(profile: Profile) -> str:
     """Two lines: instructions; flash, RAM and stack."""
     return (
-        f"{profile.target}: {profile.instructions:,} instructions per inference (exact, one steady-state call)\n"
+        f"{profile.target}: {profile.instructions:,} instructions per inference (exact, one steady-state call), "
+        f"about {profile.cycles:,} cycles (modelled, flash without wait states)\n"
         f"flash {profile.flash_bytes:,} B model ({profile.firmware_flash_bytes:,} B whole image), RAM {profile.ram_bytes:,} B "
         f"(arena {profile.arena_bytes:,}), stack {profile.stack_bytes:,} B"
     )

@@ -47,6 +47,17 @@ def constant_outputs(output: Output, weight: np.ndarray) -> tuple[np.ndarray, np
     return lowest == highest, lowest
 
 
+def rounding_kind(output: Output, weight: np.ndarray) -> int:
+    """The kind of `rounding_of` where it is not None."""
+    if isinstance(output.requant, Requant):
+        return ONCE
+    return TFLITE_RELU if output.low >= output.zero_point else TFLITE
+
+
+def is_tflite(output: Output) -> bool:
+    return isinstance(output.requant, TfliteRequant)
+
+
 def _once(output: Output, requant: Requant, weight: np.ndarray) -> Rounding:
     """A constant channel without weights, or one at the zero point, gets a bias of a few bits: it may be huge."""
     fixed, value = constant_outputs(output, weight)

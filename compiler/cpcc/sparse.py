@@ -108,6 +108,12 @@ def _entry_bytes(row: np.ndarray, offsets: np.ndarray) -> list[bytes]:
     return found
 
 
+def sparse8_row_entries(row: np.ndarray, offsets: np.ndarray) -> int:
+    """Number of entries that `row` takes."""
+    gaps = np.diff(np.sort(offsets[np.flatnonzero(row)]), prepend=0)
+    return int(len(gaps) + np.maximum((gaps - 1) // MAX_DELTA, 0).sum())
+
+
 def _sparse8_row(entries: list[bytes], start: int) -> bytes:
     first = len(entries) % SPARSE8_ENTRIES
     text = (start % 2**64).to_bytes(8, "little") + _jump(first, True) + b"".join(entries[:first])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -162,17 +163,36 @@ def _compile(
 ) -> Path:
     for file, text in sources.items():
         (folder / file).write_text(text)
-    objects = []
-    for file in sorted(f for f in sources if f.endswith(".c")):
-        objects.append(file[:-2] + ".o")
-        pic = ("-fPIC",) if shared else ()
-        _call([*toolchain.command, *toolchain.compile_flags, *pic, "-I.", "-c", file, "-o", objects[-1]], folder)
+    pic = ("-fPIC",) if shared else ()
+    objects = [_object(toolchain, sources, file, folder, pic) for file in sorted(sources) if file.endswith(".c")]
     if script:
         (folder / "link.ld").write_text(script)
         link = [*link, "-Wl,-T,link.ld"]
     libraries = ["-lgcc"] if toolchain.name == "gcc" and "-nostdlib" in link else []
     _call([*toolchain.command, *link, *objects, *libraries, "-o", "program"], folder)
     return folder / "program"
+
+
+def _object(toolchain: Toolchain, sources: Mapping[str, str], file: str, folder: Path, extra: tuple[str, ...]) -> str:
+    """The name in `folder` of the object of `file`, which is cached too: kernels are the same in every build."""
+    name = file[:-2] + ".o"
+    command = [*toolchain.command, *toolchain.compile_flags, *extra, "-I.", "-c", file, "-o", name]
+    read = sorted(_included(sources, file, set()))
+    cached = cache_folder() / f"{_key([toolchain.version, *command, *(t for f in read for t in (f, sources[f]))])}.o"
+    if not cached.is_file():
+        _call(command, folder)
+        _install(folder / name, cached)
+    shutil.copy(cached, folder / name)
+    return name
+
+
+def _included(sources: Mapping[str, str], file: str, seen: set[str]) -> set[str]:
+    """`file` and the files of `sources` that it includes, directly or not."""
+    seen.add(file)
+    for header in re.findall(r'^\s*#\s*include\s*"([^"]+)"', sources[file], re.MULTILINE):
+        if header in sources and header not in seen:
+            _included(sources, header, seen)
+    return seen
 
 
 def _install(program: Path, result: Path) -> None:

@@ -4,73 +4,124 @@
 #include "cpcc_saturate.h"
 #include "cpcc_strip.h"
 
-/* Bytes between taps, and from the end of one run to the start of the next. */
+/* In the assembly's order. */
 typedef struct {
-  int32_t tap, skip;
-} stride_t;
+  int32_t zero_point;
+  int32_t runs;
+  uint32_t epilogue;
+  int32_t channels;  /* a multiple of 4 */
+  uint32_t entry;    /* into the unrolled taps */
+  int32_t tap, skip; /* bytes between taps; from the end of one run to the start of the next */
+} pixel_t;
 
-typedef struct {
-  int32_t a, b, c, d;
-} quad_t;
+#if CPCC_DSP
+extern const uint8_t cpcc_depthwise_quad_end[], cpcc_depthwise_quad_once[];
+extern const uint8_t cpcc_depthwise_quad_tflite[], cpcc_depthwise_quad_tflite_relu[];
+const int32_t *cpcc_depthwise_quad_pixel(const int8_t *x, int8_t *y, const int32_t *stream, const pixel_t *job);
 
-/* One pixel of four channels: the stream behind their weights. Not inlined: the loops around it take its registers. */
-CPCC_NOINLINE static const int32_t *dot(const cpcc_depthwise_quad_t *layer, const int8_t *x, const int32_t *stream,
-                                        stride_t stride, quad_t *sum) {
-  int32_t a = stream[0], b = stream[1], c = stream[2], d = stream[3];
-  stream += 4;
-  for (int32_t run = layer->runs; run > 0; run--) {
-    for (int32_t tap = layer->taps; tap > 0; tap--) {
+/* Nine instructions for four products.
+ *   r0-r3: sums   r4 r5: inputs   r6 r7: weights   r8: input   r9: bytes between taps   r10: skip   r11: runs left
+ *   r12: entry   lr: stream   stack: x, y, end of y, zero point, runs, epilogue */
+#define SATURATE " ssat r0, #8, r0\n ssat r1, #8, r1\n ssat r2, #8, r2\n ssat r3, #8, r3\n"
+#define TFLITE(a) \
+  " ldmia.w lr!, {r4, r5, r6}\n smmlar r7, " a ", r4, r5\n add " a ", r7, " a ", asr #31\n asr.w " a ", " a ", r6\n"
+#define TFLITE_RELU(a) " ldmia.w lr!, {r4, r5, r6}\n smmlar " a ", " a ", r4, r5\n asr.w " a ", " a ", r6\n"
+#define FOUR(f) f("r0") f("r1") f("r2") f("r3")
+#define LABEL(name) " .p2align 1\n.global cpcc_depthwise_quad_" name "\ncpcc_depthwise_quad_" name ":\n"
+
+__asm__(
+    ".syntax unified\n.section .text.cpcc_depthwise_quad_pixel, \"ax\", %progbits\n.thumb\n.p2align 2\n"
+    ".global cpcc_depthwise_quad_pixel\n.type cpcc_depthwise_quad_pixel, %function\n.thumb_func\n"
+    "cpcc_depthwise_quad_pixel:\n"
+    " push {r4-r11, lr}\n mov lr, r2\n ldm r3, {r4, r5, r6, r7, r8, r9, r10}\n mov r12, r8\n add r2, r1, r7\n"
+    " push {r0, r1, r2, r4, r5, r6}\n"
+    "1: ldmia.w lr!, {r0, r1, r2, r3}\n ldr r8, [sp]\n ldr r11, [sp, #16]\n"
+    "2: bx r12\n"
+    " .rept 12\n ldr.w r4, [r8]\n add.w r8, r8, r9\n ldrd r6, r7, [lr], #8\n sxtb16 r5, r4, ror #8\n sxtb16 r4, r4\n"
+    " smlabb r0, r4, r6, r0\n smlabb r1, r5, r7, r1\n smlatt r2, r4, r6, r2\n smlatt r3, r5, r7, r3\n .endr\n"
+    LABEL("end")
+    " add r8, r10\n subs.w r11, r11, #1\n bne.w 2b\n ldr.w pc, [sp, #20]\n"
+    LABEL("tflite") FOUR(TFLITE) " b.n 3f\n"
+    LABEL("tflite_relu") FOUR(TFLITE_RELU) " b.n 3f\n"
+    LABEL("once") " ldmia.w lr!, {r4, r5, r6, r7}\n ldr r8, [sp, #12]\n"
+    " smmlar r0, r0, r4, r8\n smmlar r1, r1, r5, r8\n smmlar r2, r2, r6, r8\n smmlar r3, r3, r7, r8\n"
+    " .p2align 1\n3:" SATURATE " ldrd r4, r8, [sp]\n"
+    " strb r0, [r8], #1\n strb r1, [r8], #1\n strb r2, [r8], #1\n strb r3, [r8], #1\n"
+    " adds r4, #4\n strd r4, r8, [sp]\n ldr r5, [sp, #8]\n cmp r8, r5\n bne.w 1b\n"
+    " mov r0, lr\n add sp, #24\n pop {r4-r11, pc}\n"
+    ".size cpcc_depthwise_quad_pixel, . - cpcc_depthwise_quad_pixel\n.text\n");
+
+static uint32_t code(const uint8_t *label) { return (uint32_t)label | 1u; }
+
+static pixel_t job_of(const cpcc_depthwise_quad_t *layer, int32_t tap, int32_t skip) {
+  const uint32_t epilogue = code(layer->rounding == CPCC_ONCE     ? cpcc_depthwise_quad_once
+                                 : layer->rounding == CPCC_TFLITE ? cpcc_depthwise_quad_tflite
+                                                                  : cpcc_depthwise_quad_tflite_relu);
+  const uint32_t entry = code(cpcc_depthwise_quad_end) - 36u * (uint32_t)layer->taps;
+  const pixel_t job = {layer->zero_point, layer->runs, epilogue, layer->window.channels / 4 * 4, entry, tap, skip};
+  return job;
+}
+
+static const int32_t *pixel(const cpcc_depthwise_quad_t *layer, const int8_t *x, int8_t *y, const int32_t *stream,
+                            const pixel_t *job) {
+  (void)layer;
+  return cpcc_depthwise_quad_pixel(x, y, stream, job);
+}
+#else
+static pixel_t job_of(const cpcc_depthwise_quad_t *layer, int32_t tap, int32_t skip) {
+  const pixel_t job = {layer->zero_point, layer->runs, 0, layer->window.channels / 4 * 4, 0, tap, skip};
+  return job;
+}
+
+/* Four channels of one pixel. */
+static const int32_t *dot(const cpcc_depthwise_quad_t *layer, const int8_t *x, const int32_t *stream,
+                          const pixel_t *job, int32_t *sums) {
+  for (int32_t i = 0; i < 4; i++) {
+    sums[i] = *stream++;
+  }
+  for (int32_t run = 0; run < job->runs; run++, x += job->skip) {
+    for (int32_t tap = 0; tap < layer->taps; tap++, x += job->tap, stream += 2) {
       const uint32_t word = cpcc_load4(x), even = cpcc_sxtb16(word), odd = cpcc_sxtb16_high(word);
       const uint32_t w0 = (uint32_t)stream[0], w1 = (uint32_t)stream[1];
-      a = cpcc_smlabb(even, w0, a);
-      b = cpcc_smlabb(odd, w1, b);
-      c = cpcc_smlatt(even, w0, c);
-      d = cpcc_smlatt(odd, w1, d);
-      stream += 2;
-      x += stride.tap;
+      sums[0] = cpcc_smlabb(even, w0, sums[0]);
+      sums[1] = cpcc_smlabb(odd, w1, sums[1]);
+      sums[2] = cpcc_smlatt(even, w0, sums[2]);
+      sums[3] = cpcc_smlatt(odd, w1, sums[3]);
     }
-    x += stride.skip;
   }
-  sum->a = a;
-  sum->b = b;
-  sum->c = c;
-  sum->d = d;
   return stream;
 }
 
-static const int32_t *round4(const cpcc_depthwise_quad_t *layer, const int32_t *stream, const quad_t *sum, int8_t *y) {
-  const int32_t rounding = layer->rounding, zero_point = layer->zero_point, words = cpcc_channel_words(rounding);
-  y[0] = cpcc_round(rounding, stream, zero_point, sum->a);
-  y[1] = cpcc_round(rounding, stream + words, zero_point, sum->b);
-  y[2] = cpcc_round(rounding, stream + 2 * words, zero_point, sum->c);
-  y[3] = cpcc_round(rounding, stream + 3 * words, zero_point, sum->d);
-  return stream + 4 * words;
-}
-
-static void pixel(const cpcc_depthwise_quad_t *layer, const int8_t *x, stride_t stride, int8_t *y) {
-  const int32_t *stream = layer->stream;
-  const int32_t channels = layer->window.channels;
-  for (int32_t at = 0; at < channels; at += 4) {
-    const int32_t first = cpcc_min(at, channels - 4);
-    quad_t sum;
-    stream = dot(layer, x + first, stream, stride, &sum);
-    stream = round4(layer, stream, &sum, y + first);
+static const int32_t *pixel(const cpcc_depthwise_quad_t *layer, const int8_t *x, int8_t *y, const int32_t *stream,
+                            const pixel_t *job) {
+  for (int32_t c = 0; c < job->channels; c += 4) {
+    int32_t sums[4];
+    stream = dot(layer, x + c, stream, job, sums);
+    for (int32_t i = 0; i < 4; i++, stream += cpcc_channel_words(layer->rounding)) {
+      y[c + i] = cpcc_round(layer->rounding, stream, job->zero_point, sums[i]);
+    }
   }
+  return stream;
 }
+#endif
 
 void cpcc_depthwise_quad(const cpcc_depthwise_quad_t *layer, const int8_t *x, int8_t *y, int8_t *scratch) {
   const cpcc_window_t *window = &layer->window;
+  const int32_t channels = window->channels, step = window->stride_w * channels;
   const cpcc_strip_t strip = cpcc_strip(window, x, scratch, layer->kernel_h, 1);
-  const int32_t tap = layer->runs == 1 && layer->kernel_h > 1 ? strip.pitch : window->channels;
-  const stride_t stride = {tap, strip.pitch - layer->taps * tap};
+  const int32_t tap = layer->runs == 1 && layer->kernel_h > 1 ? strip.pitch : channels;
+  const pixel_t job = job_of(layer, tap, strip.pitch - layer->taps * tap);
+  pixel_t last = job;
+  int8_t *out = y;
+  last.channels = 4;
   for (int32_t oy = 0; oy < window->out_h; oy++) {
     const int8_t *p = cpcc_strip_move(&strip, oy);
-    for (int32_t ox = 0; ox < window->out_w; ox++) {
-      pixel(layer, p, stride, y);
-      p += window->stride_w * window->channels;
-      y += window->channels;
+    for (int32_t ox = 0; ox < window->out_w; ox++, p += step, out += channels) {
+      const int32_t *rest = pixel(layer, p, out, layer->stream, &job);
+      if (channels % 4 != 0) {
+        (void)pixel(layer, p + channels - 4, out + channels - 4, rest, &last);
+      }
     }
   }
-  cpcc_saturate(y - window->out_h * window->out_w * window->channels, window->out_h * window->out_w * window->channels,
-                layer->low, layer->high);
+  cpcc_saturate(y, window->out_h * window->out_w * channels, layer->low, layer->high);
 }

@@ -10,7 +10,7 @@
 typedef struct {
   cpcc_window_t window;
   int32_t kernel_h;
-  int32_t runs, taps;
+  int32_t runs, taps; /* at most 12 taps */
   const int32_t *stream;
   int32_t rounding; /* cpcc_rounding_t */
   int32_t zero_point, low, high;

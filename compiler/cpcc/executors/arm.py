@@ -20,11 +20,14 @@ GARBAGE = 0x5A  # stale bytes must not look like results
 
 @dataclass(frozen=True)
 class Cost:
-    """Exact instructions of one uninterrupted call and of each layer; stack high-water of the call in bytes."""
+    """Exact instructions of one uninterrupted call and of each layer; modelled cycles of both (see `cycles.py`); stack
+    high-water of the call in bytes."""
 
     instructions: int
     layer_instructions: tuple[int, ...]
     stack_bytes: int
+    cycles: int
+    layer_cycles: tuple[int, ...]
 
 
 class ArmExecutor:
@@ -94,12 +97,15 @@ class ArmExecutor:
         self.run(samples[:1], quantized=True)
         self._load(samples[0], True)
         self._core.paint_stack()
-        total = self._count(f"{self._prefix}_run")
+        total, cycles = self._count(f"{self._prefix}_run")
         stack = self._core.stack_used()
         self._load(samples[0], True)
-        return Cost(total, tuple(self._count(function) for function in self._layers), stack)
+        layers = [self._count(function) for function in self._layers]
+        return Cost(total, tuple(count for count, _ in layers), stack, cycles, tuple(each for _, each in layers))
 
-    def _count(self, function: str) -> int:
+    def _count(self, function: str) -> tuple[int, int]:
+        """(instructions, modelled cycles) of a call."""
         self._core.counter.reset()
         self._core.call(function, self._arena)
-        return self._core.counter.instructions()
+        counter = self._core.counter
+        return counter.instructions(), counter.cycles(self._core.target.core.name)

@@ -10,9 +10,11 @@ from importlib.resources import files
 
 import capstone
 import numpy as np
+from capstone import CsInsn
 from unicorn import UC_HOOK_BLOCK, Uc
 from unicorn.unicorn_py3.unicorn import uclib
 
+from cpcc.executors.cycles import CYCLES, BlockCycles, block_cycles
 from cpcc.toolchains import build_program, host_cc
 
 
@@ -23,8 +25,10 @@ class _Counter(ctypes.Structure):
         ("base", ctypes.c_uint64),
         ("halfwords", ctypes.c_uint64),
         ("executions", ctypes.c_void_p),
+        ("taken", ctypes.c_void_p),
         ("bytes", ctypes.c_void_p),
         ("outside", ctypes.c_uint64),
+        ("last", ctypes.c_uint64),
     )
 
 
@@ -41,9 +45,13 @@ class BlockCounter:
         self._uc, self._low = uc, low
         halfwords = (high - low) // 2 + 1
         self._executions = np.zeros(halfwords, np.uint64)
+        self._taken = np.zeros(halfwords, np.uint64)
         self._bytes = np.zeros(halfwords, np.uint32)
-        self._lengths: dict[tuple[int, int], int] = {}
-        self._state = _Counter(low, halfwords, self._executions.ctypes.data, self._bytes.ctypes.data, 0)
+        self._blocks: dict[tuple[int, int], tuple[CsInsn, ...]] = {}
+        self._cycles: dict[tuple[int, int, str], BlockCycles] = {}
+        self._state = _Counter(
+            low, halfwords, self._executions.ctypes.data, self._taken.ctypes.data, self._bytes.ctypes.data, 0, 0
+        )
         self._disassembler = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
         self._hook()
 
@@ -60,21 +68,37 @@ class BlockCounter:
 
     def reset(self) -> None:
         self._executions[:] = 0
+        self._taken[:] = 0
         self._bytes[:] = 0
-        self._state.outside = 0
+        self._state.outside = self._state.last = 0
 
     def instructions(self) -> int:
         """Executed since `reset`. Raises `RuntimeError` where a block could not be counted exactly."""
+        return sum(count * len(self._block(*at)) for at, count, _ in self._executed())
+
+    def cycles(self, core: str, wait_states: int = 0) -> int:
+        """Modelled cycles since `reset` on `core`, a key of `CYCLES`, with flash `wait_states` per taken branch."""
+        total = 0.0
+        for at, count, taken in self._executed():
+            key = (*at, core)
+            if key not in self._cycles:
+                self._cycles[key] = block_cycles(CYCLES[core], self._block(*at))
+            block = self._cycles[key]
+            total += count * block.straight + taken * (block.taken + wait_states)
+        return round(total)
+
+    def _executed(self) -> list[tuple[tuple[int, int], int, int]]:
+        """(address and size, executions, of which left by a jump) of each block run."""
         if self._state.outside:
             raise RuntimeError(f"{self._state.outside} blocks were not counted exactly")
-        used = np.flatnonzero(self._executions)
-        return sum(int(self._executions[i]) * self._length(self._low + 2 * int(i), int(self._bytes[i])) for i in used)
+        used = np.flatnonzero(self._executions).tolist()
+        return [((self._low + 2 * i, int(self._bytes[i])), int(self._executions[i]), int(self._taken[i])) for i in used]
 
-    def _length(self, address: int, size: int) -> int:
-        if (address, size) not in self._lengths:
+    def _block(self, address: int, size: int) -> tuple[CsInsn, ...]:
+        if (address, size) not in self._blocks:
             code = bytes(self._uc.mem_read(address, size))
-            found = list(self._disassembler.disasm(code, address))
+            found = tuple(self._disassembler.disasm(code, address))
             if sum(i.size for i in found) != size:
                 raise RuntimeError(f"block at {address:#x}: {size} bytes do not disassemble")
-            self._lengths[address, size] = len(found)
-        return self._lengths[address, size]
+            self._blocks[address, size] = found
+        return self._blocks[address, size]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cpcc.costs import fitted
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import accumulator_bound, exact_dot, narrow
 from cpcc.graph import Graph, Int8, Node
@@ -15,8 +16,8 @@ from cpcc.ops.requantized import Output, check_overflow, input_type, quantize_af
 from cpcc.ops.samples import random_weights
 from cpcc.ops.windows import Padding, conv_output_size, pad, padded_bytes, windows
 from cpcc.paired import GROUP, group_stream, pairable, widened_order
-from cpcc.rounding import rounding_of
-from cpcc.sparse import SPARSE8_LIMIT, OffsetRows, pack_rows_offset16, sparse8_stream
+from cpcc.rounding import TFLITE, TFLITE_RELU, is_tflite, rounding_kind, rounding_of
+from cpcc.sparse import SPARSE8_LIMIT, OffsetRows, pack_rows_offset16, sparse8_row_entries, sparse8_stream
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,17 +180,23 @@ def sparse8_columns(node: Node) -> tuple[np.ndarray, np.ndarray]:
     return np.array(columns), first
 
 
+def _sparse8_offsets(node: Node) -> np.ndarray:
+    """(kh * kw * in,) first word of each weight's input."""
+    _, kh, _, channels = node.params.weight.shape
+    columns, first = sparse8_columns(node)
+    ky, c = np.arange(kh)[:, None, None], np.arange(channels)[None, None, :]
+    return ((ky * channels + c) * len(columns) + first[None, :, None]).ravel()
+
+
 def pack_sparse8(node: Node, graph: Graph) -> Packed:
     out, kh, _, channels = node.params.weight.shape
-    output, (columns, first) = node.params.output, sparse8_columns(node)
+    output, (columns, _) = node.params.output, sparse8_columns(node)
     rounding = rounding_of(output, node.params.matrix)
     assert rounding is not None
-    ky, c = np.arange(kh)[:, None, None], np.arange(channels)[None, None, :]
-    offsets = (ky * channels + c) * len(columns) + first[None, :, None]
     fields: dict[str, int | np.ndarray] = {
         **_flattened(node, graph), "kernel_h": kh, "out_channels": out,
         "words": len(columns), "columns": narrow(columns, np.uint8),
-        "stream": sparse8_stream(node.params.matrix, offsets.ravel(), rounding.bias, rounding.words),
+        "stream": sparse8_stream(node.params.matrix, _sparse8_offsets(node), rounding.bias, rounding.words),
         "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
     }  # fmt: skip
     width = fields["window.out_w"]
@@ -214,40 +221,70 @@ def _pixels(node: Node, graph: Graph) -> tuple[int, int]:
     return out_h * (out_w // 4 * 4), out_h * (out_w % 4)
 
 
-# Instructions on the Cortex-M4 (zig -O2), fitted by `python bench/fit_costs.py`; see docs/performance.md.
-def cost_dense(node: Node, graph: Graph) -> float:
+# Features for `costs.fitted`.
+def features_dense(node: Node, graph: Graph) -> tuple[float, ...]:
     fours, ones = _pixels(node, graph)
     out, kh, macs = len(node.params.weight), node.params.weight.shape[1], node.params.weight.size
-    return fours * (out * (20 + 6.6 * kh) + 2.75 * macs) + ones * 10.0 * macs + 4.0 * _scratch(node, graph)
+    outputs = graph.output_tensor(node).size
+    return (fours * out, fours * out * kh, fours * macs, ones * out, ones * macs, _scratch(node, graph),
+            outputs * is_tflite(node.params.output))  # fmt: skip
 
 
-def cost_paired(node: Node, graph: Graph) -> float:
-    pixels = graph.output_tensor(node).size // len(node.params.weight)
-    groups, steps = -(-len(node.params.weight) // GROUP), len(_order(node))
-    return (pixels + 1) // 2 * (60 + groups * (48 + 12.2 * steps) + 4.5 * steps)
-
-
-def cost_sparse(node: Node, graph: Graph) -> float:
+def features_sparse(node: Node, graph: Graph) -> tuple[float, ...]:
     fours, ones = _pixels(node, graph)
     out, nonzero = len(node.params.weight), int(np.count_nonzero(node.params.weight))
-    return fours * (27.0 * out + 3.7 * nonzero) + ones * (34.5 * out + 6.0 * nonzero) + 4.4 * _scratch(node, graph)
+    outputs = graph.output_tensor(node).size
+    return (fours * out, fours * nonzero, ones * out, ones * nonzero, _scratch(node, graph), float(fours),
+            outputs * is_tflite(node.params.output))  # fmt: skip
 
 
-def cost_sparse8(node: Node, graph: Graph) -> float:
+def _image(node: Node, graph: Graph) -> tuple[int, int]:
+    """Output rows and columns as the kernels with a stream see them."""
     fields = _flattened(node, graph)
-    height, width = int(fields["window.out_h"]), int(fields["window.out_w"])
+    height, width = fields["window.out_h"], fields["window.out_w"]
+    assert isinstance(height, int) and isinstance(width, int)
+    return height, width
+
+
+def features_paired(node: Node, graph: Graph) -> tuple[float, ...]:
+    height, width = _image(node, graph)
+    out, kh, kw, channels = node.params.weight.shape
+    pairs, steps = (height * width + 1) // 2, len(_order(node))
+    groups, run, kind = -(-out // GROUP), kw * channels, rounding_kind(node.params.output, node.params.matrix)
+    passes = (steps - 2) // 16 + 1 if steps > 17 else 0
+    copied = -(-height // (1 + width % 2)) * strip_bytes(node, graph, kh, 1 + width % 2)
+    return (
+        1.0, pairs, pairs * groups, pairs * groups * (kind == TFLITE), pairs * groups * (kind == TFLITE_RELU),
+        pairs * groups * steps, pairs * groups * passes, pairs * kh * (run // 4), pairs * kh * (run >= 4),
+        pairs * (run % 4 > 0), pairs * kh * (run % 4 > 0), copied, pairs * (out % 4 > 0), height,
+    )  # fmt: skip
+
+
+def features_sparse8(node: Node, graph: Graph) -> tuple[float, ...]:
+    height, width = _image(node, graph)
     out, kh, _, channels = node.params.weight.shape
-    words, nonzero = len(sparse8_columns(node)[0]), int(np.count_nonzero(node.params.weight))
-    new = height * min(node.params.stride[0], kh) + max(kh - node.params.stride[0], 0)
-    load = new * words * (45 + 4.75 * channels) + (height * kh - new) * 2.5 * words * channels
-    rows = height * (80 + 58 * out + 9.1 * nonzero + (4 * out * width if width < 8 else 0))
-    return -(-width // 8) * (load + rows)
+    words, stride = len(sparse8_columns(node)[0]), node.params.stride[0]
+    entries, kind = sparse8_entries(node), rounding_kind(node.params.output, node.params.matrix)
+    tiles = -(-width // 8)
+    new = height * min(stride, kh) + max(kh - stride, 0)
+    rows = tiles * height
+    return (
+        rows, rows * out, rows * out * (kind == TFLITE), rows * out * (kind == TFLITE_RELU), rows * entries,
+        tiles * new * words, tiles * new * words * (channels // 4), tiles * new * words * (channels % 4),
+        tiles * (height * kh - new) * words * channels, height * width * out * (width < 8),
+    )  # fmt: skip
+
+
+def sparse8_entries(node: Node) -> int:
+    """Entries of the stream: nonzeros, and steps over wide gaps."""
+    offsets = _sparse8_offsets(node)
+    return sum(sparse8_row_entries(row, offsets) for row in node.params.matrix)
 
 
 def sample(rng: np.random.Generator) -> tuple[float_params.Conv2d, tuple[tuple[int, ...], ...]]:
     kernel = (int(rng.integers(1, 4)), int(rng.integers(1, 5)))
     h, w = (int(rng.integers(k, k + 7)) for k in kernel)
-    channels, out = int(rng.choice([1, 2, 3, 5, 8])), int(rng.choice([1, 2, 3, 6]))
+    channels, out = int(rng.choice([1, 2, 3, 5, 8, 12])), int(rng.choice([1, 2, 3, 6, 8]))
     weight, bias = random_weights(rng, (out, *kernel, channels))
     stride = (int(rng.integers(1, 3)), int(rng.integers(1, 4)))
     top, bottom, left, right = (int(rng.integers(0, 3)) for _ in range(4))
@@ -273,10 +310,27 @@ OP = Op(
     quantize=quantize,
     sample=sample,
     kernels=(
-        Kernel("conv2d_dense", pack_dense, cost_dense),
-        Kernel("conv2d_paired", pack_paired, cost_paired, DSP, paired_applies, shared=PAIRED_FILES),
-        Kernel("conv2d_sparse", pack_sparse, cost_sparse, applies=sparse_applies, sparse=True),
-        Kernel("conv2d_sparse8", pack_sparse8, cost_sparse8, DSP, sparse8_applies, sparse=True, shared=SPARSE8_FILES),
+        Kernel("conv2d_dense", pack_dense, fitted("conv2d_dense", features_dense)),
+        Kernel(
+            "conv2d_paired",
+            pack_paired,
+            fitted("conv2d_paired", features_paired),
+            DSP,
+            paired_applies,
+            shared=PAIRED_FILES,
+        ),
+        Kernel(
+            "conv2d_sparse", pack_sparse, fitted("conv2d_sparse", features_sparse), applies=sparse_applies, sparse=True
+        ),
+        Kernel(
+            "conv2d_sparse8",
+            pack_sparse8,
+            fitted("conv2d_sparse8", features_sparse8),
+            DSP,
+            sparse8_applies,
+            sparse=True,
+            shared=SPARSE8_FILES,
+        ),
     ),
     macs=macs,
     check=check,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cpcc.costs import fitted
 from cpcc.depthwise import paired_stream, quad_stream
 from cpcc.errors import ModelError
 from cpcc.graph import Graph, Int8, Node
@@ -15,7 +16,7 @@ from cpcc.ops.conv2d import geometry, strip_bytes
 from cpcc.ops.requantized import Output, check_overflow, input_type, quantize_affine
 from cpcc.ops.samples import random_weights
 from cpcc.ops.windows import Padding, conv_output_size, pad, padded_bytes, windows
-from cpcc.rounding import rounding_of
+from cpcc.rounding import TFLITE, TFLITE_RELU, is_tflite, rounding_kind, rounding_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,12 +87,20 @@ def per_channel(node: Node) -> np.ndarray:
     return np.ascontiguousarray(node.params.weight.reshape(-1, channels).T)
 
 
+QUAD_TAPS = 12  # unrolled in the assembly
+
+
+def _is_column(node: Node) -> bool:
+    kh, kw, _ = node.params.weight.shape
+    return bool(kw == 1 and 1 < kh <= QUAD_TAPS)
+
+
 def pack_quad(node: Node, graph: Graph) -> Packed:
     kh, kw, _ = node.params.weight.shape
     output, weight = node.params.output, per_channel(node)
     rounding = rounding_of(output, weight)
     assert rounding is not None
-    column = kw == 1 and kh > 1
+    column = _is_column(node)
     fields: dict[str, int | np.ndarray] = {
         **geometry(node, graph), "kernel_h": kh, "runs": 1 if column else kh, "taps": kh if column else kw,
         "stream": quad_stream(weight, rounding),
@@ -127,29 +136,39 @@ def paired_applies(node: Node, graph: Graph) -> bool:
 
 
 def quad_applies(node: Node, graph: Graph) -> bool:
-    channels = node.params.weight.shape[2]
-    return channels >= 4 and rounding_of(node.params.output, per_channel(node)) is not None
+    _, kw, channels = node.params.weight.shape
+    return channels >= 4 and kw <= QUAD_TAPS and rounding_of(node.params.output, per_channel(node)) is not None
 
 
-# Instructions on the Cortex-M4 (zig -O2), fitted by `python bench/fit_costs.py`; see docs/performance.md.
-def cost(node: Node, graph: Graph) -> float:
-    out_h, out_w, channels = graph.output_tensor(node).shape
-    kh, kw, _ = node.params.weight.shape
+# Features for `costs.fitted`.
+def features(node: Node, graph: Graph) -> tuple[float, ...]:
+    outputs, (kh, kw, _) = graph.output_tensor(node).size, node.params.weight.shape
     padded = padded_bytes(graph.tensors[node.inputs[0]].shape, node.params.padding)
-    return out_h * out_w * channels * (30 + kh * (8 + 8.3 * kw)) + 4.0 * padded
+    return outputs, outputs * kh, outputs * kh * kw, padded, outputs * is_tflite(node.params.output)
 
 
-def cost_quad(node: Node, graph: Graph) -> float:
+def features_quad(node: Node, graph: Graph) -> tuple[float, ...]:
     out_h, out_w, channels = graph.output_tensor(node).shape
     kh, kw, _ = node.params.weight.shape
-    runs, taps = (1, kh) if kw == 1 else (kh, kw)
-    return out_h * (100 + out_w * (12 + -(-channels // 4) * (65 + runs * (6 + 11.0 * taps))))
+    runs, taps = (1, kh) if _is_column(node) else (kh, kw)
+    quads = out_h * out_w * -(-channels // 4)
+    copied = out_h * strip_bytes(node, graph, kh, 1)
+    kind = rounding_kind(node.params.output, per_channel(node))
+    rounded = quads * (kind == TFLITE), quads * (kind == TFLITE_RELU)
+    return quads, quads * runs, quads * runs * taps, *rounded, copied, out_h * out_w, out_h
 
 
-def cost_paired(node: Node, graph: Graph) -> float:
+def features_paired(node: Node, graph: Graph) -> tuple[float, ...]:
     out_h, out_w, channels = graph.output_tensor(node).shape
-    strips, groups = -(-out_h // 2), -(-channels // 4)
-    return groups * (60 + strips * (100 + 16.0 * (out_w + 2) + 4 * (24 + 26.5 * out_w)))
+    groups, all_strips = -(-channels // 4), -(-out_h // 2)
+    held = paired_strips(node, graph)[0]
+    strips, chunks = groups * all_strips, groups * -(-all_strips // held)
+    kind = rounding_kind(node.params.output, per_channel(node))
+    twos, ones = strips * (out_w // 2), strips * (out_w % 2)
+    return (
+        groups, chunks, strips, twos, ones, (twos + ones) * (kind == TFLITE), (twos + ones) * (kind == TFLITE_RELU),
+        (strips + groups) * out_w, chunks * out_w,
+    )  # fmt: skip
 
 
 def sample(rng: np.random.Generator) -> tuple[float_params.DepthwiseConv2d, tuple[tuple[int, ...], ...]]:
@@ -184,9 +203,18 @@ OP = Op(
     quantize=quantize,
     sample=sample,
     kernels=(
-        Kernel("depthwise_conv2d", pack, cost),
-        Kernel("depthwise_quad", pack_quad, cost_quad, DSP, quad_applies, shared=QUAD_FILES),
-        Kernel("depthwise_paired", pack_paired, cost_paired, DSP, paired_applies, shared=PAIRED_FILES),
+        Kernel("depthwise_conv2d", pack, fitted("depthwise_conv2d", features)),
+        Kernel(
+            "depthwise_quad", pack_quad, fitted("depthwise_quad", features_quad), DSP, quad_applies, shared=QUAD_FILES
+        ),
+        Kernel(
+            "depthwise_paired",
+            pack_paired,
+            fitted("depthwise_paired", features_paired),
+            DSP,
+            paired_applies,
+            shared=PAIRED_FILES,
+        ),
     ),
     macs=macs,
     check=check,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cpcc.costs import fitted
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import exact_dot
 from cpcc.graph import Graph, Int8, Node
@@ -15,7 +16,7 @@ from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Op, Packed
 from cpcc.ops.requantized import Output, check_overflow, quantize_affine
 from cpcc.ops.samples import random_weights
 from cpcc.paired import GROUP, group_stream, pair_stream, pairable, widened_order
-from cpcc.rounding import rounding_of
+from cpcc.rounding import is_tflite, rounding_of
 from cpcc.sparse import pack_rows_delta8, sparse2_stream, sparse2_words
 
 
@@ -118,26 +119,28 @@ def sparse2_applies(node: Node, graph: Graph) -> bool:
     return rounding_of(node.params.output, node.params.weight) is not None
 
 
-# Instructions on the Cortex-M4 (zig -O2), fitted by `python bench/fit_costs.py`; see docs/performance.md.
-def cost_dense(node: Node, graph: Graph) -> float:
-    out_features, in_features = node.params.weight.shape
-    return 40 + out_features * (26 + 4.0 * in_features)
-
-
-def cost_paired(node: Node, graph: Graph) -> float:
+# Features for `costs.fitted`.
+def features_dense(node: Node, graph: Graph) -> tuple[float, ...]:
     rows, inputs = node.params.weight.shape
-    blocks = -(-inputs // 4)
-    return 60 + 6.0 * blocks + rows // GROUP * (27 + 14.25 * blocks) + -(-(rows % GROUP) // 2) * (30 + 16.0 * blocks)
+    return 1.0, rows, rows * inputs, rows * is_tflite(node.params.output)
 
 
-def cost_sparse(node: Node, graph: Graph) -> float:
+def features_paired(node: Node, graph: Graph) -> tuple[float, ...]:
+    rows, inputs = node.params.weight.shape
+    blocks, groups, tail = -(-inputs // 4), rows // GROUP, -(-(rows % GROUP) // 2)
+    tflite = is_tflite(node.params.output)
+    return 1.0, blocks, groups, groups * blocks, groups * tflite, tail, tail * blocks
+
+
+def features_sparse(node: Node, graph: Graph) -> tuple[float, ...]:
     rows = pack_rows_delta8(node.params.weight)
-    return 40 + 31 * len(rows.counts) + 7.0 * len(rows.values)
+    return 1.0, len(rows.counts), len(rows.values), len(rows.counts) * is_tflite(node.params.output)
 
 
-def cost_sparse2(node: Node, graph: Graph) -> float:
-    words = [len(sparse2_words(row)) for row in node.params.weight]
-    return 60 + sum(17 + 29 * (n // 4) + 8 * (n % 4) + 2 * (n // 32) for n in words)
+def features_sparse2(node: Node, graph: Graph) -> tuple[float, ...]:
+    words = np.array([len(sparse2_words(row)) for row in node.params.weight])
+    rows = len(words)
+    return 1.0, rows, rows * is_tflite(node.params.output), float((words // 4).sum()), float((words % 4).sum())
 
 
 def sample(rng: np.random.Generator) -> tuple[float_params.Linear, tuple[tuple[int, ...], ...]]:
@@ -161,10 +164,25 @@ OP = Op(
     quantize=quantize,
     sample=sample,
     kernels=(
-        Kernel("linear_dense", pack_dense, cost_dense),
-        Kernel("linear_paired", pack_paired, cost_paired, DSP, paired_applies, shared=PAIRED_FILES),
-        Kernel("linear_sparse", pack_sparse, cost_sparse, sparse=True),
-        Kernel("linear_sparse2", pack_sparse2, cost_sparse2, DSP, sparse2_applies, sparse=True, shared=SPARSE2_FILES),
+        Kernel("linear_dense", pack_dense, fitted("linear_dense", features_dense)),
+        Kernel(
+            "linear_paired",
+            pack_paired,
+            fitted("linear_paired", features_paired),
+            DSP,
+            paired_applies,
+            shared=PAIRED_FILES,
+        ),
+        Kernel("linear_sparse", pack_sparse, fitted("linear_sparse", features_sparse), sparse=True),
+        Kernel(
+            "linear_sparse2",
+            pack_sparse2,
+            fitted("linear_sparse2", features_sparse2),
+            DSP,
+            sparse2_applies,
+            sparse=True,
+            shared=SPARSE2_FILES,
+        ),
     ),
     macs=macs,
     check=check,

@@ -27,4 +27,6 @@ def choose_kernel(node: Node, graph: Graph, core: Core, policy: Policy = any_ker
     kernels = op_of(node, Int8).kernels
     usable = [k for k in kernels if k.requires <= core.features and policy(k) and k.applies(node, graph)]
     assert usable or not kernels, f"{node.name}: no kernel can run it"
-    return min(usable, key=lambda kernel: kernel.cost(node, graph), default=None)
+    if len(usable) < 2:  # nothing to estimate
+        return usable[0] if usable else None
+    return min(usable, key=lambda kernel: kernel.cost(node, graph))

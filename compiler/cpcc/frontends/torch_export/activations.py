@@ -66,6 +66,13 @@ def _activation(importer: Importer, node: torch.fx.Node) -> Value:
     return activate(importer, node, ACTIVATIONS[kind(node).rstrip("_")](arguments(node)))
 
 
+def _prelu(importer: Importer, node: torch.fx.Node) -> Value:
+    slopes = importer.required(node, "weight")
+    if slopes.size != 1:
+        raise refuse(node, "PReLU with", f"{slopes.size} slopes", "one slope (num_parameters=1)")
+    return activate(importer, node, fp.Lookup("leaky_relu", (float(slopes.ravel()[0]),)))
+
+
 def _power(importer: Importer, node: torch.fx.Node) -> Value:
     if arguments(node)["exponent"] != 2:
         raise refuse(node, "exponent", arguments(node)["exponent"], 2)
@@ -89,7 +96,7 @@ def _log_softmax(importer: Importer, node: torch.fx.Node) -> Value:
     raise refuse(node, "a LogSoftmax in the middle", "", "one at the end of the network, which is dropped; use Softmax")
 
 
-_TABLES = ("LeakyReLU", "Hardtanh", "Hardswish", "Hardsigmoid", "Sigmoid", "Tanh", "SiLU", "GELU", "Mish", "ELU", "CELU",
+_TABLES = ("LeakyReLU", "PReLU (one slope)", "Hardtanh", "Hardswish", "Hardsigmoid", "Sigmoid", "Tanh", "SiLU", "GELU", "Mish", "ELU", "CELU",
            "SELU", "Softplus", "LogSigmoid", "clamp", "abs", "square", "exp")  # fmt: skip
 _FUSED = ("relu", "relu_", "relu6", "relu6_")
 FAMILY = (
@@ -97,7 +104,7 @@ FAMILY = (
            dict.fromkeys(_FUSED, _activation)),
     Layers(_TABLES, "lookup, a table of 256 values", "a final Sigmoid is dropped",
            {k: _activation for name in ACTIVATIONS for k in (name, f"{name}_") if k not in _FUSED}
-           | {"pow": _power}),
+           | {"pow": _power, "prelu": _prelu}),
     Layers(("Softmax",), "softmax; dropped at the end of the network", "", dict.fromkeys(("softmax", "_softmax"), _softmax)),
     Layers(("LogSoftmax",), "dropped", "at the end of the network only",
            dict.fromkeys(("log_softmax", "_log_softmax"), _log_softmax)),

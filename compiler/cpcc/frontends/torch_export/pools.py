@@ -100,6 +100,16 @@ def _adaptive_avg_pool(importer: Importer, node: torch.fx.Node) -> Value:
     return _emit(importer, node, params, value, (c, *out))
 
 
+def _adaptive_max_pool(importer: Importer, node: torch.fx.Node) -> Value:
+    value, (c, h, w) = importer.image(node, importer.value(node), _spatial(node))
+    rows, columns = pair(arguments(node)["output_size"], _spatial(node))
+    if h % rows or w % columns:
+        raise refuse(node, "uneven windows,", f"({h}, {w}) to ({rows}, {columns})", "sizes that divide the input's")
+    window = (h // rows, w // columns)
+    params = fp.MaxPool2d(window, window, (0, 0, 0, 0), (rows, columns))
+    return _emit(importer, node, params, value, (c, rows, columns))
+
+
 def _reduction(importer: Importer, node: torch.fx.Node) -> Value:
     """Mean or maximum over any axes: they become the rows of an image whose channels are the others."""
     a, value = arguments(node), importer.value(node)
@@ -132,6 +142,12 @@ FAMILY = (
         "mean where one pixel is left, else avg_pool2d",
         "",
         dict.fromkeys(_ADAPTIVE, _adaptive_avg_pool),
+    ),
+    Layers(
+        ("AdaptiveMaxPool1d", "AdaptiveMaxPool2d"),
+        "max_pool2d",
+        "sizes that divide the input's",
+        dict.fromkeys(("adaptive_max_pool1d", "adaptive_max_pool2d"), _adaptive_max_pool),
     ),
     Layers(("mean", "amax"), "mean, max_pool2d", "over any axes", dict.fromkeys(("mean", "amax"), _reduction)),
 )

@@ -1,0 +1,78 @@
+"""Dropping dead channels changes no output; constants at padded borders are the trap."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cpcc.dead_channels import dead_channels, drop_dead_channels
+from cpcc.graph import Graph
+from cpcc.ops import conv2d, depthwise_conv2d, linear, max_pool2d
+from cpcc.ops.float_params import Conv2d, DepthwiseConv2d, Linear, MaxPool2d
+from cpcc.quantize import run_int8
+from support import chain, detector_of, extreme_inputs
+
+
+def conv(rng: np.random.Generator, out: int, channels: int, pad: int) -> Conv2d:
+    """Some channels without weights, at or above zero after the ReLU; some inputs unread."""
+    weight = rng.normal(0, 1, (out, 3, 3, channels)).astype(np.float32)
+    bias = rng.normal(0, 1, out).astype(np.float32)
+    weight[rng.random(out) < 0.4] = 0
+    weight[..., rng.random(channels) < 0.2] = 0
+    return Conv2d(weight, bias, (1, 1), (pad,) * 4, True)
+
+
+def network(rng: np.random.Generator) -> Graph:
+    pads = rng.integers(0, 2, 3)
+    side = 8 + 2 * int(pads.sum()) - 6
+    depthwise = DepthwiseConv2d(rng.normal(0, 1, (3, 3, 6)).astype(np.float32), np.zeros(6, np.float32), (1, 1),
+                                (int(pads[1]),) * 4, bool(rng.integers(2)))  # fmt: skip
+    half = side // 2
+    last = Linear(rng.normal(0, 1, (3, half * half * 5)).astype(np.float32), np.zeros(3, np.float32))
+    return chain((8, 8, 2), [
+        (conv2d.OP, conv(rng, 6, 2, int(pads[0]))), (depthwise_conv2d.OP, depthwise),
+        (conv2d.OP, conv(rng, 5, 6, int(pads[2]))),
+        (max_pool2d.OP, MaxPool2d((2, 2), (2, 2), (0, 0, 0, 0), (half, half))), (linear.OP, last),
+    ])  # fmt: skip
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_outputs_stay(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    graph = detector_of(network(rng), rng).graph
+    x = extreme_inputs(rng, graph.input.shape, 8)
+    np.testing.assert_array_equal(run_int8(drop_dead_channels(graph), x), run_int8(graph, x))
+
+
+def test_channels_go() -> None:
+    """A channel without weights is dropped, with the depthwise channel behind it."""
+    weight = np.ones((4, 1, 1, 2), np.float32)
+    weight[1] = 0
+    depthwise = DepthwiseConv2d(np.ones((3, 3, 4), np.float32), np.zeros(4, np.float32), (1, 1), (1,) * 4, True)
+    head = Linear(np.ones((2, 4 * 16), np.float32), np.zeros(2, np.float32))
+    graph = detector_of(chain((4, 4, 2), [
+        (conv2d.OP, Conv2d(weight, np.array([0.1, -1, 0.1, 0.1], np.float32), (1, 1), (0,) * 4, True)),
+        (depthwise_conv2d.OP, depthwise), (linear.OP, head),
+    ]), np.random.default_rng(0)).graph  # fmt: skip
+    dropped = dict(dead_channels(graph, drop_dead_channels(graph)))
+    assert dropped == {"t0": 1, "t1": 1}
+
+
+def test_a_constant_that_differs_from_the_padding_stays() -> None:
+    weight = np.ones((2, 1, 1, 1), np.float32)
+    weight[1] = 0
+    second = Conv2d(np.ones((1, 3, 3, 2), np.float32), np.zeros(1, np.float32), (1, 1), (1,) * 4)
+    graph = detector_of(chain((4, 4, 1), [
+        (conv2d.OP, Conv2d(weight, np.array([0.0, 1.0], np.float32), (1, 1), (0,) * 4, True)), (conv2d.OP, second),
+    ]), np.random.default_rng(0)).graph  # fmt: skip
+    assert drop_dead_channels(graph) is graph
+
+
+def test_nothing_dead_is_the_same_graph() -> None:
+    rng = np.random.default_rng(1)
+    graph = detector_of(
+        chain((4,), [(linear.OP, Linear(np.ones((3, 4), np.float32), np.zeros(3, np.float32)))]), rng
+    ).graph
+    assert drop_dead_channels(graph) is graph

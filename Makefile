@@ -41,6 +41,7 @@ lint: $(INSTALLED) ## ruff and mypy
 
 bench: $(INSTALLED) ## kernel costs and the table of docs/performance.md
 	$(BIN)/python bench/run.py
+	$(BIN)/python bench/verify_speed.py
 
 clean: ## remove what the targets above made
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -26,7 +26,9 @@ class Stub:
 
     def measure(self, samples: np.ndarray) -> Cost:
         extra = int((samples == self.slow).all())
-        return Cost(100 + extra, (90 + extra,), 48)
+        return Cost(
+            instructions=100 + extra, layer_instructions=(90 + extra,), stack_bytes=48, cycles=150, layer_cycles=(140,)
+        )
 
 
 def test_a_layer_that_depends_on_the_data_is_named() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -102,8 +103,10 @@ def prove(build: BuildFolder, job: Job, progress: Callable[[int], None]) -> Repo
     _check_labels(meta, build, job.y)
     positive = None if job.y is None or decision is None else job.y == decision.positive
     steps = steps_of(build, job.executors, len(job.x), job.time_limit)
-    floats = _float_scores(build, job.x)
-    found = verify(build, reference_of(build), steps, job.x, positive, floats, job.allow_fn, progress)
+    with ThreadPoolExecutor(1) as side:
+        scored = side.submit(_float_scores, build, job.x)
+        found = verify(build, reference_of(build), steps, job.x, positive, scored.result, job.allow_fn, progress)
+    floats = scored.result()
     digest = calibration.data_hash(calibration.Labelled(job.x, job.y))
     report = replace(found.report, caveats=caveats(build, meta, job.x), data_sha256=digest)
     if "arm" in job.executors and build.plan.target.core.unicorn_model and report.bit_exact:

@@ -204,20 +204,20 @@ def verify(
     steps: Sequence[Step],
     raw: np.ndarray,
     positive: np.ndarray | None,
-    floats: FloatScores | None,
+    floats: Callable[[], FloatScores | None],
     allow_fn: int = 0,
     progress: Callable[[int], None] = lambda done: None,
     workers: int = 0,
 ) -> Verified:
     """The report on samples `raw` (n, ...) in the model's layout and labels `positive` (n,) bool, in `workers`
-    threads (0: as many as there are processors).
+    threads (0: as many as there are processors). `floats` is asked last: torch may compute meanwhile.
 
     Raises `DataError` where the samples do not fit the model."""
     check_raw(build.detector.input, raw)
     fixed, rungs = climb(build.plan, reference, steps, raw, progress, workers or workers_here())
     report = _equality(reference, steps, rungs, len(raw), allow_fn)
     if positive is not None and isinstance(build.detector, Detector):
-        report = _with_statistics(report, positive, floats, fixed, build.detector.decision)
+        report = _with_statistics(report, positive, floats(), fixed, build.detector.decision)
     return Verified(report, fixed)
 
 

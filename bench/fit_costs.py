@@ -6,6 +6,7 @@ relative errors per kernel: of the fit, and of layers kept out of it."""
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -160,13 +161,15 @@ def fit(rows: list[tuple[tuple[float, ...], int]]) -> np.ndarray:
 
 
 def main() -> None:
+    """With names of kernels: only those are measured and fitted again."""
+    names = sys.argv[1:]
     fitted: dict[str, list[tuple[tuple[float, ...], int]]] = {}
     kept_out: dict[str, list[tuple[tuple[float, ...], int]]] = {}
     rows = []
     for case in cases():
         print(case.label, flush=True)
         graph = graph_of(case)
-        for kernel in kernels_for(graph):
+        for kernel in [k for k in kernels_for(graph) if not names or k.name in names]:
             count = measure(kernel, graph)
             entry = (kernel.cost.features(graph.nodes[0], graph), count)  # type: ignore[attr-defined]
             (fitted if case.fit else kept_out).setdefault(kernel.name, []).append(entry)

@@ -181,10 +181,11 @@ def main() -> None:
         print(
             f"{name:18} {len(fitted[name]):3} layers, worst {100 * worst[0]:5.1f} %; kept out: {100 * worst[1]:5.1f} %"
         )
-    CONSTANTS.write_text(
-        json.dumps({n: [round(float(v), 3) for v in w] for n, w in constants.items()}, indent=1) + "\n"
-    )
-    RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
+    before = json.loads(CONSTANTS.read_text()) if names else {}
+    fresh = {name: [round(float(v), 3) for v in weights] for name, weights in constants.items()}
+    CONSTANTS.write_text(json.dumps({**before, **fresh}, indent=1, sort_keys=True) + "\n")
+    kept = [row for row in json.loads(RESULTS.read_text()) if row["kernel"] not in fresh] if names else []
+    RESULTS.write_text(json.dumps(kept + rows, indent=1) + "\n")
 
 
 if __name__ == "__main__":

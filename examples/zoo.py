@@ -1,8 +1,9 @@
-"""The networks people put on microcontrollers, each as a function that `cpcc prune` takes by name.
+"""The networks people put on microcontrollers, each as a function of its input shape and number of outputs.
 
-    cpcc prune examples/zoo.py:ecg_net ...
+`ZOO` lists them with their usual shapes. All return logits, the autoencoder its input. tests/test_zoo.py compiles every one;
+bench/zoo_accuracy.py trains them on real tasks. For `cpcc prune` write a function without arguments:
 
-Every network takes its usual input shape (see `ZOO`) and returns logits.
+    def net(): return ecg_net((1, 187), 1)      # in my_net.py: cpcc prune my_net.py:net ...
 """
 
 from __future__ import annotations
@@ -160,6 +161,20 @@ def squeeze_excite(shape: Shape, outputs: int) -> nn.Module:
     return nn.Sequential(*layers, *head(24, outputs))
 
 
+class GruNet(nn.Module):
+    """A convolution that shortens a series (channels, length), a GRU over what is left, its last state."""
+
+    def __init__(self, shape: Shape, outputs: int, units: int = 24) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(shape[0], 12, 5, 2)
+        self.gru = nn.GRU(12, units, batch_first=True)
+        self.head = nn.Linear(units, outputs)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        series, _ = self.gru(F.relu(self.conv(x)).transpose(1, 2))
+        return self.head(series[:, -1])
+
+
 ZOO: dict[str, Entry] = {
     "lenet5": Entry(lenet5, (1, 28, 28), (1, 28, 28), 10),
     "cnn3": Entry(cnn3, (3, 128, 128), (3, 32, 32)),
@@ -169,6 +184,7 @@ ZOO: dict[str, Entry] = {
     "resnet8": Entry(resnet8, (3, 32, 32), (3, 16, 16), 10),
     "autoencoder": Entry(autoencoder, (640,), (96,), 0),
     "ecg_net": Entry(ecg_net, (1, 187), (2, 64), 5),
+    "gru_net": Entry(GruNet, (6, 64), (6, 24)),
     "inception": Entry(inception, (1, 28, 28), (1, 16, 16), 10),
     "squeeze_excite": Entry(squeeze_excite, (3, 32, 32), (3, 16, 16)),
 }

@@ -14,7 +14,7 @@ hypothesis.settings.register_profile(
 )  # fmt: skip
 hypothesis.settings.load_profile("cpcc")
 
-TOOLS = ("gcc", "arm-none-eabi-gcc", "qemu-system-arm", "unshare")
+TOOLS = ("gcc", "arm-none-eabi-gcc", "qemu-system-arm", "chromium", "unshare")
 
 
 def pytest_report_header() -> list[str]:

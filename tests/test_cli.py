@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ import jsonschema
 import numpy as np
 import pytest
 import torch
+
+from commandline import inside
 
 SHAPE = (6,)
 
@@ -39,7 +42,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, seed in (("train", 1), ("test", 2)):
         x, y = samples(300, seed)
         np.savez(folder / f"{name}.npz", x=x, y=y)
-    done = cpcc(
+    done = inside(
         "prune",
         "mlp",
         "--data",
@@ -55,7 +58,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cwd=folder,
     )
     assert done.returncode == 0, done.stderr
-    done = cpcc("build", "my-net.pt", cwd=folder)
+    done = inside("build", "my-net.pt", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "wrote build/my-net" in done.stdout
     return folder
@@ -79,7 +82,7 @@ def test_verify_writes_its_json(work: Path) -> None:
 
 def test_verify_without_labels(work: Path) -> None:
     np.savez(work / "unlabelled.npz", x=samples(20)[0])
-    done = cpcc("verify", "build/my-net", "--data", "unlabelled.npz", "--json", "u.json", cwd=work)
+    done = inside("verify", "build/my-net", "--data", "unlabelled.npz", "--json", "u.json", cwd=work)
     assert done.returncode == 0, done.stderr
     report = json.loads((work / "u.json").read_text())
     jsonschema.validate(report, schema("verify"))
@@ -87,7 +90,7 @@ def test_verify_without_labels(work: Path) -> None:
 
 
 def test_profile(work: Path) -> None:
-    done = cpcc("profile", "build/my-net", "--json", "profile.json", cwd=work)
+    done = inside("profile", "build/my-net", "--json", "profile.json", cwd=work)
     assert done.returncode == 0, done.stderr
     profile = json.loads((work / "profile.json").read_text())
     jsonschema.validate(profile, schema("profile"))
@@ -96,7 +99,10 @@ def test_profile(work: Path) -> None:
     assert 0 < profile["flash_bytes"] < profile["firmware_flash_bytes"]
     assert profile["ram_bytes"] == profile["arena_bytes"]
     assert 0 < profile["stack_bytes"] <= 512
-    again = cpcc("profile", "build/my-net", "--json", "again.json", cwd=work)
+    assert profile["constant_time"] is True
+    assert max(entry["offset"] + entry["bytes"] for entry in profile["arena"]) <= profile["arena_bytes"]
+    assert "constant time: every layer" in done.stdout
+    again = inside("profile", "build/my-net", "--json", "again.json", cwd=work)
     assert again.returncode == 0
     assert (work / "again.json").read_text() == (work / "profile.json").read_text()
 
@@ -107,7 +113,7 @@ def test_run_gives_the_same_on_every_executor(work: Path, executor: str) -> None
     np.save(work / "x.npy", x)
     np.save(work / "q.npy", np.random.default_rng(0).integers(-128, 128, (5, 6)).astype(np.int8))
     for flags, name in (([], "x"), (["--raw"], "q")):
-        done = cpcc(
+        done = inside(
             "run",
             "build/my-net",
             "--input",
@@ -120,14 +126,14 @@ def test_run_gives_the_same_on_every_executor(work: Path, executor: str) -> None
             cwd=work,
         )
         assert done.returncode == 0, done.stderr
-        cpcc("run", "build/my-net", "--input", f"{name}.npy", "-o", "expected.npy", *flags, cwd=work)
+        inside("run", "build/my-net", "--input", f"{name}.npy", "-o", "expected.npy", *flags, cwd=work)
         actual, expected = np.load(work / f"{executor}-{name}.npy"), np.load(work / "expected.npy")
         np.testing.assert_array_equal(actual, expected)
         assert actual.dtype == (np.int8 if flags else np.float32)
 
 
 def test_inspect_says_how_it_was_pruned(work: Path) -> None:
-    done = cpcc("inspect", "my-net.pt", cwd=work)
+    done = inside("inspect", "my-net.pt", cwd=work)
     assert done.returncode == 0, done.stderr
     assert "linear" in done.stdout
     assert "important class 1" in done.stdout
@@ -144,12 +150,14 @@ def test_export_build_verify_of_a_users_own_module(tmp_path: Path) -> None:
     x, y = samples(60)
     np.savez(tmp_path / "data.npz", x=x, y=y)
     assert (
-        cpcc("export", "net.py:make", "--weights", "w.pt", "--input-shape", "6", "-o", "m.pt", cwd=tmp_path).returncode
+        inside(
+            "export", "net.py:make", "--weights", "w.pt", "--input-shape", "6", "-o", "m.pt", cwd=tmp_path
+        ).returncode
         == 0
     )
-    refused = cpcc("build", "m.pt", cwd=tmp_path)
+    refused = inside("build", "m.pt", cwd=tmp_path)
     assert (refused.returncode, "--calibrate" in refused.stderr) == (7, True)
-    built = cpcc(
+    built = inside(
         "build",
         "m.pt",
         "--calibrate",
@@ -167,7 +175,7 @@ def test_export_build_verify_of_a_users_own_module(tmp_path: Path) -> None:
     assert built.returncode == 0, built.stderr
     assert "m_1a_run" in (tmp_path / "b/lib/m_1a/m_1a.h").read_text()
     np.savez(tmp_path / "test.npz", x=x, y=np.where(y == 1, 2, 0))
-    done = cpcc("verify", "b", "--data", "test.npz", "--allow-fn", 60, "--json", "v.json", cwd=tmp_path)
+    done = inside("verify", "b", "--data", "test.npz", "--allow-fn", 60, "--json", "v.json", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads((tmp_path / "v.json").read_text())
     assert report["float_dense"] is None
@@ -175,11 +183,11 @@ def test_export_build_verify_of_a_users_own_module(tmp_path: Path) -> None:
 
 def test_a_changed_library_is_caught_at_the_node(work: Path) -> None:
     """Break the generated code: verify names executor, node, index and both values, and still writes its JSON."""
-    cpcc("build", "my-net.pt", "-o", "broken", cwd=work)
+    inside("build", "my-net.pt", "-o", "broken", cwd=work)
     kernel = next((work / "broken/lib/my_net").glob("cpcc_linear_*.c"))
     text = kernel.read_text()
     kernel.write_text(text.replace("output.bias[row]", "output.bias[row] + 4000"))
-    done = cpcc("verify", "broken", "--data", "test.npz", "--json", "broken.json", cwd=work)
+    done = inside("verify", "broken", "--data", "test.npz", "--json", "broken.json", cwd=work)
     assert done.returncode == 6
     assert "was changed since the build" in done.stderr
     report = json.loads((work / "broken.json").read_text())
@@ -190,15 +198,126 @@ def test_a_changed_library_is_caught_at_the_node(work: Path) -> None:
 
 
 def test_a_crash_is_named_not_traced(work: Path) -> None:
-    cpcc("build", "my-net.pt", "-o", "crash", cwd=work)
+    inside("build", "my-net.pt", "-o", "crash", cwd=work)
     source = work / "crash/lib/my_net/my_net.c"
     source.write_text(source.read_text().replace("arena + 0);\n}", "arena + 0);\n  arena[1 << 28] = 1;\n}", 1))
     for executor in ("host", "arm"):
-        done = cpcc("verify", "crash", "--data", "test.npz", "--on", executor, cwd=work)
+        done = inside("verify", "crash", "--data", "test.npz", "--on", executor, cwd=work)
         assert done.returncode == 6, done.stdout + done.stderr
         assert done.stderr.startswith("cpcc: warning")
         assert "Traceback" not in done.stderr
+        assert "sample 0, node 0: " in done.stderr
     assert "pc 0x" in done.stderr
+    assert "r12 0x" in done.stderr
+
+
+def test_an_endless_loop_ends_at_the_time_limit(work: Path) -> None:
+    inside("build", "my-net.pt", "-o", "loop", cwd=work)
+    source = work / "loop/lib/my_net/my_net.c"
+    source.write_text(
+        source.read_text().replace(
+            "_run(int8_t *arena) {", "_run(int8_t *arena) {\n  for (volatile int i = 0; i < 1;) {\n  }"
+        )
+    )
+    for executor in ("host", "arm", "qemu"):
+        if executor == "qemu" and not shutil.which("qemu-system-arm"):
+            continue
+        done = inside(
+            "verify", "loop", "--data", "test.npz", "--on", executor, "--time-limit", 2, "--json", "loop.json", cwd=work
+        )
+        assert done.returncode == 6, done.stdout + done.stderr
+        assert f"{executor}: sample 0, node run: " in done.stderr
+        assert "still running after 2 s" in done.stderr
+        assert executor == "host" or "pc 0x" in done.stderr
+        report = json.loads((work / "loop.json").read_text())
+        jsonschema.validate(report, schema("verify"))
+        assert report["bit_exact"] is False
+
+
+def test_labels_the_model_does_not_know(work: Path, tmp_path: Path) -> None:
+    x, y = samples(20)
+    np.savez(tmp_path / "d.npz", x=x, y=np.where(y == 1, 7, y))
+    done = inside("verify", work / "build/my-net", "--data", "d.npz", cwd=tmp_path)
+    assert_refused(done, 7)
+    assert "sample 0 has label 7, the model's classes are 0, 1" in done.stderr
+
+
+def test_seen_samples_mark_the_report(work: Path) -> None:
+    """Verifying on the training data: every sample is known from training or calibration, and the report says so."""
+    done = inside(
+        "verify",
+        "build/my-net",
+        "--data",
+        "train.npz",
+        "--on",
+        "reference",
+        "--allow-fn",
+        60,
+        "--json",
+        "seen.json",
+        cwd=work,
+    )
+    assert "samples were used in training" in done.stderr
+    caveats = json.loads((work / "seen.json").read_text())["caveats"]
+    assert caveats["seen_in_training"] + caveats["seen_in_calibration"] == 300
+    assert caveats["seen_in_calibration"] == 30
+
+
+def test_explain_shows_every_node(work: Path) -> None:
+    done = inside("verify", "build/my-net", "--data", "test.npz", "--explain", 7, cwd=work)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "sample 7"
+    assert [line.split()[0] for line in lines[3:7]] == ["input", "0", "2", "4"]
+    assert lines[7].startswith("float score")
+    assert lines[8].startswith("fixed score")
+    assert_refused(inside("verify", "build/my-net", "--data", "test.npz", "--explain", 300, cwd=work), 2)
+
+
+def test_a_promised_rate(work: Path) -> None:
+    """The header states it; too few positives, seen ones and two rules at once are refused; a bad streak contradicts it."""
+    x, y = samples(2000, 5)
+    np.savez(work / "unseen.npz", x=x, y=y)
+    refused = inside("build", "my-net.pt", "--max-fnr", 0.02, "-o", "no", cwd=work)
+    assert_refused(refused, 7)
+    assert "needs at least 149 calibration positives, there are" in refused.stderr
+    assert_refused(inside("build", "my-net.pt", "--max-fnr", 0.2, "--max-fpr", 0.2, "-o", "no", cwd=work), 2)
+    assert_refused(inside("build", "my-net.pt", "--max-fnr", 0.2, "--threshold", 0.2, "-o", "no", cwd=work), 2)
+    seen = inside("build", "my-net.pt", "--max-fnr", 0.1, "--threshold-data", "train.npz", "-o", "no", cwd=work)
+    assert_refused(seen, 7)
+    assert "were used to train" in seen.stderr
+    assert not (work / "no").exists()
+    done = inside(
+        "build",
+        "my-net.pt",
+        "--max-fnr",
+        0.05,
+        "--threshold-data",
+        "unseen.npz",
+        "--threshold-table",
+        "-o",
+        "promise",
+        cwd=work,
+    )
+    assert done.returncode == 0, done.stderr
+    header = (work / "promise/lib/my_net/my_net.h").read_text()
+    for text in (
+        "at most alpha = 0.05",
+        "delta = 0.05",
+        "n = 400 calibration positives",
+        "exchangeable",
+        "sha256 ",
+        "operating_points[MY_NET_OPERATING_POINTS]",
+    ):
+        assert text in header
+    done = inside("verify", "promise", "--data", "test.npz", "--json", "promise.json", cwd=work)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "FNR agrees with the promise of at most 0.05" in done.stdout
+    jsonschema.validate(json.loads((work / "promise.json").read_text()), schema("verify"))
+    np.savez(work / "drift.npz", x=x[y == 1] - 3, y=y[y == 1])
+    done = inside("verify", "promise", "--data", "drift.npz", "--on", "reference", cwd=work)
+    assert done.returncode == 6
+    assert "contradict the promised --max-fnr 0.05" in done.stderr
 
 
 def test_a_miss_more_than_the_float_model_fails(work: Path) -> None:
@@ -208,11 +327,11 @@ def test_a_miss_more_than_the_float_model_fails(work: Path) -> None:
     from cpcc.folder import open_build
     from cpcc.serialize import dump_detector
 
-    cpcc("build", "my-net.pt", "-o", "strict", cwd=work)
+    inside("build", "my-net.pt", "-o", "strict", cwd=work)
     detector = open_build(work / "strict").detector
     worse = replace(detector, decision=replace(detector.decision, threshold=detector.decision.threshold + 30))
     (work / "strict/.cpcc/detector.npz").write_bytes(dump_detector(worse))
-    done = cpcc("verify", "strict", "--data", "test.npz", "--on", "reference", "--json", "strict.json", cwd=work)
+    done = inside("verify", "strict", "--data", "test.npz", "--on", "reference", "--json", "strict.json", cwd=work)
     assert done.returncode == 6
     assert "DOES NOT MATCH" in done.stdout
     report = json.loads((work / "strict.json").read_text())
@@ -239,7 +358,7 @@ BAD_MODELS = {
 @pytest.mark.parametrize("command", ["build", "inspect"])
 def test_bad_model_files(tmp_path: Path, kind: str, command: str) -> None:
     BAD_MODELS[kind](tmp_path / "m.pt")
-    done = cpcc(command, "m.pt", cwd=tmp_path)
+    done = inside(command, "m.pt", cwd=tmp_path)
     assert_refused(done, 3)
     assert not (tmp_path / "build").exists()
 
@@ -253,7 +372,7 @@ def assert_refused(done: subprocess.CompletedProcess[str], code: int) -> None:
 
 def test_truncated_archive(work: Path, tmp_path: Path) -> None:
     (tmp_path / "m.pt").write_bytes((work / "my-net.pt").read_bytes()[:-400])
-    assert_refused(cpcc("build", "m.pt", cwd=tmp_path), 3)
+    assert_refused(inside("build", "m.pt", cwd=tmp_path), 3)
 
 
 def test_unsupported_layer_is_named(tmp_path: Path) -> None:
@@ -263,7 +382,7 @@ def test_unsupported_layer_is_named(tmp_path: Path) -> None:
     program = export_module(torch.nn.Sequential(torch.nn.Linear(6, 1)), (6,))
     save_program(tmp_path / "ok.pt", program)
     torch.export.save(torch.export.export(net.eval(), (torch.zeros(1, 6),)), tmp_path / "m.pt")
-    done = cpcc("inspect", "m.pt", cwd=tmp_path)
+    done = inside("inspect", "m.pt", cwd=tmp_path)
     assert_refused(done, 3)
     assert "layernorm" in done.stderr.lower()
 
@@ -286,7 +405,7 @@ BAD_DATA = {
 def test_bad_data(work: Path, tmp_path: Path, kind: str) -> None:
     arrays, code = BAD_DATA[kind]
     np.savez(tmp_path / "bad.npz", **arrays, allow_pickle=True)
-    done = cpcc("verify", work / "build/my-net", "--data", "bad.npz", "--json", "v.json", cwd=tmp_path)
+    done = inside("verify", work / "build/my-net", "--data", "bad.npz", "--json", "v.json", cwd=tmp_path)
     assert_refused(done, code)
     assert not (tmp_path / "v.json").exists()
 
@@ -296,17 +415,17 @@ def test_data_files_that_are_none(work: Path, tmp_path: Path) -> None:
     (tmp_path / "empty.npz").write_bytes(b"")
     (tmp_path / "text.npz").write_bytes(b"hello")
     for name in ("missing", "folder", "empty", "text"):
-        assert_refused(cpcc("verify", work / "build/my-net", "--data", f"{name}.npz", cwd=tmp_path), 7)
+        assert_refused(inside("verify", work / "build/my-net", "--data", f"{name}.npz", cwd=tmp_path), 7)
 
 
 def test_labels_of_one_class_only(tmp_path: Path) -> None:
     np.savez(tmp_path / "d.npz", x=X, y=np.zeros_like(Y))
-    assert_refused(cpcc("prune", "mlp", "--data", "d.npz", "--positive", 1, cwd=tmp_path), 7)
+    assert_refused(inside("prune", "mlp", "--data", "d.npz", "--positive", 1, cwd=tmp_path), 7)
     assert not (tmp_path / "build").exists()
 
 
 def test_unknown_target_names_the_known_ones(work: Path) -> None:
-    done = cpcc("build", "my-net.pt", "--target", "esp32", "-o", "nowhere", cwd=work)
+    done = inside("build", "my-net.pt", "--target", "esp32", "-o", "nowhere", cwd=work)
     assert_refused(done, 2)
     assert "cortex-m0plus" in done.stderr
     assert not (work / "nowhere").exists()
@@ -315,7 +434,7 @@ def test_unknown_target_names_the_known_ones(work: Path) -> None:
 def test_foreign_output_folder_is_left_alone(work: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/thesis.txt").write_text("important")
-    assert_refused(cpcc("build", work / "my-net.pt", "-o", "mine", cwd=tmp_path), 2)
+    assert_refused(inside("build", work / "my-net.pt", "-o", "mine", cwd=tmp_path), 2)
     assert [p.name for p in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
 
 
@@ -327,8 +446,8 @@ def test_too_large_for_the_target(tmp_path: Path) -> None:
         "from torch import nn\ndef make():\n    return nn.Sequential(nn.Linear(300, 300), nn.ReLU(), nn.Linear(300, 1))\n"
     )
     np.savez(tmp_path / "c.npz", x=np.random.default_rng(0).normal(0, 1, (20, 300)).astype(np.float32))
-    cpcc("export", "net.py:make", "--weights", "w.pt", "--input-shape", "300", "-o", "m.pt", cwd=tmp_path)
-    done = cpcc("build", "m.pt", "--calibrate", "c.npz", "--target", "stm32f103", cwd=tmp_path)
+    inside("export", "net.py:make", "--weights", "w.pt", "--input-shape", "300", "-o", "m.pt", cwd=tmp_path)
+    done = inside("build", "m.pt", "--calibrate", "c.npz", "--target", "stm32f103", cwd=tmp_path)
     assert_refused(done, 4)
     assert "stm32f103 has 65,536" in done.stderr
     assert not (tmp_path / "build").exists() or not any((tmp_path / "build").iterdir())
@@ -336,7 +455,7 @@ def test_too_large_for_the_target(tmp_path: Path) -> None:
 
 def test_not_a_build_folder(tmp_path: Path) -> None:
     for command in (("verify", ".", "--data", "x.npz"), ("profile", ".")):
-        done = cpcc(*command, cwd=tmp_path)
+        done = inside(*command, cwd=tmp_path)
         assert done.returncode in (2, 7)
         assert "Traceback" not in done.stderr
 
@@ -351,9 +470,9 @@ def test_targets_and_version() -> None:
 
 @pytest.mark.parametrize("target", ["cortex-m0plus", "cortex-m7", "host"])
 def test_other_targets_build_and_verify(work: Path, target: str) -> None:
-    done = cpcc("build", "my-net.pt", "--target", target, "--name", "int", "-o", f"out-{target}", cwd=work)
+    done = inside("build", "my-net.pt", "--target", target, "--name", "int", "-o", f"out-{target}", cwd=work)
     assert done.returncode == 0, done.stderr
-    done = cpcc("verify", f"out-{target}", "--data", "test.npz", "--allow-fn", 5, cwd=work)
+    done = inside("verify", f"out-{target}", "--data", "test.npz", "--allow-fn", 5, cwd=work)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -375,5 +494,5 @@ def test_prune_defaults_are_the_librarys() -> None:
     from cpcc.prune.settings import PruneSettings
 
     defaults = {p.name: p.default for p in prune.params}
-    for name in ("keep", "loss", "rank", "score", "scope", "rewind", "seed"):
+    for name in ("keep", "loss", "rank", "score", "scope", "schedule", "rewind", "max_fpr_increase", "seed"):
         assert defaults[name] == getattr(PruneSettings(), name), name

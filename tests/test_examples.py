@@ -13,7 +13,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["breast_cancer", "digits"])
+@pytest.mark.parametrize("name", ["breast_cancer", "digits", "gate"])
 def test_example(name: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, EXAMPLES / f"{name}.py"], cwd=tmp_path, capture_output=True, text=True, check=False
@@ -44,3 +44,6 @@ def test_demo(tmp_path: Path) -> None:
         assert line in done.stdout
     assert "bit-exact: reference = host = arm at every node of 171 samples" in done.stdout
     assert "false-negative rate matches" in done.stdout
+    assert "report: out/report.html" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("False negatives: the compiled model misses ")
+    assert (tmp_path / "out/report.html").stat().st_size < 2 * 2**20

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from cpcc.metrics import (
+    alarm_threshold,
     auc,
     budget_threshold,
     choose_threshold,
@@ -96,3 +97,14 @@ def test_budget_threshold_is_the_highest_that_misses_no_more():
             above = scores[scores >= threshold].min()
             assert ((scores < np.nextafter(above, np.inf)) & y).sum() > misses
     assert budget_threshold(np.array([True]), np.array([3.0]), 1) > 3
+
+
+def test_alarm_threshold_is_the_lowest_that_alarms_no_more():
+    random = np.random.default_rng(1)
+    for _ in range(50):
+        y, scores = random.random(30) < 0.4, random.integers(0, 12, 30).astype(float)
+        for alarms in range(int((~y).sum())):
+            threshold = alarm_threshold(y, scores, alarms)
+            assert ((scores >= threshold) & ~y).sum() <= alarms
+            lower = scores[scores < threshold]
+            assert not len(lower) or ((scores >= lower.max()) & ~y).sum() > alarms

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from conftest import need_tool
+
 ROOT = Path(__file__).parent.parent
 MUTANTS = tomllib.loads((ROOT / "tests" / "mutants.toml").read_text())["mutant"]
 PACKAGES = (("compiler/cpcc", "cpcc"), ("templates", "cpcc/templates"), ("firmware", "cpcc/firmware"))
@@ -36,6 +38,8 @@ def mutated_file(tree: Path, file: str) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[m["why"] for m in MUTANTS])
 def test_mutant_dies(mutant: dict[str, str], tmp_path: Path) -> None:
+    if "needs" in mutant:
+        need_tool(mutant["needs"])
     copy_package(tmp_path)
     path = mutated_file(tmp_path, mutant["file"])
     text = path.read_text()

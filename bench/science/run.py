@@ -122,7 +122,7 @@ def _work(job: tuple[Trial, str, float]) -> dict[str, Any] | None:
 @click.option("--seeds", default=5, show_default=True)
 @click.option("--first-seed", default=0, show_default=True)
 @click.option("--device", default="cpu", show_default=True)
-@click.option("--jobs", default=1, show_default=True, help="Processes; 1 keeps everything in this one.")
+@click.option("--jobs", default=1, show_default=True, help="Processes.")
 @click.option("--minutes", default=1e9, help="Begin no trial later than this.")
 @click.option("--output", type=click.Path(path_type=Path), default=RESULTS)
 def main(

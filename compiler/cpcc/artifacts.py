@@ -49,9 +49,9 @@ def arm_image(plan: Plan, library: dict[str, str], main: str, compiler: str = "z
     return build_program(toolchain, sources, ".elf", linker_script(plan, _objects(library)))
 
 
-def host_program(plan: Plan, detector: Network, name: str, library: dict[str, str]) -> Path:
+def host_program(plan: Plan, detector: Network, name: str, library: dict[str, str], sanitize: bool = True) -> Path:
     """The harness on this machine, sanitized where possible."""
-    return build_program(host_cc(sanitize=True), {**library, **emit_harness(plan, detector, name, "stdio")}, ".bin")
+    return build_program(host_cc(sanitize), {**library, **emit_harness(plan, detector, name, "stdio")}, ".bin")
 
 
 def qemu_image(plan: Plan, detector: Network, name: str, library: dict[str, str]) -> Path:
@@ -92,6 +92,17 @@ def pristine_main(build: BuildFolder) -> str:
     return (build.path / STATE / "main.c").read_text()
 
 
-def state_files(detector: Network, model_file: str, model: bytes, main: str) -> dict[str, bytes]:
-    """cpcc's own files of a build folder, by name; `model_file` is the model copy's."""
-    return {"detector.npz": dump_detector(detector), model_file: model, "main.c": main.encode()}
+CALIBRATION_HASHES = "calibration.txt"
+
+
+def state_files(detector: Network, model_file: str, model: bytes, main: str, hashes: list[str]) -> dict[str, bytes]:
+    """cpcc's own files of a build folder, by relative path; `model_file` is the model copy's name. `hashes` are those of the samples that calibrated it."""
+    files = {"detector.npz": dump_detector(detector), model_file: model, "main.c": main.encode(),
+             CALIBRATION_HASHES: "".join(f"{h}\n" for h in hashes).encode()}  # fmt: skip
+    return {f"{STATE}/{name}": data for name, data in files.items()}
+
+
+def calibration_hashes(build: BuildFolder) -> list[str]:
+    """Hashes of the samples that calibrated the build; none for a folder of an older cpcc."""
+    path = build.path / STATE / CALIBRATION_HASHES
+    return path.read_text().split() if path.is_file() else []

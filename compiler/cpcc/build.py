@@ -7,24 +7,25 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cpcc import artifacts
-from cpcc.data import Dataset, Scaling
+from cpcc import artifacts, calibration
+from cpcc.calibration import Labelled
+from cpcc.data import Dataset, Scaling, sample_hashes
 from cpcc.dead_channels import drop_dead_channels
-from cpcc.detector import Decision, Detector, Network, check_raw, output_type, to_channels_last
-from cpcc.emit import emit_library
-from cpcc.errors import DataError, DoesNotFitError, ModelError, UsageError
-from cpcc.folder import STATE, Manifest, check_output, sha256, write_folder
+from cpcc.detector import Decision, Detector, Network, output_type, to_channels_last
+from cpcc.errors import DataError, DoesNotFitError, UsageError
+from cpcc.folder import Manifest, check_output, library_folder, sha256, write_folder
 from cpcc.graph import Float32, validate
+from cpcc.guarantee import Budget
 from cpcc.plan.kernels import Policy, any_kernel
 from cpcc.plan.plan import Plan, make_plan
 from cpcc.project import emit_project
-from cpcc.quantize import quantize
+from cpcc.quantize import QuantizerSettings, Samples, quantize, quantize_network
 from cpcc.targets import Target
 
 if TYPE_CHECKING:
@@ -37,8 +38,11 @@ STACK_RESERVE = 2048  # bytes of RAM left for the stack and the application's ow
 
 @dataclass(frozen=True)
 class BuildSettings:
-    """Options of `cpcc build`. `positive` and `threshold` (a probability) override the model file's own; `input_dtype`
-    is what raw samples of a .tflite model are, None for the file's own choice."""
+    """Options of `cpcc build`. `positive` and `threshold` (a probability) override the model file's own; `budget` is
+    the promised rate, None for the default (no more misses than the float model on the calibration samples);
+    `threshold_table` ships the operating points, `self_test` a check of the constants and known answers at boot.
+    `input_dtype` is what raw samples of a .tflite model are, None for the file's own choice; a `regression` is built
+    without a decision."""
 
     target: Target
     name: str
@@ -46,6 +50,15 @@ class BuildSettings:
     threshold: float | None = None
     policy: Policy = any_kernel
     input_dtype: str | None = None
+    regression: bool = False
+    quantizer: QuantizerSettings = field(default_factory=QuantizerSettings)
+    budget: Budget | None = None
+    threshold_table: bool = False
+    self_test: bool = False
+
+    def __post_init__(self) -> None:
+        if self.budget is not None and self.threshold is not None:
+            raise UsageError(f"--threshold and --{self.budget.kind} both choose the threshold; give one of them")
 
 
 @dataclass(frozen=True)
@@ -123,15 +136,54 @@ def calibration_samples(model: Model, given: Dataset | None) -> tuple[np.ndarray
     return model.calibration, model.calibration_labels
 
 
-def compile_detector(model: Model, settings: BuildSettings, calibration: Dataset | None) -> Detector:
-    """The int8 detector of a model file."""
+def compile_model(
+    model: Model, settings: BuildSettings, given: Dataset | None, threshold_data: Dataset | None = None
+) -> Network:
+    """The int8 detector of a model file; for a regression the network without a decision. `given` samples calibrate
+    instead of the file's own; `threshold_data` are for the threshold alone, where a rate is promised."""
+    everything = Labelled(*calibration_samples(model, given))
+    if settings.budget is None or settings.regression:
+        network = _quantized(model, settings, everything)
+        if not isinstance(network, Detector):
+            return network
+        return calibration.with_evidence(network, everything, settings.threshold_table)
+    quantizer, threshold = calibration.sides(everything, threshold_data)
+    calibration.check_unseen(threshold, model.meta.train_hashes, quantizer)
+    network = _quantized(model, settings, quantizer)
+    assert isinstance(network, Detector)
+    detector = calibration.with_promise(network, threshold, settings.budget)
+    detector = _with_float_misses(detector, model, threshold)
+    return calibration.with_evidence(detector, threshold, settings.threshold_table)
+
+
+def _with_float_misses(detector: Detector, model: Model, samples: Labelled) -> Detector:
+    """`detector` with the float model's misses on `samples` at the promised operating point."""
+    decision = detector.decision
+    scaled = scaling_of(model, tuple(model.input_shape)).apply(samples.x[samples.y == decision.positive])
+    missed = int((float_scores(model.program, decision, scaled) < decision.float_threshold).sum())
+    return replace(detector, decision=replace(decision, float_calibration_fn=missed))
+
+
+def _quantized(model: Model, settings: BuildSettings, given: Labelled) -> Network:
+    """The int8 network with its ranges and its equal-FN threshold from the `given` samples."""
     from cpcc.frontends.torch_export import to_graph
 
     graph = validate(to_graph(model.program, settings.name), Float32)
-    if len(graph.output.shape) != 1:
-        raise ModelError(f"{settings.name}: the output has shape {graph.output.shape}; a detector returns logits (k,)")
+    raw, labels = given.x, given.y
+    samples = scaled_samples(model, raw)
+    if settings.regression:
+        return quantize_network(graph, samples, settings.quantizer)[0]
     rule = decision_rule(model, settings, graph.output.size)
-    raw, labels = calibration_samples(model, calibration)
+    positive = np.zeros(len(raw), bool) if labels is None else labels == rule.positive
+    scores = float_scores(model.program, rule, scaling_of(model, tuple(model.input_shape)).apply(raw))
+    detector = quantize(graph, samples, rule, scores, positive, settings.quantizer)
+    output_type(detector.graph)
+    return detector
+
+
+def scaled_samples(model: Model, raw: np.ndarray) -> Samples:
+    """Calibration samples `raw` (n, ...) with what the model's scaling makes of them. Raises `DataError` where they do not
+    fit the model."""
     expected = tuple(model.input_shape)
     if raw.shape[1:] != expected:
         raise DataError(f"calibration samples have shape {raw.shape[1:]}, the model expects {expected}")
@@ -141,26 +193,25 @@ def compile_detector(model: Model, settings: BuildSettings, calibration: Dataset
             f"calibration samples are {raw.dtype.name}, the model was made for {wanted}; use x.astype('{wanted}')"
         )
     scaling = scaling_of(model, expected)
-    scaled = scaling.apply(raw)
-    positive = np.zeros(len(raw), bool) if labels is None else labels == rule.positive
-    scores = float_scores(model.program, rule, scaled)
-    detector = quantize(graph, raw, to_channels_last(scaled), scaling.std, scaling.mean, rule, scores, positive)
-    check_raw(detector.input, raw)
-    output_type(detector.graph)
-    return detector
+    return Samples(raw, to_channels_last(scaling.apply(raw)), scaling.mean, scaling.std)
 
 
 def build(
-    model_path: Path, settings: BuildSettings, calibration: Dataset | None, out: Path, command: str = ""
-) -> BuildResult:
-    """Compile `model_path` into the folder `out`. Nothing is written unless all of it succeeded."""
+    model_path: Path, settings: BuildSettings, given: Dataset | None, out: Path, command: str = "",
+    threshold_data: Dataset | None = None,
+) -> BuildResult:  # fmt: skip
+    """Compile `model_path` into the folder `out`; the samples are those of `compile_detector`. Nothing is written
+    unless all of it succeeded."""
     check_output(out)
-    detector, samples = _front(model_path, settings, calibration)
+    detector, samples = _front(model_path, settings, given, threshold_data)
+    _check_wishes(detector, settings)
     detector = replace(detector, graph=drop_dead_channels(detector.graph))
     plan = make_plan(detector.graph, settings.target, settings.policy)
     check_ram(plan, settings.name)
-    project = emit_project(plan, detector, settings.name, samples)
-    library = emit_library(plan, detector, settings.name)
+    project = emit_project(plan, detector, settings.name, samples, settings.self_test)
+    folder = library_folder(settings.name)
+    library = {file.rpartition("/")[2]: text for file, text in project.items()
+               if file.startswith(f"{folder}/") and file.endswith((".c", ".h"))}  # fmt: skip
     sizes = artifacts.measure(plan, detector, settings.name, library, project["src/main.c"])
     check_flash(plan, settings.name, sizes)
     files = {path: text.encode() for path, text in project.items()}
@@ -168,25 +219,59 @@ def build(
     provenance = {
         "model_sha256": sha256(model_path.read_bytes()), "model_file": model_file, "command": command, "toolchains": artifacts.versions(plan),
     }  # fmt: skip
-    manifest = Manifest(settings.name, settings.target.name, {p: sha256(d) for p, d in files.items()}, provenance)
-    state = artifacts.state_files(detector, model_file, model_path.read_bytes(), project["src/main.c"])
-    kept = write_folder(out, {**files, **{f"{STATE}/{p}": d for p, d in state.items()}}, manifest)
+    used = [h for data in (given, threshold_data) if data is not None for h in sample_hashes(data.x)]
+    state = artifacts.state_files(detector, model_file, model_path.read_bytes(), project["src/main.c"], used)
+    hashes, own = ({p: sha256(d) for p, d in group.items()} for group in (files, state))
+    manifest = Manifest(settings.name, settings.target.name, hashes, provenance, state=own)
+    kept = write_folder(out, {**files, **state}, manifest)
     return BuildResult(out, plan, detector, sizes, kept)
 
 
-def _front(model_path: Path, settings: BuildSettings, calibration: Dataset | None) -> tuple[Network, np.ndarray]:
+def _check_wishes(network: Network, settings: BuildSettings) -> None:
+    """Raises `UsageError` where something that needs a decision is asked of a network without one."""
+    wishes = {"--threshold-table": settings.threshold_table, "--self-test": settings.self_test,
+              "--max-fnr and --max-fpr": settings.budget is not None}  # fmt: skip
+    for option, asked in wishes.items():
+        if asked and not isinstance(network, Detector):
+            raise UsageError(f"{option}: the model has no decision; name the important class with --positive")
+
+
+def _front(
+    model_path: Path, settings: BuildSettings, given: Dataset | None, threshold_data: Dataset | None
+) -> tuple[Network, np.ndarray]:
     """(the int8 network or detector of the file, raw samples (n, ...) to choose examples from)."""
     if is_tflite(model_path):
         from cpcc.tflite_model import compile_tflite
 
-        return compile_tflite(model_path, settings, calibration)
+        if settings.quantizer != QuantizerSettings():
+            raise UsageError(
+                f"--calibration, --equalize, --correct-bias: {model_path} is quantized already; leave them out"
+            )
+        network, samples = compile_tflite(model_path, settings, given)
+        return _with_wishes(network, settings, given, threshold_data), samples
     from cpcc.model_file import load_model
 
     if settings.input_dtype is not None:
         raise UsageError(f"--input: is for .tflite models; {model_path} takes what it was trained with")
+    if settings.regression and (settings.positive is not None or settings.threshold is not None):
+        raise UsageError("--regression: has no decision; leave --positive and --threshold out")
     model = load_model(model_path)
-    detector = compile_detector(model, settings, calibration)
-    return detector, calibration_samples(model, calibration)[0]
+    detector = compile_model(model, settings, given, threshold_data)
+    return detector, calibration_samples(model, given)[0]
+
+
+def _with_wishes(
+    network: Network, settings: BuildSettings, given: Dataset | None, threshold_data: Dataset | None
+) -> Network:
+    """A .tflite detector with the promised threshold and the table. Its ranges come with the file: all samples count."""
+    samples = threshold_data if threshold_data is not None else given
+    if not isinstance(network, Detector) or (settings.budget is None and not settings.threshold_table):
+        return network
+    if samples is None:
+        raise DataError("a promised rate and a threshold table need labelled samples; give some: --calibrate calib.npz")
+    labelled = Labelled(samples.x, samples.labels())
+    detector = calibration.with_promise(network, labelled, settings.budget) if settings.budget else network
+    return calibration.with_evidence(detector, labelled, settings.threshold_table)
 
 
 def is_tflite(path: Path) -> bool:
@@ -224,4 +309,4 @@ def _largest_tensor(plan: Plan) -> str:
     return f"{tensor.name} {tensor.size:,} B"
 
 
-__all__ = ["BuildResult", "BuildSettings", "build", "check_name", "compile_detector", "default_name"]
+__all__ = ["BuildResult", "BuildSettings", "build", "check_name", "compile_model", "default_name"]

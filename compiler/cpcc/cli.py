@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,6 +18,7 @@ from cpcc.errors import CpccError
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 MODEL = click.Path(path_type=Path)
 EXECUTORS = ("reference", "host", "arm")
+RUNGS = (*EXECUTORS, "qemu")
 
 
 @click.group(context_settings=CONTEXT)
@@ -52,8 +54,9 @@ def cli() -> None:
 @click.option(
     "--max-fpr-increase",
     type=click.FloatRange(0, 1),
-    default=None,
-    help="False-alarm rate that holding the budget may cost.  [default: 0.05]",
+    default=0.05,
+    show_default=True,
+    help="False-alarm rate that holding the budget may cost.",
 )
 @click.option(
     "--important",
@@ -61,35 +64,59 @@ def cli() -> None:
     metavar="LABEL[=BUDGET]",
     help="A further important class of a network with several outputs; BUDGET is its allowed increase of FNR.",
 )
-@click.option("--loss", type=click.Choice(["hybrid", "bce", "focal"]), default=None, help="[default: hybrid]")
+@click.option("--loss", type=click.Choice(["hybrid", "bce", "focal"]), default="hybrid", show_default=True)
 @click.option(
     "--rank",
     type=click.Choice(["max", "pairwise", "top"]),
-    default=None,
+    default="top",
+    show_default=True,
     help="Ranking term: the paper's hinge on the highest negative, all pairs, or pairs with the highest negatives.",
 )
 @click.option(
     "--score",
     type=click.Choice(["magnitude", "magnitude_increase", "snip", "snip_init", "class_saliency", "random"]),
-    default=None,
-    help="Which weights go first.  [default: magnitude]",
+    default="magnitude",
+    show_default=True,
+    help="Which weights go first.",
 )
 @click.option(
     "--scope",
     type=click.Choice(["erk", "global", "layer"]),
-    default=None,
-    help="Small layers keep a larger fraction, one cut over all layers, or the same fraction of each.  [default: erk]",
+    default="erk",
+    show_default=True,
+    help="Small layers keep a larger fraction, one cut over all layers, or the same fraction of each.",
 )
-@click.option("--schedule", type=click.Choice(["geometric", "cubic", "one-shot"]), default=None)
+@click.option(
+    "--schedule",
+    type=click.Choice(["geometric", "cubic", "one-shot"]),
+    default="geometric",
+    show_default=True,
+    help="How the remaining weights fall to KEEP.",
+)
 @click.option("--device", default="cpu", show_default=True, help="Where to train: cpu, cuda, cuda:1, mps.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run of the same command.")
 @click.option(
     "--run-dir", type=MODEL, default=None, help="Checkpoint and metrics.  [default: OUTPUT without suffix + .run]"
 )
-@click.option("--rewind", default=None, help="init, epoch:K, or lr (weights kept).  [default: lr]")
+@click.option("--rewind", default="lr", show_default=True, help="init, epoch:K, or lr (weights kept).")
 @click.option("--epochs", type=click.IntRange(1), default=None, help="Of the first training.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--quiet", is_flag=True, help="No progress bars.")
+@click.option(
+    "--structure",
+    type=click.Choice(["unstructured", "block4", "channel"]),
+    default="unstructured",
+    show_default=True,
+    help="What is pruned as a whole: a weight, four input channels, a channel.",
+)
+@click.option(
+    "--weights",
+    type=click.Choice(["float", "ternary", "3bit", "4bit"]),
+    default="float",
+    show_default=True,
+    help="Values of the weights: any, or 3, 7 or 15 times a scale per output.",
+)
+@click.option("--qat", is_flag=True, help="A last round that trains with int8 rounding.")
 def prune(
     net: str,
     data: Path,
@@ -112,6 +139,22 @@ def prune(
 
 
 @cli.command()
+@click.argument("source", type=MODEL)
+@click.option("-o", "--output", type=MODEL, required=True, help="The .npz to write.")
+@click.option("--important", default=None, help="Name of the important class: label 1, all others 0.")
+@click.option("--size", default="32x32", show_default=True, help="Images: HEIGHTxWIDTH after resizing.")
+@click.option("--gray", is_flag=True, help="Images: one channel.")
+@click.option("--label", default="y", show_default=True, help="Table: column of the labels.")
+@click.option("--drop", multiple=True, help="Table: a column that is not a feature; may be repeated.")
+@click.option("--group", default=None, help="Table: column of groups that no split may divide (a patient, a machine).")
+def data(source: Path, output: Path, **options: Any) -> None:
+    """Make an .npz of SOURCE: a folder with one folder of images per class, or a .csv table."""
+    from cpcc import commands
+
+    commands.import_data(source, output, **options)
+
+
+@cli.command()
 @click.argument("model", type=MODEL)
 @click.option("--target", default="stm32", show_default=True, help="See: cpcc targets.")
 @click.option("--calibrate", type=MODEL, default=None, help="Samples for the quantizer, .npz with x and, better, y.")
@@ -123,6 +166,14 @@ def prune(
     default=None,
     help="Probability from which a sample is positive, over the model file's rule.",
 )
+@click.option("--max-fnr", type=float, default=None, help="Promise at most this share of misses: see --confidence.")
+@click.option("--max-fpr", type=float, default=None, help="Promise at most this share of false alarms.")
+@click.option("--confidence", type=float, default=0.95, show_default=True, help="Of the promised rate.")
+@click.option(
+    "--threshold-data", type=MODEL, default=None, help="Unseen samples for the promised rate, .npz with x, y."
+)
+@click.option("--threshold-table", is_flag=True, help="Ship the table of (threshold, FNR, FPR) with the library.")
+@click.option("--self-test", is_flag=True, help="Compile in a check at boot: CRC of all constants, known answers.")
 @click.option(
     "--input",
     "input_dtype",
@@ -131,6 +182,16 @@ def prune(
     help="What raw samples of a .tflite model are.  [default: as the file has it]",
 )
 @click.option("-o", "--output", type=MODEL, default=None, help="Folder.  [default: build/<name>]")
+@click.option(
+    "--calibration",
+    type=click.Choice(["minmax", "percentile", "mse", "kl"]),
+    default="minmax",
+    show_default=True,
+    help="How a tensor's range is chosen from the samples.",
+)
+@click.option("--regression", is_flag=True, help="The result is the output vector, without a decision.")
+@click.option("--equalize", is_flag=True, help="Balance channels between layers: for depthwise networks.")
+@click.option("--correct-bias", is_flag=True, help="Take the mean rounding error out of each layer's bias.")
 def build(
     model: Path,
     target: str,
@@ -140,29 +201,54 @@ def build(
     threshold: float | None,
     input_dtype: str | None,
     output: Path | None,
+    calibration: str,
+    regression: bool,
+    equalize: bool,
+    correct_bias: bool,
+    **promise: Any,
 ) -> None:
     """Compile MODEL to a PlatformIO project with fixed-point C.
 
     MODEL is cpcc's own or a torch.export archive (.pt, .pt2), or an int8 .tflite model, which needs no calibration data;
-    without --positive it builds without a decision: the result is the output tensor.
+    without --positive it builds without a decision: the result is the output tensor. The integer threshold misses no
+    more calibration positives than the float model, or keeps the rate promised with --max-fnr or --max-fpr.
     """
     from cpcc import commands
+    from cpcc.quantize import QuantizerSettings
 
-    commands.build(model, target, calibrate, name, positive, threshold, input_dtype, output)
+    quantizer = QuantizerSettings(calibration, equalize, correct_bias)
+    commands.build(
+        model, target, calibrate, name, positive, threshold, input_dtype, output, quantizer, regression, **promise
+    )
+
+
+def _share(context: click.Context, parameter: click.Parameter, value: str) -> float:
+    """0.02 of "2%" or "0.02"."""
+    number, percent = (value[:-1], 100) if value.endswith("%") else (value, 1)
+    try:
+        share = float(number) / percent
+    except ValueError:
+        share = -1
+    if not 0 <= share < 100:
+        raise click.BadParameter(f"{value!r}; write a share like 2% or 0.02")
+    return share
 
 
 def _executors(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip() for name in value.split(",")))
-    unknown = [name for name in names if name not in EXECUTORS]
+    unknown = [name for name in names if name not in RUNGS]
     if unknown:
-        raise click.BadParameter(f"unknown executor {unknown[0]!r}; known: {', '.join(EXECUTORS)}")
+        raise click.BadParameter(f"unknown executor {unknown[0]!r}; known: {', '.join(RUNGS)}")
     return names
 
 
 @cli.command()
 @click.argument("folder", type=MODEL)
 @click.option("--data", type=MODEL, required=True, help="Test data, .npz with x and y.")
-@click.option("--on", "executors", default=",".join(EXECUTORS), show_default=True, callback=_executors)
+@click.option(
+    "--on", "names", default=",".join(RUNGS), show_default=True, callback=_executors,
+    help="qemu is the second emulator, on a part of the samples, where it is installed.",
+)  # fmt: skip
 @click.option(
     "--allow-fn",
     type=click.IntRange(0),
@@ -171,11 +257,31 @@ def _executors(context: click.Context, parameter: click.Parameter, value: str) -
     help="Misses that the fixed-point model may add.",
 )
 @click.option("--json", "json_path", type=MODEL, default=None, help="Write the report here, also on exit 6.")
-def verify(folder: Path, data: Path, executors: tuple[str, ...], allow_fn: int, json_path: Path | None) -> None:
+@click.option(
+    "--explain", type=int, default=None, metavar="SAMPLE", help="Show this one sample through all nodes instead."
+)
+@click.option(
+    "--time-limit", type=click.FloatRange(0, min_open=True), default=120.0, show_default=True,
+    help="Seconds for one layer's call on the emulator, for one batch elsewhere.",
+)  # fmt: skip
+@click.option("--junit", type=MODEL, default=None, help="Write JUnit XML here, also on exit 6.")
+@click.option("--summary", type=MODEL, default=None, help="Write a Markdown table here, for a pull request.")
+@click.option(
+    "--baseline", type=MODEL, default=None, help="An older --json to be no worse than: FN, flash, RAM, instructions."
+)
+@click.option(
+    "--max-regression", default="0%", show_default=True, callback=_share,
+    help="By how much each may be worse than in the baseline, like 2%.",
+)  # fmt: skip
+@click.option("--strict", is_flag=True, help="Warnings (seen samples, changed files) are failures.")
+def verify(folder: Path, data: Path, explain: int | None, **options: Any) -> None:
     """Prove that the build in FOLDER equals its reference everywhere and misses no more than the float model."""
     from cpcc import commands
 
-    commands.verify(folder, data, executors, allow_fn, json_path)
+    if explain is not None:
+        commands.explain(folder, data, explain)
+    else:
+        commands.verify(folder, data, **options)
 
 
 @cli.command()
@@ -200,6 +306,17 @@ def profile(folder: Path, executor: str, json_path: Path | None) -> None:
     from cpcc import commands
 
     commands.profile(folder, json_path)
+
+
+@cli.command()
+@click.argument("folder", type=MODEL)
+@click.option("--data", type=MODEL, default=None, help="Verify on these first.  [default: the last verification]")
+@click.option("-o", "--output", type=MODEL, default=None, help="File.  [default: FOLDER/report.html]")
+def report(folder: Path, data: Path | None, output: Path | None) -> None:
+    """Write one HTML page about the build in FOLDER: misses, evidence, cost, provenance."""
+    from cpcc import commands
+
+    commands.report(folder, data, output)
 
 
 def _shape(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import shlex
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,11 +20,16 @@ from rich.progress import Progress
 from cpcc.errors import DataError, ToolMissingError, UsageError, VerificationError
 from cpcc.files import write_atomically
 
+RUNGS = ("reference", "host", "arm", "qemu")
+TIME_LIMIT = 120.0  # seconds: of one layer's call on the emulator, of one batch elsewhere
+
 if TYPE_CHECKING:  # a command imports what it needs when it runs: `cpcc targets` must not wait for torch
     from cpcc.executors.base import Executor
     from cpcc.folder import BuildFolder
+    from cpcc.guarantee import Budget
     from cpcc.profile import Profile
-    from cpcc.verify import FloatScores, Report
+    from cpcc.quantize import QuantizerSettings
+    from cpcc.verify import Report
 
 
 def _write_json(path: Path | None, content: dict[str, Any]) -> None:
@@ -69,102 +77,162 @@ def _net_stem(net: str) -> str:
     return net.rpartition(":")[2] or net
 
 
+def import_data(
+    source: Path, output: Path, important: str | None, size: str, gray: bool, label: str, drop: tuple[str, ...],
+    group: str | None,
+) -> None:  # fmt: skip
+    from cpcc.import_data import import_images, import_table
+
+    if source.suffix.lower() == ".csv":
+        arrays = import_table(source, label, important, drop, group)
+    else:
+        arrays = import_images(source, _size(size), gray, important)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    write_atomically(output, buffer.getvalue())
+    rare = f", {int(arrays['y'].sum())} of them {important}" if important else ""
+    click.echo(f"wrote {output}: {len(arrays['x'])} samples of shape {arrays['x'].shape[1:]}{rare}")
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, _, width = text.partition("x")
+    if not (height.isdigit() and width.isdigit() and int(height) and int(width)):
+        raise UsageError(f"--size {text}: give HEIGHTxWIDTH, such as 32x32")
+    return int(height), int(width)
+
+
 def build(
     model: Path, target: str, calibrate: Path | None, name: str | None, positive: int | None,
-    threshold: float | None, input_dtype: str | None, output: Path | None,
+    threshold: float | None, input_dtype: str | None, output: Path | None, quantizer: QuantizerSettings,
+    regression: bool, *, threshold_data: Path | None, threshold_table: bool, self_test: bool, **promise: Any,
 ) -> None:  # fmt: skip
     from cpcc import report
     from cpcc.build import BuildSettings, check_name, default_name
     from cpcc.build import build as run_build
     from cpcc.data import load_dataset
+    from cpcc.detector import Detector
     from cpcc.targets import find_target
 
     chosen = find_target(target)
     label = check_name(name or default_name(model))
     out = output or Path("build") / label
+    budget = _budget(**promise)
+    if threshold_data and not budget:
+        raise UsageError("--threshold-data: is used with --max-fnr or --max-fpr; give one of them")
+    settings = BuildSettings(
+        chosen, label, positive, threshold, input_dtype=input_dtype, regression=regression, quantizer=quantizer,
+        budget=budget, threshold_table=threshold_table, self_test=self_test,
+    )  # fmt: skip
     samples = load_dataset(calibrate, need_labels=False) if calibrate else None
-    settings = BuildSettings(chosen, label, positive, threshold, input_dtype=input_dtype)
-    result = run_build(model, settings, samples, out)
+    unseen = load_dataset(threshold_data) if threshold_data else None
+    result = run_build(model, settings, samples, out, _command_line(), unseen)
     click.echo(report.build_summary(result))
+    if isinstance(result.detector, Detector):
+        click.echo(report.threshold_line(result.detector.decision))
     for kept in result.kept_files:
         click.echo(f"kept {out / kept}: you edited it")
     click.echo(f"wrote {out}; next: cpcc verify {out} --data test.npz")
 
 
+def _command_line() -> str:
+    """How this program was called, for the build's provenance."""
+    return shlex.join(["cpcc", *sys.argv[1:]])
+
+
+def _budget(max_fnr: float | None, max_fpr: float | None, confidence: float) -> Budget | None:
+    """The promised rate; None where none is asked for. Raises `UsageError`."""
+    from cpcc.guarantee import MAX_FNR, MAX_FPR, Budget
+
+    asked = [(kind, level) for kind, level in ((MAX_FNR, max_fnr), (MAX_FPR, max_fpr)) if level is not None]
+    if len(asked) == 2:
+        raise UsageError("--max-fnr and --max-fpr both choose the threshold; give one of them")
+    return Budget(*asked[0], confidence) if asked else None
+
+
 def make_executors(build: BuildFolder, names: tuple[str, ...]) -> list[Executor]:
     """The executors called `names`, the reference always first: everything is compared with it."""
-    from cpcc import artifacts
-    from cpcc.executors.arm import ArmExecutor
-    from cpcc.executors.host import HostExecutor
-    from cpcc.executors.qemu import QemuExecutor
-    from cpcc.executors.reference import ReferenceExecutor
+    from cpcc.proof import reference_of, steps_of
 
-    name, plan, detector = build.manifest.name, build.plan, build.detector
-    executors: list[Executor] = [ReferenceExecutor(plan, detector)]
-    library = artifacts.library_on_disk(build)
-    if "host" in names:
-        executors.append(HostExecutor(plan, artifacts.host_program(plan, detector, name, library)))
-    if "arm" in names and plan.target.name != "host":
-        if plan.target.core.unicorn_model:
-            image = artifacts.arm_image(plan, library, artifacts.pristine_main(build))
-            executors.append(ArmExecutor(plan, detector, name, image))
-        else:
-            executors.append(QemuExecutor(plan, artifacts.qemu_image(plan, detector, name, library)))
-    return executors
+    return [reference_of(build), *(step.executor for step in steps_of(build, names, samples=0))]
 
 
-def _warn_of_changes(build: BuildFolder) -> None:
-    for path in build.changed_files():
-        if not path.startswith("src/"):
-            click.echo(
-                f"cpcc: warning: {build.path / path} was changed since the build; verifying what is there",
-                err=True,
-            )
-
-
-def run_verify(folder: Path, x: np.ndarray, y: np.ndarray | None, names: tuple[str, ...], allow_fn: int) -> Report:
-    """The `verify.Report` of the build in `folder` on samples and labels."""
-    from cpcc import verify as proof
-    from cpcc.detector import Detector, check_raw
+def run_verify(
+    folder: Path, x: np.ndarray, y: np.ndarray | None, names: tuple[str, ...], allow_fn: int,
+    time_limit: float = TIME_LIMIT, command: str = "",
+) -> Report:  # fmt: skip
+    """The `verify.Report` of the build in `folder` on samples and labels, also kept in the folder."""
     from cpcc.folder import open_build
+    from cpcc.proof import Job, prove
 
     opened = open_build(folder)
-    check_raw(opened.detector.input, x)
-    _warn_of_changes(opened)
-    executors = make_executors(opened, names)
-    detector = opened.detector if isinstance(opened.detector, Detector) else None
-    positive = None if y is None or detector is None else y == detector.decision.positive
-    floats = _float_scores(opened, x)
     with _progress("verifying", len(x)) as tick:
-        return proof.verify(opened, executors, x, positive, floats, allow_fn, tick)
+        report = prove(opened, Job(x, y, names, allow_fn, time_limit, command), tick)
+    for line in report.caveats.lines():
+        click.echo(f"cpcc: warning: {line}", err=True)
+    return report
 
 
-def _float_scores(build: BuildFolder, x: np.ndarray) -> FloatScores | None:
-    """Scores of the float networks; None where the model file was fixed-point from the start."""
-    if build.model_path.suffix == ".tflite":
-        return None
-    from cpcc.training import float_scores_of
-
-    return float_scores_of(build, x)
-
-
-def verify(folder: Path, data: Path, names: tuple[str, ...], allow_fn: int, json_path: Path | None) -> None:
+def verify(
+    folder: Path, data: Path, names: tuple[str, ...], allow_fn: int, json_path: Path | None, time_limit: float,
+    **gate: Any,
+) -> None:  # fmt: skip
     from cpcc import report as text
     from cpcc.data import load_dataset
+    from cpcc.folder import open_build
 
     dataset = load_dataset(data, need_labels=False)
-    report = run_verify(folder, dataset.x, dataset.y, names, allow_fn)
+    report = run_verify(folder, dataset.x, dataset.y, names, allow_fn, time_limit, _command_line())
     _write_json(json_path, report.as_json())
     for line in (text.evaluations(report), *text.verdict(report)):
         if line:
             click.echo(line)
+    worse = _gate(open_build(folder).manifest.name, report, **gate)
     fail_unless_passed(report)
+    if worse:
+        raise VerificationError("; ".join(worse))
+
+
+def _gate(
+    name: str, report: Report, junit: Path | None, summary: Path | None, baseline: Path | None, max_regression: float,
+    strict: bool,
+) -> list[str]:  # fmt: skip
+    """Write what CI reads; the lines by which the report is worse than the baseline, or than strictness allows."""
+    from cpcc import gate
+
+    found = report.as_json()
+    old = gate.read_baseline(baseline, found) if baseline else None
+    figures = gate.compare(found, old, max_regression)
+    if junit:
+        write_atomically(junit, gate.junit(name, found, figures, max_regression))
+    if summary:
+        write_atomically(summary, gate.summary(name, found, figures).encode())
+    worse = [f"worse than the baseline: {line}" for line in gate.regressions(figures, max_regression)]
+    return worse + (report.caveats.lines() if strict else [])
+
+
+def explain(folder: Path, data: Path, sample: int) -> None:
+    from cpcc.data import load_dataset
+    from cpcc.explain import explain as explained
+    from cpcc.folder import open_build
+
+    dataset = load_dataset(data, need_labels=False)
+    if not 0 <= sample < len(dataset.x):
+        raise UsageError(f"--explain {sample}: the data have samples 0 to {len(dataset.x) - 1}")
+    click.echo(explained(open_build(folder), dataset.x[sample : sample + 1], sample))
 
 
 def fail_unless_passed(report: Report) -> None:
     """Raises `VerificationError` where the report did not pass."""
+    if report.failure:
+        raise VerificationError(report.failure)
     if not report.bit_exact:
         raise VerificationError(f"executors differ: {report.first_difference}")
+    if report.promise is not None and not report.promise.holds:
+        p = report.promise
+        raise VerificationError(
+            f"{p.errors} of {p.samples} wrong contradict the promised --{p.kind} {p.level:g} (p = {p.p_value:.2g}); "
+            "the data are not exchangeable with the calibration's, or the build had bad luck: calibrate on data like these"
+        )
     if not report.passed:
         extra = report.extra_fn
         raise VerificationError(
@@ -220,19 +288,10 @@ def run(folder: Path, input_path: Path, output: Path, executor: str, raw: bool) 
 
 def profile_of(folder: Path) -> Profile:
     """The `profile.Profile` of the build in `folder`."""
-    from cpcc import artifacts
-    from cpcc.executors.arm import ArmExecutor
     from cpcc.folder import open_build
-    from cpcc.profile import profile as measure
+    from cpcc.proof import profile_of as measure
 
-    opened = open_build(folder)
-    if not opened.plan.target.core.unicorn_model:
-        raise ToolMissingError(
-            f"{opened.plan.target.name}: instruction counts need a core that unicorn emulates; build for another --target"
-        )
-    image = artifacts.arm_image(opened.plan, artifacts.library_on_disk(opened), artifacts.pristine_main(opened))
-    executor = ArmExecutor(opened.plan, opened.detector, opened.manifest.name, image)
-    return measure(opened, executor, artifacts.image_sizes(image))
+    return measure(open_build(folder))
 
 
 def profile(folder: Path, json_path: Path | None) -> None:
@@ -243,6 +302,30 @@ def profile(folder: Path, json_path: Path | None) -> None:
     click.echo(report.profile_table(result))
 
 
+def report(folder: Path, data: Path | None, output: Path | None) -> None:
+    from cpcc.data import load_dataset
+
+    if data is not None:
+        dataset = load_dataset(data, need_labels=False)
+        run_verify(folder, dataset.x, dataset.y, RUNGS, 0, command=_command_line())
+    path, line = html_report(folder, output)
+    click.echo(f"wrote {path}")
+    click.echo(line)
+
+
+def html_report(folder: Path, output: Path | None) -> tuple[Path, str]:
+    """(path written, verdict in one line) of the build's last verification. Raises `DataError` where there is none."""
+    from cpcc.folder import open_build
+    from cpcc.html_report.page import write_report
+    from cpcc.results import load_results
+
+    opened = open_build(folder)
+    results = load_results(opened)
+    profile = profile_of(folder) if opened.plan.target.core.unicorn_model else None
+    path = output or folder / "report.html"
+    return path, write_report(opened, results, profile, path)
+
+
 def export(net: str, weights: Path, input_shape: tuple[int, ...], output: Path) -> None:
     from cpcc.training import export_to_file
 
@@ -250,7 +333,23 @@ def export(net: str, weights: Path, input_shape: tuple[int, ...], output: Path) 
     click.echo(f"wrote {output}; next: cpcc build {output} --calibrate calib.npz")
 
 
+def _inspect_tflite(model: Path) -> None:
+    from cpcc import report
+    from cpcc.frontends.tflite import to_graph
+    from cpcc.graph import Int8
+    from cpcc.tflite_model import read_file
+
+    graph = to_graph(read_file(model), model.stem).graph
+    click.echo(f"{model}: int8, input {graph.input.shape}, output {graph.output.shape}, every operator is supported")
+    click.echo(report.graph_table(graph, Int8))
+
+
 def inspect(model: Path) -> None:
+    from cpcc.build import is_tflite
+
+    if is_tflite(model):
+        _inspect_tflite(model)
+        return
     from cpcc import report
     from cpcc.frontends.torch_export import to_graph
     from cpcc.graph import Float32, validate

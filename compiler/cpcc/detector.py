@@ -8,6 +8,9 @@ import numpy as np
 
 from cpcc.errors import DataError, ModelError
 from cpcc.graph import Graph, Int8
+from cpcc.guarantee import NO_PROMISE, Guarantee
+from cpcc.operating_points import OperatingPoint
+from cpcc.quant.noise import Noise
 
 RAW_DTYPES = ("float32", "uint8", "int8", "int16")
 
@@ -48,7 +51,8 @@ class Decision:
 
     Score of a one-logit net: ``sign * (q - zero_point)``; of others: the logit `index` minus the largest other.
     `float_threshold` is the rule's threshold on the float score; `step` is one score unit in logits;
-    `calibration_fn` and `float_calibration_fn` count the misses on the calibration positives."""
+    `calibration_fn` and `float_calibration_fn` count the misses on the calibration positives. `guarantee` says how
+    the threshold was chosen; `points` are shipped on request (`cpcc build --threshold-table`)."""
 
     index: int
     sign: int
@@ -59,14 +63,18 @@ class Decision:
     calibration_positives: int = 0
     calibration_fn: int = 0
     float_calibration_fn: int = 0
+    guarantee: Guarantee = NO_PROMISE
+    points: tuple[OperatingPoint, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """An int8 graph ready for planning, and how raw samples enter it. Its result is the output tensor."""
+    """An int8 graph ready for planning, and how raw samples enter it. Its result is the output tensor. `noise` keeps the
+    signal-to-noise ratios per layer for reports, where cpcc quantized the network."""
 
     graph: Graph
     input: InputSpec
+    noise: dict[str, Noise] = field(default_factory=dict, kw_only=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +145,14 @@ def integer_scores(decision: Decision, kind: Int8, outputs: np.ndarray) -> np.nd
         return decision.sign * (q[:, 0] - kind.zero_point)
     others = np.delete(q, decision.index, axis=1).max(axis=1)
     return q[:, decision.index] - others
+
+
+def score_span(decision: Decision, kind: Int8, logits: int) -> tuple[int, int]:
+    """(lowest, highest) integer score that can occur."""
+    if logits > 1:
+        return -255, 255
+    ends = decision.sign * (-128 - kind.zero_point), decision.sign * (127 - kind.zero_point)
+    return min(ends), max(ends)
 
 
 def output_type(graph: Graph) -> Int8:

@@ -17,6 +17,7 @@ from cpcc.detector import Detector, Network
 from cpcc.graph import Int8
 from cpcc.names import c_prefix, unique_identifiers
 from cpcc.plan.plan import Plan, Step
+from cpcc.self_test import SelfTest
 
 C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "uint16_t",
            "int32": "int32_t", "uint32": "uint32_t", "float32": "float"}  # fmt: skip
@@ -59,6 +60,8 @@ class Layer:
     fields: tuple[tuple[str, str], ...]
     inputs: tuple[int, ...]
     variadic: bool
+    streaming: bool
+    units: int
     output: int
     scratch: int
     comment: str
@@ -92,12 +95,14 @@ def _dims(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape))
 
 
-def _layer(step: Step, plan: Plan, prefix: str, ident: str) -> Layer:
+def _layer(step: Step, plan: Plan, prefix: str, ident: str, stored: dict[tuple[str, bytes], str]) -> Layer:
     arrays, fields = [], []
     for key, value in step.packed.struct.items():
         if isinstance(value, np.ndarray):
-            name = f"{ident}_{key.replace('.', '_')}"
-            arrays.append(_array(name, value))
+            own = f"{ident}_{key.replace('.', '_')}"
+            name = stored.setdefault((value.dtype.name, value.tobytes()), own)
+            if name == own:
+                arrays.append(_array(name, value))
             fields.append((key, name))
         else:
             fields.append((key, str(value)))
@@ -105,15 +110,17 @@ def _layer(step: Step, plan: Plan, prefix: str, ident: str) -> Layer:
     return Layer(
         function=f"{prefix}_layer_{ident}", struct=f"{ident}_params", kernel=step.kernel.name,
         entry=step.kernel.name + step.packed.entry, arrays=tuple(arrays), fields=tuple(fields),
-        inputs=tuple(offsets[name] for name in step.node.inputs), variadic=step.kernel.variadic, output=offsets[step.node.output],
+        inputs=tuple(offsets[name] for name in step.node.inputs), variadic=step.kernel.variadic,
+        streaming=step.kernel.streaming, units=plan.graph.output_tensor(step.node).shape[-1], output=offsets[step.node.output],
         scratch=offsets.get(f"scratch:{step.node.name}", 0), comment=_comment(step, plan),
     )  # fmt: skip
 
 
 def layers(plan: Plan, prefix: str) -> tuple[Layer, ...]:
-    """The plan's steps as the templates see them."""
+    """The plan's steps as the templates see them. Equal arrays (weights that layers share) are stored once."""
     idents = unique_identifiers([f"{i}_{step.node.name}" for i, step in enumerate(plan.steps)])
-    return tuple(_layer(step, plan, prefix, f"l{ident}") for step, ident in zip(plan.steps, idents))
+    stored: dict[tuple[str, bytes], str] = {}
+    return tuple(_layer(step, plan, prefix, f"l{ident}", stored) for step, ident in zip(plan.steps, idents))
 
 
 def layer_functions(plan: Plan, name: str) -> list[str]:
@@ -121,7 +128,7 @@ def layer_functions(plan: Plan, name: str) -> list[str]:
     return [layer.function for layer in layers(plan, c_prefix(name))]
 
 
-def context(plan: Plan, detector: Network, name: str) -> dict[str, Any]:
+def context(plan: Plan, detector: Network, name: str, self_test: SelfTest | None = None) -> dict[str, Any]:
     """Variables of the library's templates."""
     prefix = c_prefix(name)
     graph = plan.graph
@@ -140,13 +147,13 @@ def context(plan: Plan, detector: Network, name: str) -> dict[str, Any]:
         "kernels": sorted({step.kernel.name for step in plan.steps}),
         "macs_dense": sum(step.macs_dense for step in plan.steps),
         "macs_nonzero": sum(step.macs_nonzero for step in plan.steps),
-        "target": plan.target,
+        "target": plan.target, "self_test": self_test,
     }  # fmt: skip
 
 
-def emit_library(plan: Plan, detector: Network, name: str) -> dict[str, str]:
+def emit_library(plan: Plan, detector: Network, name: str, self_test: SelfTest | None = None) -> dict[str, str]:
     """The model library: file name to text, ready for ``lib/<name>/``. Only the kernels in use are shipped."""
-    env, variables = environment(), context(plan, detector, name)
+    env, variables = environment(), context(plan, detector, name, self_test)
     prefix = variables["prefix"]
     sources = {
         f"{prefix}.h": env.get_template("model.h.j2").render(variables),
@@ -156,8 +163,8 @@ def emit_library(plan: Plan, detector: Network, name: str) -> dict[str, str]:
     shared = ["include/cpcc_fixed.h"]
     if any(uses_padding(step) for step in plan.steps):
         shared += ["include/cpcc_pad.h", "kernels/cpcc_pad.c"]
-    if any("shape.size_inner" in step.packed.struct for step in plan.steps):
-        shared.append("include/cpcc_broadcast.h")
+    if self_test:
+        shared += ["self_test/cpcc_self_test.h", "self_test/cpcc_self_test.c"]
     kernels = [f"kernels/cpcc_{kernel}.{suffix}" for kernel in variables["kernels"] for suffix in "hc"]
     extra = sorted({file for step in plan.steps for file in step.kernel.shared})
     for file in (*shared, *extra, *kernels):

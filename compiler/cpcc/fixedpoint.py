@@ -55,7 +55,7 @@ class Requant:
 class TfliteRequant:
     """TensorFlow Lite's two roundings: the 2**-31 product, halves up, then the right shift, halves away from zero.
 
-    `multiplier` (channels,) int32 in [2**30, 2**31), or 0; `shift` (channels,) int8 as there: positive is left, before
+    `multiplier` (channels,) int32, not negative; `shift` (channels,) int8 as there: positive is left, before
     the product, negative is right, after it. Source: MultiplyByQuantizedMultiplier without TFLITE_SINGLE_ROUNDING."""
 
     multiplier: np.ndarray

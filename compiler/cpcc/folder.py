@@ -30,7 +30,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Manifest:
-    """What was generated: sha256 by relative path. `pending` are the hashes a rebuild was about to write, so that an
+    """What was generated: sha256 by relative path, `state` the same of cpcc's own files. `pending` are the hashes a rebuild was about to write, so that an
     interrupted one is not mistaken for the user's edits."""
 
     name: str
@@ -38,6 +38,7 @@ class Manifest:
     files: dict[str, str]
     provenance: dict[str, Any]
     pending: dict[str, str] = field(default_factory=dict)
+    state: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT
     cpcc: str = __version__
 
@@ -141,10 +142,10 @@ class BuildFolder:
         return self.path / STATE / self.manifest.provenance.get("model_file", "model.pt")
 
     def changed_files(self) -> list[str]:
-        """Generated files that were edited or removed since the build."""
+        """Generated files, cpcc's own state among them, that were edited or removed since the build."""
         return [
             relative
-            for relative, digest in sorted(self.manifest.files.items())
+            for relative, digest in sorted({**self.manifest.files, **self.manifest.state}.items())
             if not (self.path / relative).is_file() or sha256((self.path / relative).read_bytes()) != digest
         ]
 

@@ -122,6 +122,13 @@ def budget_threshold(y: Array, scores: Array, misses: int) -> float:
     return _inside_gap(values, int(np.flatnonzero(missed <= misses)[-1]))
 
 
+def alarm_threshold(y: Array, scores: Array, alarms: int) -> float:
+    """Lowest threshold at which at most `alarms` negatives lie at or above it; the middle of its gap between scores."""
+    values, places = np.unique(np.asarray(scores, np.float64), return_inverse=True)
+    below = np.concatenate([[0], np.cumsum(np.bincount(places, weights=~y, minlength=len(values)))])
+    return _inside_gap(values, int(np.flatnonzero(below[-1] - below <= alarms)[0]))
+
+
 def _inside_gap(values: Array, gap: int) -> float:
     """A threshold above values[gap - 1] and not above values[gap]."""
     if gap == 0:

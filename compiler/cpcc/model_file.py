@@ -148,6 +148,8 @@ def export_module(module: torch.nn.Module, input_shape: tuple[int, ...]) -> Expo
             warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"(torch|copyreg)(\..*)?")
             # even kernels with "same" padding: advice on speed in torch
             warnings.filterwarnings("ignore", message="Using padding='same'", category=UserWarning)
+            # torch's own recurrent layers keep a list of their weights
+            warnings.filterwarnings("ignore", message=".*_flat_weights", category=UserWarning)
             return torch.export.export(module, (torch.zeros(1, *input_shape),))
     except (*_EXPORT_ERRORS, torch._dynamo.exc.TorchDynamoException) as error:
         raise ModelError(

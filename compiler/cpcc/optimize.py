@@ -13,7 +13,7 @@ import numpy as np
 
 from cpcc.errors import ModelError
 from cpcc.graph import Float32, Graph, Node, Tensor
-from cpcc.ops.float_params import Conv2d, DepthwiseConv2d, Linear, Lookup, Relu, Reshape, WeightedSum
+from cpcc.ops.float_params import Add, Conv2d, DepthwiseConv2d, Linear, Lookup, Pad, Relu, Reshape, WeightedSum
 
 _WEIGHTED = (Linear, Conv2d, DepthwiseConv2d)
 
@@ -28,7 +28,7 @@ class BatchNorm:
 
 def optimize(graph: Graph) -> Graph:
     """`graph` with batch normalisation folded and ReLUs fused; the same function up to float32 rounding."""
-    return lower_relu6(fuse_relu(lower_batch_norm(fold_batch_norm(graph))))
+    return fold_pad(lower_relu6(fuse_relu(lower_batch_norm(fold_batch_norm(graph)))))
 
 
 def fold_batch_norm(graph: Graph) -> Graph:
@@ -54,10 +54,37 @@ def fuse_relu(graph: Graph) -> Graph:
     """Fuses each `Relu` into the weighted node or sum before it, where nothing else reads that node."""
     for node in graph.nodes:
         producer = _sole_producer(graph, node)
-        if isinstance(node.params, Relu) and producer and isinstance(producer.params, (*_WEIGHTED, WeightedSum)):
-            ceiling = min(producer.params.ceiling, node.params.ceiling)
-            graph = _merge(graph, producer, node, replace(producer.params, relu=True, ceiling=ceiling))
+        if isinstance(node.params, Relu) and producer and isinstance(producer.params, (*_WEIGHTED, WeightedSum, Add)):
+            graph = _merge(graph, producer, node, _clamped(producer.params, node.params.ceiling))
     return graph
+
+
+def _clamped(params: Any, ceiling: float) -> Any:
+    """`params` followed by a ReLU with a ceiling, which a plain sum has not."""
+    if isinstance(params, Add):
+        return Add(True) if ceiling == math.inf else WeightedSum(relu=True, ceiling=ceiling)
+    return replace(params, relu=True, ceiling=min(params.ceiling, ceiling))
+
+
+def fold_pad(graph: Graph) -> Graph:
+    """Turns each `Pad` of an image's borders into padding of the convolution behind it, where only that reads it."""
+    for node in graph.nodes:
+        pad = _sole_producer(graph, node)
+        if isinstance(node.params, Conv2d | DepthwiseConv2d) and pad is not None and isinstance(pad.params, Pad):
+            (top, left, before), (bottom, right, after) = pad.params.before, pad.params.after
+            if before == after == 0 and not any(pad.params.between):
+                own = node.params.padding
+                padding = (own[0] + top, own[1] + bottom, own[2] + left, own[3] + right)
+                graph = _skip(graph, pad, replace(node, params=replace(node.params, padding=padding)))
+    return graph
+
+
+def _skip(graph: Graph, producer: Node, consumer: Node) -> Graph:
+    """`graph` where `consumer`, as given, reads what `producer` read, and `producer` is gone."""
+    changed = replace(consumer, inputs=producer.inputs)
+    nodes = tuple(changed if n.output == consumer.output else n for n in graph.nodes if n is not producer)
+    tensors = {name: t for name, t in graph.tensors.items() if name != producer.output}
+    return replace(graph, nodes=nodes, tensors=tensors)
 
 
 def lower_relu6(graph: Graph) -> Graph:

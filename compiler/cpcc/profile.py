@@ -10,6 +10,8 @@ import numpy as np
 from cpcc.artifacts import Sizes
 from cpcc.executors.arm import ArmExecutor
 from cpcc.folder import BuildFolder
+from cpcc.plan.memory import live_buffers
+from cpcc.plan.plan import Plan
 
 SCHEMA = "cpcc-profile-1"
 
@@ -29,6 +31,17 @@ class LayerProfile:
 
 
 @dataclass(frozen=True)
+class ArenaEntry:
+    """A tensor or scratch buffer in the arena: `bytes` from `offset`, held from step `first` to step `last` (-1: input)."""
+
+    name: str
+    offset: int
+    bytes: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
 class Profile:
     """Sizes in bytes; `instructions` of one steady-state call; RAM is arena plus the library's static data."""
 
@@ -43,17 +56,47 @@ class Profile:
     macs_dense: int
     macs_nonzero: int
     layers: tuple[LayerProfile, ...]
+    varying_layers: tuple[str, ...] = ()
+    arena: tuple[ArenaEntry, ...] = ()
+
+    @property
+    def constant_time(self) -> bool:
+        """Whether every probed input took the same number of instructions in every layer."""
+        return not self.varying_layers
 
     def as_json(self) -> dict[str, Any]:
         """Schema: cpcc/schemas/profile.schema.json."""
-        return {"schema": SCHEMA, **asdict(self), "layers": [asdict(layer) for layer in self.layers]}
+        lists = {name: [asdict(entry) for entry in getattr(self, name)] for name in ("layers", "arena")}
+        return {"schema": SCHEMA, **asdict(self), **lists, "varying_layers": list(self.varying_layers),
+                "constant_time": self.constant_time}  # fmt: skip
+
+
+def probes(shape: tuple[int, ...]) -> np.ndarray:
+    """int8 inputs (4, *shape) between which the instruction count must not differ: zeros, both ends, noise."""
+    x = np.random.default_rng(0).integers(-128, 128, (4, *shape)).astype(np.int8)
+    x[0], x[1], x[2] = 0, -128, 127
+    return x
+
+
+def arena_map(plan: Plan) -> tuple[ArenaEntry, ...]:
+    """Every buffer of the arena, by offset and by first use."""
+    scratch = {step.node.name: step.packed.scratch_bytes for step in plan.steps}
+    entries = [
+        ArenaEntry(b.name, plan.arena.offsets[b.name], b.size, b.first, b.last)
+        for b in live_buffers(plan.graph, scratch)
+    ]
+    return tuple(sorted(entries, key=lambda e: (e.offset, e.first, e.name)))
 
 
 def profile(build: BuildFolder, executor: ArmExecutor, sizes: Sizes) -> Profile:
-    """Profile of the build. The input is all zero points: counts do not depend on the data."""
+    """Profile of the build on zeros; on the other `probes` only whether the counts are the same."""
     plan = build.plan
-    sample = np.zeros((1, *plan.graph.input.shape), np.int8)
-    cost = executor.measure(sample)
+    cost, *others = [executor.measure(sample[None]) for sample in probes(plan.graph.input.shape)]
+    varying = tuple(
+        step.node.name
+        for i, step in enumerate(plan.steps)
+        if any(other.layer_instructions[i] != cost.layer_instructions[i] for other in others)
+    )
     layers = tuple(
         LayerProfile(
             step.node.name, step.kernel.name, count, cycles, step.macs_dense, step.macs_nonzero,
@@ -65,5 +108,5 @@ def profile(build: BuildFolder, executor: ArmExecutor, sizes: Sizes) -> Profile:
     return Profile(
         plan.target.name, cost.instructions, cost.cycles, plan.arena.size + sizes.model_ram, plan.arena.size, cost.stack_bytes,
         sizes.model_flash, sizes.firmware_flash, sum(s.macs_dense for s in plan.steps),
-        sum(s.macs_nonzero for s in plan.steps), layers,
+        sum(s.macs_nonzero for s in plan.steps), layers, varying, arena_map(plan),
     )  # fmt: skip

@@ -14,6 +14,7 @@ from cpcc.folder import library_folder
 from cpcc.graph import Int8
 from cpcc.plan.plan import Plan
 from cpcc.quantize import run_int8
+from cpcc.self_test import SelfTest, choose_vectors, make_self_test
 
 NUMBERS_PER_LINE = 12
 EXAMPLE_BYTES = 4096
@@ -53,8 +54,16 @@ def _lines(sample: np.ndarray) -> tuple[str, ...]:
     return tuple(", ".join(texts[i : i + NUMBERS_PER_LINE]) for i in range(0, len(texts), NUMBERS_PER_LINE))
 
 
-def main_source(plan: Plan, detector: Network, name: str, examples: list[Example]) -> str:
-    return render("main.c.j2", {**context(plan, detector, name), "examples": examples})
+def main_source(
+    plan: Plan, detector: Network, name: str, examples: list[Example], self_test: SelfTest | None = None
+) -> str:
+    return render("main.c.j2", {**context(plan, detector, name, self_test), "examples": examples})
+
+
+def self_test_of(plan: Plan, detector: Detector, raw: np.ndarray) -> SelfTest:
+    """The self-test with vectors chosen from the raw samples (n, ...)."""
+    chosen = choose_vectors(detector, raw)
+    return make_self_test(plan, detector, chosen, [_lines(sample) for sample in chosen])
 
 
 def _tree(folder: Traversable, prefix: str) -> dict[str, str]:
@@ -67,14 +76,17 @@ def _tree(folder: Traversable, prefix: str) -> dict[str, str]:
     return found
 
 
-def emit_project(plan: Plan, detector: Network, name: str, raw: np.ndarray) -> dict[str, str]:
-    """Every file of the project by relative path. `raw` (n, ...) are samples to choose the examples from."""
-    variables = context(plan, detector, name)
+def emit_project(
+    plan: Plan, detector: Network, name: str, raw: np.ndarray, with_self_test: bool = False
+) -> dict[str, str]:
+    """Every file of the project by relative path. `raw` (n, ...) are samples to choose examples and vectors from."""
+    self_test = self_test_of(plan, detector, raw) if with_self_test and isinstance(detector, Detector) else None
+    variables = context(plan, detector, name, self_test)
     library = library_folder(name)
-    project = {f"{library}/{file}": text for file, text in emit_library(plan, detector, name).items()}
+    project = {f"{library}/{file}": text for file, text in emit_library(plan, detector, name, self_test).items()}
     project[f"{library}/library.json"] = render("library.json.j2", variables)
     project["README.md"] = render("README.md.j2", variables)
-    project["src/main.c"] = main_source(plan, detector, name, choose_examples(detector, raw))
+    project["src/main.c"] = main_source(plan, detector, name, choose_examples(detector, raw), self_test)
     project["platformio.ini"] = render("platformio.ini.j2", variables)
     if plan.target.name != "host":
         project |= _platform(plan, variables)

@@ -3,72 +3,67 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cpcc.detector import Decision, Detector, InputSpec, integer_scores, output_type, quantize_input
+from cpcc.detector import Decision, Detector, InputSpec, Network, integer_scores, output_type, quantize_input
 from cpcc.errors import ModelError
 from cpcc.graph import Float32, Graph, Int8, Node, Tensor, validate
 from cpcc.ops import op_of
+from cpcc.quant.bias_correction import corrected
+from cpcc.quant.calibration import calibrate
 from cpcc.quant.common_types import with_common_types
-
-BATCH = 64
-Ranges = dict[str, tuple[float, float]]
-
-
-def affine_int8(low: float, high: float) -> Int8:
-    """The int8 type covering [low, high] and 0 exactly. An empty range gets scale 1/128."""
-    low, high = min(low, 0.0), max(high, 0.0)
-    if high - low < 1e-12:
-        return Int8(1 / 128, 0)
-    scale = (high - low) / 255
-    return Int8(scale, int(np.clip(round(-128 - low / scale), -128, 127)))
+from cpcc.quant.equalization import equalized
+from cpcc.quant.noise import layer_noise
+from cpcc.quant.running import Ranges, batches, run_nodes
+from cpcc.quant.types import affine_int8
 
 
-def batches(x: np.ndarray, size: int = BATCH) -> Iterator[np.ndarray]:
-    return (x[i : i + size] for i in range(0, len(x), size))
+@dataclass(frozen=True)
+class QuantizerSettings:
+    """Options of the quantizer. `calibration` is a name of `quant.calibration.METHODS`; `equalize` balances channels
+    between layers; `correct_bias` takes the mean rounding error out of the biases."""
 
-
-def run_nodes(graph: Graph, kind: type[Float32] | type[Int8], x: np.ndarray) -> dict[str, np.ndarray]:
-    """Every tensor (n, *shape) for inputs `x` (n, *input shape), by name."""
-    values = {graph.input.name: x}
-    for node in graph.nodes:
-        op = op_of(node, kind)
-        run: Callable[..., np.ndarray] = op.run_float if kind is Float32 else op.run_int8
-        values[node.output] = run(node.params, *(values[name] for name in node.inputs))
-    return values
-
-
-def calibrate(graph: Graph, x: np.ndarray) -> Ranges:
-    """Smallest and largest value of every tensor over the channels-last float samples `x` (n, ...)."""
-    ranges: Ranges = {}
-    for batch in batches(x):
-        for name, value in run_nodes(graph, Float32, batch).items():
-            low, high = ranges.get(name, (math.inf, -math.inf))
-            ranges[name] = (min(low, float(value.min())), max(high, float(value.max())))
-    return ranges
+    calibration: str = "minmax"
+    equalize: bool = False
+    correct_bias: bool = False
 
 
 def quantize_graph(graph: Graph, ranges: Ranges) -> Graph:
     """`graph` in int8. Types follow the ranges, except where an op keeps its input's type."""
+    return _with_types(*with_common_types(graph, ranges))
+
+
+def quantized(graph: Graph, ranges: Ranges, x: np.ndarray, settings: QuantizerSettings) -> Graph:
+    """`graph` in int8 over its `ranges`; `x` (n, ...) are float samples for the correction of biases."""
     graph, ranges = with_common_types(graph, ranges)
+    if settings.correct_bias:
+        graph = corrected(graph, tensor_types(graph, ranges), x)
+    return _with_types(graph, ranges)
+
+
+def tensor_types(graph: Graph, ranges: Ranges) -> dict[str, Int8]:
+    """The int8 type of every tensor."""
     types = {name: affine_int8(*ranges[name]) for name in graph.inputs}
-    nodes = []
     for node in graph.nodes:
-        quantized, types[node.output] = _quantize_node(node, types, ranges)
-        nodes.append(quantized)
+        forced = op_of(node, Float32).output_type(node.params, tuple(types[name] for name in node.inputs))
+        types[node.output] = forced or affine_int8(*ranges[node.output])
+    return types
+
+
+def _with_types(graph: Graph, ranges: Ranges) -> Graph:
+    types = tensor_types(graph, ranges)
+    nodes = tuple(_quantize_node(node, types) for node in graph.nodes)
     tensors = {name: Tensor(name, t.shape, types[name]) for name, t in graph.tensors.items()}
-    return validate(replace(graph, tensors=tensors, nodes=tuple(nodes)), Int8)
+    return validate(replace(graph, tensors=tensors, nodes=nodes), Int8)
 
 
-def _quantize_node(node: Node, types: dict[str, Int8], ranges: Ranges) -> tuple[Node, Int8]:
+def _quantize_node(node: Node, types: dict[str, Int8]) -> Node:
     op = op_of(node, Float32)
     inputs = tuple(types[name] for name in node.inputs)
-    output = op.output_type(node.params, inputs) or affine_int8(*ranges[node.output])
     try:
-        return replace(node, params=op.quantize(node.params, inputs, output)), output
+        return replace(node, params=op.quantize(node.params, inputs, types[node.output]))
     except OverflowError as error:
         raise ModelError(
             f"{node.name}: {error}; use fewer inputs per output, or calibration data that cover its range"
@@ -106,27 +101,62 @@ def integer_decision(
     )  # fmt: skip
 
 
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Calibration samples. `raw` (n, ...) in the model's layout and dtype; `scaled` (n, ...) the same, scaled, float,
+    channels-last; `mean` and `std` (features or channels,) of the scaling."""
+
+    raw: np.ndarray
+    scaled: np.ndarray
+    mean: np.ndarray
+    std: np.ndarray
+
+
+def quantize_network(graph: Graph, samples: Samples, settings: QuantizerSettings) -> tuple[Network, Ranges]:
+    """(the int8 network without a decision, the calibrated range of every tensor)."""
+    if settings.equalize:
+        graph = equalized(graph, samples.scaled)
+    ranges = calibrate(graph, samples.scaled, settings.calibration)
+    int8 = quantized(graph, ranges, samples.scaled, settings)
+    kind = int8.input.type
+    assert isinstance(kind, Int8)
+    factor = (1.0 / (samples.std.astype(np.float64) * kind.scale)).astype(np.float32)
+    spec = InputSpec(samples.raw.dtype.name, samples.raw.shape[1:], samples.mean.astype(np.float32), factor)
+    return Network(int8, spec, noise=layer_noise(graph, int8, samples.scaled)), ranges
+
+
 def quantize(
     graph: Graph,
-    raw: np.ndarray,
-    scaled: np.ndarray,
-    std: np.ndarray,
-    mean: np.ndarray,
+    samples: Samples,
     rule: Decision,
     float_scores: np.ndarray,
     positive: np.ndarray,
+    settings: QuantizerSettings,
 ) -> Detector:
-    """The int8 detector.
-
-    raw (n, ...) calibration samples in the model's layout and dtype; scaled (n, ...) the same, scaled, float,
-    channels-last; mean and std (features or channels,); float_scores (n,) of the float model; positive (n,) bool,
-    all False where the labels are unknown."""
-    ranges = calibrate(graph, scaled)
-    int8 = quantize_graph(graph, ranges)
-    kind = int8.input.type
+    """The int8 detector. float_scores (n,) of the float model; positive (n,) bool, all False where the labels are
+    unknown."""
+    network, ranges = quantize_network(graph, samples, settings)
+    int8, kind = network.graph, network.graph.input.type
     assert isinstance(kind, Int8)
-    factor = (1.0 / (std.astype(np.float64) * kind.scale)).astype(np.float32)
-    spec = InputSpec(raw.dtype.name, raw.shape[1:], mean.astype(np.float32), factor)
-    outputs = run_int8(int8, quantize_input(spec, kind, raw))
+    outputs = run_int8(int8, quantize_input(network.input, kind, samples.raw))
     scores = integer_scores(rule, output_type(int8), outputs)
-    return Detector(int8, spec, integer_decision(int8, rule, scores, float_scores, positive), ranges)
+    decision = integer_decision(int8, rule, scores, float_scores, positive)
+    return Detector(int8, network.input, decision, ranges, noise=network.noise)
+
+
+__all__ = [
+    "QuantizerSettings",
+    "Samples",
+    "affine_int8",
+    "batches",
+    "calibrate",
+    "image_of_threshold",
+    "integer_decision",
+    "quantize",
+    "quantize_graph",
+    "quantize_network",
+    "quantized",
+    "run_int8",
+    "run_nodes",
+    "tensor_types",
+]

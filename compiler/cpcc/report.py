@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from cpcc.graph import Float32, Graph
+from cpcc.graph import Float32, Graph, Int8
+from cpcc.guarantee import MAX_FNR, MAX_FPR
 from cpcc.ops import op_of
 from cpcc.plan.kernels import dense_only
 from cpcc.plan.plan import Plan, Step, make_plan
+from cpcc.quant.noise import Noise, worst
 
 if TYPE_CHECKING:  # printing must not import torch
     from cpcc.build import BuildResult
+    from cpcc.detector import Decision
+    from cpcc.evidence import PromiseCheck, Transition
     from cpcc.metrics import Evaluation
     from cpcc.model_file import Model
     from cpcc.profile import Profile
@@ -19,6 +24,7 @@ if TYPE_CHECKING:  # printing must not import torch
     from cpcc.verify import Report
 
 Row = Sequence[str]
+RATES = {MAX_FNR: ("FNR", "positives"), MAX_FPR: ("FPR", "negatives")}
 
 
 def table(header: Row, rows: Iterable[Row]) -> str:
@@ -48,14 +54,24 @@ EVALUATION_HEADER = ("model", "FN", "FP", "FNR", "FPR", "AUC")
 def evaluations(report: Report) -> str:
     """FN, FP, FNR, FPR and AUC of the models on the data given; "" without labels."""
     named = (("float dense", report.float_dense), ("float pruned", report.float_pruned), ("fixed-point", report.fixed))
-    rows = [evaluation_row(name, e) for name, e in named if e is not None]
-    return table(EVALUATION_HEADER, rows) if rows else ""
+    rows = [[*evaluation_row(name, e), _interval(e.fn, e.fn + e.tp)] for name, e in named if e is not None]
+    return table((*EVALUATION_HEADER, "FNR, 95 % interval"), rows) if rows else ""
+
+
+def _interval(errors: int, samples: int) -> str:
+    """Clopper-Pearson, in percent."""
+    from cpcc.evidence import interval
+
+    found = interval(errors, samples)
+    return "-" if found is None else f"{100 * found[0]:.2f} ... {100 * found[1]:.2f} %"
 
 
 def verdict(report: Report) -> list[str]:
     """The two statements of `verify`, one line each, with what a reader needs where one fails."""
-    lines = [_equality(report)]
-    if report.fn_match is not None:
+    lines = [_equality(report), *_part_lines(report), *map(_transition_line, report.transitions)]
+    if report.promise is not None:
+        lines.append(_promise_line(report.promise))
+    elif report.fn_match is not None:
         lines.append(_fn_line(report))
     lines += [
         f"  sample {m.sample}: float score {m.float_score:.4f} found, fixed-point score {m.fixed_score} is {m.steps} below the threshold"
@@ -65,12 +81,35 @@ def verdict(report: Report) -> list[str]:
 
 
 def _equality(report: Report) -> str:
+    if report.failure:
+        return f"STOPPED: {report.failure}"
     if report.first_difference is not None:
         return f"DIFFERENT: {report.first_difference}"
     if len(report.executors) == 1:
         return f"{report.executors[0]} only, {report.samples} samples: nothing compared"
     names = " = ".join(report.executors)
-    return f"bit-exact: {names} at every node of {report.samples} samples ({report.values_compared:,} values compared, 0 differ)"
+    values = sum(rung.values_compared for rung in report.rungs if rung.name in report.executors)
+    return f"bit-exact: {names} at every node of {report.samples} samples ({values:,} values compared, 0 differ)"
+
+
+def _part_lines(report: Report) -> list[str]:
+    return [
+        f"{rung.name} ({rung.note}): {'equal' if rung.equal else 'NOT EQUAL'}, {rung.values_compared:,} values compared"
+        for rung in report.rungs
+        if rung.name not in report.executors
+    ]
+
+
+def _transition_line(t: Transition) -> str:
+    return (f"{t.before} -> {t.after}: {t.lost} positives lost, {t.found} found anew (McNemar exact p = {t.p_misses:.3g}); "
+            f"{t.raised} new false alarms, {t.quieted} gone (p = {t.p_alarms:.3g})")  # fmt: skip
+
+
+def _promise_line(p: PromiseCheck) -> str:
+    rate, counted = RATES[p.kind]
+    verb = "agrees with" if p.holds else "CONTRADICTS"
+    return (f"{rate} {verb} the promise of at most {p.level:g}: {p.errors} of {p.samples} {counted} wrong "
+            f"(probability of as many at the promised rate: {p.p_value:.3g})")  # fmt: skip
 
 
 def _fn_line(report: Report) -> str:
@@ -89,20 +128,37 @@ def _fn_line(report: Report) -> str:
 
 def build_summary(result: BuildResult) -> str:
     """One line per layer and the totals."""
-    header = ("layer", "kernel", "output", "kept", "bytes", "cashed in")
+    header = ("layer", "kernel", "output", "kept", "bytes", "cashed in", "SQNR", "so far")
+    noise = result.detector.noise
     dense = make_plan(result.plan.graph, result.plan.target, dense_only)
     rows = []
     for step, without in zip(result.plan.steps, dense.steps, strict=True):
         kept = percent(step.macs_nonzero / step.macs_dense) if step.macs_dense else "-"
         size = constant_bytes(step)
         shape = "x".join(map(str, result.plan.graph.output_tensor(step.node).shape))
-        rows.append(
-            (step.node.name, step.kernel.name, shape, kept, f"{size:,}", cashed_in(step, without, result.plan.graph))
-        )
+        name = step.node.name
+        saved = cashed_in(step, without, result.plan.graph)
+        rows.append((name, step.kernel.name, shape, kept, f"{size:,}", saved, *decibels(noise.get(name))))
     s, target = result.sizes, result.plan.target
     totals = (f"{target.name}: flash {s.model_flash:,} B model, {s.firmware_flash:,} B image of {target.flash_bytes:,}; "
               f"arena {result.plan.arena.size:,} B (no plan can need less than {result.plan.arena.lower_bound:,})")  # fmt: skip
-    return f"{table(header, rows)}\n{totals}\n{sparsity_line(result.plan, dense)}"
+    return "\n".join([table(header, rows), *worst_layer(noise), totals, sparsity_line(result.plan, dense)])
+
+
+def decibels(noise: Noise | None) -> tuple[str, str]:
+    """A layer's signal-to-noise ratios, its own and the network's so far."""
+    if noise is None:
+        return "-", "-"
+    own, so_far = ("exact" if math.isinf(v) else f"{v:.1f} dB" for v in (noise.alone, noise.so_far))
+    return own, so_far
+
+
+def worst_layer(noise: dict[str, Noise]) -> list[str]:
+    """The line that names the layer where rounding costs most."""
+    name = worst(noise)
+    if not name or math.isinf(noise[name].alone):
+        return []
+    return [f"signal to quantization noise: worst layer {name}, {noise[name].alone:.1f} dB of its own"]
 
 
 def constant_bytes(step: Step) -> int:
@@ -127,6 +183,21 @@ def sparsity_line(plan: Plan, dense: Plan) -> str:
     return f"sparsity saves {percent(1 - after / before)} of the instructions (estimated) and takes {flash} constants than dense"
 
 
+def threshold_line(decision: Decision) -> str:
+    """The integer threshold and what it was chosen by."""
+    g = decision.guarantee
+    if g.promised:
+        rate, counted = RATES[g.kind]
+        return (f"threshold {decision.threshold}: {rate} at most {g.level:g} with confidence {1 - g.delta:g} (Learn-then-Test, "
+                f"{g.samples} calibration {counted}, {g.errors} wrong; exchangeable data assumed: docs/guarantee.md)")  # fmt: skip
+    if not decision.calibration_positives:
+        return (
+            f"threshold {decision.threshold}: the float rule's image; no labelled calibration positives to check it on"
+        )
+    return (f"threshold {decision.threshold}: misses {decision.calibration_fn} of {decision.calibration_positives} calibration "
+            f"positives, the float model {decision.float_calibration_fn}")  # fmt: skip
+
+
 def profile_table(profile: Profile) -> str:
     header = ("layer", "kernel", "instructions", "cycles~", "MACs", "nonzero", "instr/nonzero")
     rows = [
@@ -134,7 +205,18 @@ def profile_table(profile: Profile) -> str:
          f"{layer.instructions / layer.macs_nonzero:.2f}" if layer.macs_nonzero else "-")
         for layer in profile.layers
     ]  # fmt: skip
-    return f"{table(header, rows)}\n{profile_totals(profile)}"
+    return f"{table(header, rows)}\n{profile_totals(profile)}\n{_constancy(profile)}\n{_arena_table(profile)}"
+
+
+def _constancy(profile: Profile) -> str:
+    if profile.constant_time:
+        return "constant time: every layer takes the same number of instructions for zeros, both extremes and noise"
+    return f"NOT constant time: the count depends on the input in {', '.join(profile.varying_layers)}"
+
+
+def _arena_table(profile: Profile) -> str:
+    rows = [(e.name, f"{e.offset:,}", f"{e.bytes:,}", f"{e.first} ... {e.last}") for e in profile.arena]
+    return table(("arena", "offset", "bytes", "held during steps"), rows)
 
 
 def profile_totals(profile: Profile) -> str:
@@ -164,11 +246,11 @@ def pruning_summary(result: PruneResult) -> str:
     return "\n".join(lines + [f"{arm} arm stopped: {why}" for arm, why in stops if why])
 
 
-def graph_table(graph: Graph) -> str:
-    """Layers of a float graph with shapes, weights and sparsity."""
+def graph_table(graph: Graph, kind: type[Float32] | type[Int8] = Float32) -> str:
+    """Layers of a graph of `kind` with shapes, weights and sparsity."""
     rows = []
     for node in graph.nodes:
-        op = op_of(node, Float32)
+        op = op_of(node, kind)
         weights = [getattr(node.params, name) for name in op.weights]
         total, kept = sum(w.size for w in weights), sum(int((w != 0).sum()) for w in weights)
         shape = "x".join(map(str, graph.output_tensor(node).shape))

@@ -15,16 +15,19 @@ from cpcc.detector import Decision, Detector, InputSpec, Network
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import Requant, TfliteRequant
 from cpcc.graph import Graph, Int8, Node, Tensor
+from cpcc.guarantee import Guarantee
+from cpcc.operating_points import OperatingPoint
 from cpcc.ops import OPS
 from cpcc.ops.add import AddScaling, TfliteAddScaling
 from cpcc.ops.float_params import AvgPool2d, Pad
 from cpcc.ops.requantized import Output
+from cpcc.quant.noise import Noise
 
 FORMAT = 1
 _CLASSES: dict[str, type] = {
     cls.__name__: cls
-    for cls in (Network, Detector, InputSpec, Decision, Graph, Tensor, Node, Int8, Requant, TfliteRequant, Output, AvgPool2d, Pad, AddScaling, TfliteAddScaling,
-                *(op.int8_params for op in OPS))
+    for cls in (Network, Detector, Noise, InputSpec, Decision, Guarantee, OperatingPoint, Graph, Tensor, Node, Int8, Requant,
+                TfliteRequant, Output, AvgPool2d, Pad, AddScaling, TfliteAddScaling, *(op.int8_params for op in OPS))
 }  # fmt: skip
 
 

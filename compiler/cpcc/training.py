@@ -13,7 +13,7 @@ from cpcc import __version__
 from cpcc.build import float_scores, scaling_of
 from cpcc.data import Dataset, sample_hashes
 from cpcc.detector import Detector
-from cpcc.errors import UsageError
+from cpcc.errors import UsageError, VerificationError
 from cpcc.folder import BuildFolder
 from cpcc.model_file import ModelMeta, export_network, load_model, save_model, save_program
 from cpcc.nets import check_net, load_net
@@ -57,10 +57,14 @@ def prune_to_file(
     _check_device(run.device if run else "cpu")
     shape = dataset.x.shape[1:]
     folder = (run.folder or path.with_suffix(".run")) if run else None
-    result = prune_network(
-        lambda: load_net(net, shape, NAMED_NET_OUTPUTS), dataset, settings, progress,
-        device=run.device if run else "cpu", run_dir=folder, resume=bool(run and run.resume),
-    )  # fmt: skip
+    try:
+        result = prune_network(
+            lambda: load_net(net, shape, NAMED_NET_OUTPUTS), dataset, settings, progress,
+            device=run.device if run else "cpu", run_dir=folder, resume=bool(run and run.resume),
+        )  # fmt: skip
+    except VerificationError:  # the run is over: another one, with another budget, begins anew
+        _remove_checkpoints(folder)
+        raise
     save_result(result, dataset, path)
     _remove_checkpoints(folder)
     return result

@@ -1,44 +1,40 @@
 """The proof: every executor equals the reference at every node, and the fixed-point model misses no more.
 
-`verify` states two things: (a) reference = host = ARM, value by value, and (b) `fn_match`, fixed FN <= float FN on the
-data given. The step from float to fixed point is statistical (McNemar's exact test); all others are equalities.
+`verify` states two things: (a) reference = host = ARM, value by value (ladder.py), and (b) the misses: by default
+fixed FN <= float FN on the data given; where a rate was promised, that the data do not contradict it (evidence.py).
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from cpcc.detector import Decision, Detector, check_raw
-from cpcc.executors.base import Executor, Trace, bytes_per_sample
+from cpcc.evidence import (
+    CONFIDENCE,
+    FIXED,
+    FLOAT_DENSE,
+    FLOAT_PRUNED,
+    Change,
+    Model,
+    PromiseCheck,
+    Transition,
+    changes,
+    check_promise,
+    interval,
+    transition,
+)  # fmt: skip
+from cpcc.executors.base import Executor
 from cpcc.folder import BuildFolder
-from cpcc.metrics import Evaluation, evaluate, mcnemar_exact
-from cpcc.quantize import batches
+from cpcc.ladder import Difference, Rung, Step, climb, workers_here
+from cpcc.metrics import Evaluation, evaluate
 
 SCHEMA = "cpcc-verify-1"
-TRACE_BYTES = 64 * 2**20  # of node values held at once
-INPUT_NODE = "input"
-FULL_RUN = "run"
-SCORE = "score"
-
-
-@dataclass(frozen=True)
-class Difference:
-    """The first value that differs: `index` into the node's output, channels-last."""
-
-    executor: str
-    sample: int
-    node: str
-    index: list[int]
-    expected: int
-    actual: int
-
-    def __str__(self) -> str:
-        return (f"{self.executor}: sample {self.sample}, node {self.node}, index {tuple(self.index)}: "
-                f"expected {self.expected}, got {self.actual}")  # fmt: skip
+LISTED_CHANGES = 200  # of the changed samples in the JSON report
 
 
 @dataclass(frozen=True)
@@ -61,6 +57,31 @@ class FloatScores:
     dense_threshold: float
 
 
+@dataclass(frozen=True)
+class Caveats:
+    """What weakens the evidence: samples the model has seen, and files that are not as `build` left them."""
+
+    seen_in_training: int = 0
+    seen_in_calibration: int = 0
+    changed_files: tuple[str, ...] = ()
+
+    def lines(self) -> list[str]:
+        """One line each; empty where all is well."""
+        seen = (("training", self.seen_in_training), ("calibration", self.seen_in_calibration))
+        found = [f"{n} of the samples were used in {what}: the rates on them prove little" for what, n in seen if n]
+        return found + [f"{path} was changed since the build; verifying what is there" for path in self.changed_files]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one inference and the model library cost on the target: exact instructions, bytes."""
+
+    instructions: int
+    flash_bytes: int
+    ram_bytes: int
+    stack_bytes: int
+
+
 @dataclass(frozen=True, eq=False)
 class Report:
     """Everything `cpcc verify` says; `as_json` is the versioned file."""
@@ -76,10 +97,22 @@ class Report:
     mcnemar_p: float | None
     margin_steps: int | None
     allow_fn: int
+    rungs: tuple[Rung, ...] = ()
+    transitions: tuple[Transition, ...] = ()
+    changes: tuple[Change, ...] = ()
+    promise: PromiseCheck | None = None
+    caveats: Caveats = field(default_factory=Caveats)
+    cost: Figures | None = None
+    data_sha256: str = ""
+
+    @property
+    def failure(self) -> str:
+        """Why an executor stopped before the end; empty where none did."""
+        return next((rung.failure for rung in self.rungs if rung.failure), "")
 
     @property
     def bit_exact(self) -> bool:
-        return self.first_difference is None
+        return self.first_difference is None and not self.failure
 
     @property
     def extra_fn(self) -> int | None:
@@ -90,7 +123,10 @@ class Report:
 
     @property
     def fn_match(self) -> bool | None:
-        """None where the data have no labels, or the model file no float network."""
+        """Whether the statement about misses holds; None where the data have no labels, or the model file has no float
+        network and nothing was promised."""
+        if self.promise is not None:
+            return self.promise.holds
         return None if self.extra_fn is None else self.extra_fn <= self.allow_fn
 
     @property
@@ -107,59 +143,23 @@ class Report:
             "float_dense": _evaluation(self.float_dense), "float": _evaluation(self.float_pruned),
             "fixed": _evaluation(self.fixed), "extra_misses": [asdict(m) for m in self.extra_misses],
             "mcnemar_p": self.mcnemar_p, "margin_steps": self.margin_steps,
+            "failure": self.failure, "rungs": [asdict(rung) for rung in self.rungs],
+            "transitions": [asdict(t) for t in self.transitions], "changed_samples": len(self.changes),
+            "changes": [asdict(c) for c in self.changes[:LISTED_CHANGES]],
+            "promise": {**asdict(self.promise), "holds": self.promise.holds} if self.promise else None,
+            "caveats": asdict(self.caveats), "cost": asdict(self.cost) if self.cost else None,
+            "data_sha256": self.data_sha256,
         }  # fmt: skip
 
 
 def _evaluation(evaluation: Evaluation | None) -> dict[str, Any] | None:
     if evaluation is None:
         return None
-    return {**asdict(evaluation), "fnr": evaluation.fnr, "fpr": evaluation.fpr}
-
-
-def _first_unequal(expected: np.ndarray, actual: np.ndarray) -> tuple[int, ...] | None:
-    unequal = np.argwhere(np.asarray(expected) != np.asarray(actual))
-    return tuple(int(i) for i in unequal[0]) if len(unequal) else None
-
-
-def first_difference(
-    executor: str, names: dict[str, str], expected: Trace, actual: Trace, offset: int
-) -> Difference | None:
-    """The first differing value in execution order: nodes one by one, then the uninterrupted run, then the score.
-
-    `names` maps tensors to the nodes that compute them; `offset` is the index of the batch's first sample."""
-    pairs = [(names[t], expected.nodes[t], actual.nodes[t]) for t in expected.nodes]
-    pairs += [(FULL_RUN, expected.output, actual.output), (SCORE, expected.scores, actual.scores)]
-    for node, want, got in pairs:
-        where = _first_unequal(want, got)
-        if where is not None:
-            return Difference(executor, offset + where[0], node, list(where[1:]), int(want[where]), int(got[where]))
-    return None
-
-
-def _node_names(build: BuildFolder) -> dict[str, str]:
-    names = {node.output: node.name for node in build.plan.graph.nodes}
-    return {build.plan.graph.input.name: INPUT_NODE, **names}
-
-
-def _compare(
-    build: BuildFolder, executors: Sequence[Executor], raw: np.ndarray, progress: Callable[[int], None]
-) -> tuple[Difference | None, np.ndarray, int]:
-    """First difference from the reference, the reference's scores (n,), and how many values were compared."""
-    reference, *others = executors
-    difference, scores, compared = None, [], 0
-    size = max(1, TRACE_BYTES // max(1, bytes_per_sample(build.plan)))
-    names, done = _node_names(build), 0
-    for batch in batches(raw, size):
-        expected = reference.run(batch, nodes=bool(others))
-        scores.append(expected.scores)
-        for executor in others:
-            if difference is None:
-                actual = executor.run(batch, nodes=True)
-                difference = first_difference(executor.name, names, expected, actual, done)
-                compared += sum(v.size for v in actual.nodes.values()) + actual.output.size + actual.scores.size
-        done += len(batch)
-        progress(done)
-    return difference, np.concatenate(scores), compared
+    return {
+        **asdict(evaluation), "fnr": evaluation.fnr, "fpr": evaluation.fpr, "confidence": CONFIDENCE,
+        "fnr_interval": interval(evaluation.fn, evaluation.fn + evaluation.tp),
+        "fpr_interval": interval(evaluation.fp, evaluation.fp + evaluation.tn),
+    }  # fmt: skip
 
 
 def extra_misses(positive: np.ndarray, floats: FloatScores, fixed: np.ndarray, decision: Decision) -> list[Miss]:
@@ -172,51 +172,80 @@ def extra_misses(positive: np.ndarray, floats: FloatScores, fixed: np.ndarray, d
     return sorted(misses, key=lambda miss: miss.steps)
 
 
-def _decision_flips(floats: FloatScores, fixed: np.ndarray, decision: Decision, positive: np.ndarray) -> float:
-    """McNemar's exact p on the positives: do float and fixed point miss differently many?"""
-    found_float = floats.pruned[positive] >= floats.pruned_threshold
-    found_fixed = fixed[positive] >= decision.threshold
-    return mcnemar_exact(int((found_float & ~found_fixed).sum()), int((~found_float & found_fixed).sum()))
-
-
 def margin(positive: np.ndarray, fixed: np.ndarray, threshold: int) -> int | None:
     """Steps from the threshold to the nearest positive that is found (0: exactly on it); None where none is."""
     found = fixed[positive & (fixed >= threshold)]
     return int(found.min() - threshold) if len(found) else None
 
 
+def models(floats: FloatScores | None, fixed: np.ndarray, decision: Decision) -> list[Model]:
+    """The models of the statistical steps, in their order."""
+    if floats is None:
+        return [Model(FIXED, fixed, decision.threshold)]
+    dense = [] if floats.dense is None else [Model(FLOAT_DENSE, floats.dense, floats.dense_threshold)]
+    return [
+        *dense,
+        Model(FLOAT_PRUNED, floats.pruned, floats.pruned_threshold),
+        Model(FIXED, fixed, decision.threshold),
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class Verified:
+    """The report and the fixed-point scores (n,) it rests on."""
+
+    report: Report
+    fixed: np.ndarray
+
+
 def verify(
     build: BuildFolder,
-    executors: Sequence[Executor],
+    reference: Executor,
+    steps: Sequence[Step],
     raw: np.ndarray,
     positive: np.ndarray | None,
     floats: FloatScores | None,
     allow_fn: int = 0,
     progress: Callable[[int], None] = lambda done: None,
-) -> Report:
-    """The report on samples `raw` (n, ...) in the model's layout and labels `positive` (n,) bool.
+    workers: int = 0,
+) -> Verified:
+    """The report on samples `raw` (n, ...) in the model's layout and labels `positive` (n,) bool, in `workers`
+    threads (0: as many as there are processors).
 
-    `executors` begins with the reference. Raises `DataError` where the samples do not fit the model."""
+    Raises `DataError` where the samples do not fit the model."""
     check_raw(build.detector.input, raw)
-    difference, fixed, compared = _compare(build, executors, raw, progress)
-    equal = Report(
-        len(raw), [e.name for e in executors], compared, difference, None, None, None, [], None, None, allow_fn
-    )
-    if positive is None or not isinstance(build.detector, Detector):
-        return equal
-    decision = build.detector.decision
-    equal = replace(
-        equal,
-        fixed=evaluate(positive, fixed, decision.threshold),
-        margin_steps=margin(positive, fixed, decision.threshold),
-    )
-    if floats is None:  # nothing to match: the model file itself is fixed-point
-        return equal
-    dense = None if floats.dense is None else evaluate(positive, floats.dense, floats.dense_threshold)
+    fixed, rungs = climb(build.plan, reference, steps, raw, progress, workers or workers_here())
+    report = _equality(reference, steps, rungs, len(raw), allow_fn)
+    if positive is not None and isinstance(build.detector, Detector):
+        report = _with_statistics(report, positive, floats, fixed, build.detector.decision)
+    return Verified(report, fixed)
+
+
+def _equality(reference: Executor, steps: Sequence[Step], rungs: list[Rung], samples: int, allow_fn: int) -> Report:
+    """The report without labels. `executors` are those that were to run on every sample."""
+    whole = [reference.name, *(step.executor.name for step in steps if not step.limit)]
+    difference = next((rung.difference for rung in rungs if rung.difference), None)
+    compared = sum(rung.values_compared for rung in rungs)
+    return Report(samples, whole, compared, difference, None, None, None, [], None, None, allow_fn, rungs=tuple(rungs))
+
+
+def _with_statistics(
+    report: Report, positive: np.ndarray, floats: FloatScores | None, fixed: np.ndarray, decision: Decision
+) -> Report:
+    """The report with what labels tell. Without a float network there is nothing to compare the misses with."""
+    chain = models(floats, fixed, decision)
+    pairs = list(itertools.pairwise(chain))
+    moves = tuple(transition(positive, a, b) for a, b in pairs)
+    judged = {model.name: evaluate(positive, model.scores, model.threshold) for model in chain}
     return replace(
-        equal,
-        float_dense=dense,
-        float_pruned=evaluate(positive, floats.pruned, floats.pruned_threshold),
-        extra_misses=extra_misses(positive, floats, fixed, decision),
-        mcnemar_p=_decision_flips(floats, fixed, decision, positive),
+        report,
+        float_dense=judged.get(FLOAT_DENSE),
+        float_pruned=judged.get(FLOAT_PRUNED),
+        fixed=judged[FIXED],
+        extra_misses=extra_misses(positive, floats, fixed, decision) if floats else [],
+        mcnemar_p=moves[-1].p_misses if moves else None,
+        margin_steps=margin(positive, fixed, decision.threshold),
+        transitions=moves,
+        changes=tuple(change for a, b in pairs for change in changes(positive, a, b)),
+        promise=check_promise(decision.guarantee, judged[FIXED]),
     )

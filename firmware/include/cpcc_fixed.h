@@ -64,11 +64,36 @@ static inline int32_t cpcc_clamp(int32_t value, int32_t low, int32_t high) {
   return cpcc_min(cpcc_max(value, low), high);
 }
 
+/* All ones where a is negative, else 0; hidden from the compiler as in cpcc_below. */
+static inline int32_t cpcc_sign(int32_t a) {
+  int32_t mask = a >> 31;
+#if defined(__ARM_ARCH_6M__)
+  __asm__("" : "+r"(mask));
+#endif
+  return mask;
+}
+
+/* a * b in constant time. Armv6-M has no long multiplication, and GCC's library function for it branches on a carry:
+ * there it is put together from four products of halves. */
+static inline int64_t cpcc_long_product(int32_t a, int32_t b) {
+#if defined(__ARM_ARCH_6M__)
+  const int32_t a1 = a >> 16, b1 = b >> 16;
+  const int32_t a0 = a & 0xFFFF, b0 = b & 0xFFFF;
+  const uint32_t low = (uint32_t)a0 * (uint32_t)b0;
+  const int32_t p = a1 * b0, q = a0 * b1;
+  const uint32_t middle = (low >> 16) + ((uint32_t)p & 0xFFFFu) + ((uint32_t)q & 0xFFFFu);
+  const int32_t high = a1 * b1 + (p >> 16) + (q >> 16) + (int32_t)(middle >> 16);
+  return (int64_t)(((uint64_t)(uint32_t)high << 32) | (middle << 16) | (low & 0xFFFFu));
+#else
+  return (int64_t)a * b;
+#endif
+}
+
 /* round(acc * 2^left_shift * multiplier / 2^32), halves up. The compiler proved that the shifted accumulator fits
    int32. A multiplication, because shifting a negative number left is undefined in C. */
 static inline int32_t cpcc_scale(int32_t acc, int32_t left_shift, int32_t multiplier) {
   const int32_t shifted = acc * (int32_t)(1u << left_shift);
-  return (int32_t)(((int64_t)shifted * multiplier + INT64_C(0x80000000)) >> 32);
+  return (int32_t)((cpcc_long_product(shifted, multiplier) + INT64_C(0x80000000)) >> 32);
 }
 
 /* The int8 output of channel `channel` for the accumulator `acc`, bias included. */
@@ -78,14 +103,14 @@ static inline int8_t cpcc_requantize(const cpcc_output_t *out, int32_t channel, 
 }
 
 /* TensorFlow Lite's rounding: acc * multiplier / 2^31, halves up, then the right shift, halves away from zero. The
-   accumulator has the product's sign, or the product is 0, where the correction changes nothing (a multiplier is 0 or
-   at least 2^30). The compiler proved that nothing leaves int32. */
+   accumulator has the product's sign, or the product is 0, where the correction changes nothing. The compiler proved
+   that nothing leaves int32. */
 static inline int32_t cpcc_scale_tflite(int32_t acc, int32_t shift, int32_t multiplier) {
   const int32_t left = cpcc_max(shift, 0);
   const int32_t right = left - shift;
   const int32_t half = (int32_t)(1u << right >> 1);
-  const int32_t product = (int32_t)(((int64_t)(acc * (int32_t)(1u << left)) * multiplier + (1 << 30)) >> 31);
-  return (product + half - (int32_t)((uint32_t)acc >> 31 & (uint32_t)(half > 0))) >> right;
+  const int32_t product = (int32_t)((cpcc_long_product(acc * (int32_t)(1u << left), multiplier) + (1 << 30)) >> 31);
+  return (product + half - (cpcc_sign(acc) & (half > 0))) >> right;
 }
 
 static inline int8_t cpcc_requantize_tflite(const cpcc_output_t *out, int32_t channel, int32_t acc) {

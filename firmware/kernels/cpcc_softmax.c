@@ -3,7 +3,7 @@
 #define SUM_INTEGER_BITS 12
 
 /* a * b / 2^31, halves up. */
-static int32_t product(int32_t a, int32_t b) { return (int32_t)(((int64_t)a * b + (1 << 30)) >> 31); }
+static int32_t product(int32_t a, int32_t b) { return (int32_t)((cpcc_long_product(a, b) + (1 << 30)) >> 31); }
 
 /* x / 2^bits, halves away from zero; x is not negative, bits is at least 1. */
 static int32_t rounded(int32_t x, int32_t bits) { return (int32_t)(((uint32_t)x + (1u << (bits - 1))) >> bits); }

@@ -9,8 +9,9 @@ import numpy as np
 
 from cpcc.detector import Detector, Network
 from cpcc.emit import layer_functions
-from cpcc.executors.base import Trace, traced_tensors
-from cpcc.executors.unicorn_core import FEED, UnicornCore
+from cpcc.errors import VerificationError
+from cpcc.executors.base import FULL_RUN, INPUT_NODE, ExecutionError, Trace, traced_tensors
+from cpcc.executors.unicorn_core import CALL_SECONDS, FEED, UnicornCore
 from cpcc.names import c_prefix
 from cpcc.plan.plan import Plan
 
@@ -34,23 +35,34 @@ class ArmExecutor:
 
     name = "arm"
 
-    def __init__(self, plan: Plan, detector: Network, name: str, elf: Path) -> None:
+    def __init__(self, plan: Plan, detector: Network, name: str, elf: Path, seconds: float = CALL_SECONDS) -> None:
         self._plan, self._prefix = plan, c_prefix(name)
         self._decides = isinstance(detector, Detector)
         self._layers = layer_functions(plan, name)
         raw_bytes = plan.graph.input.size * np.dtype(detector.input.dtype).itemsize
-        self._core = UnicornCore(elf, plan.target, raw_bytes)
+        self._core = UnicornCore(elf, plan.target, raw_bytes, seconds)
         self._arena = self._core.symbol("cpcc_arena").address
+        self._node = INPUT_NODE  # where a fault would be
 
     def run(self, samples: np.ndarray, *, quantized: bool = False, nodes: bool = False) -> Trace:
-        """Raises `VerificationError` where the binary faults or does not end."""
-        traces = [self._sample(sample, quantized, nodes) for sample in samples]
+        """Raises `ExecutionError` where the binary faults or a call takes longer than the time limit."""
+        traces = [self._sample(i, sample, quantized, nodes) for i, sample in enumerate(samples)]
         names = traced_tensors(self._plan) if nodes else []
         values = {name: np.stack([t[0][i] for t in traces]) for i, name in enumerate(names)}
         return Trace(values, np.stack([t[1] for t in traces]), np.array([t[2] for t in traces], np.int32))
 
-    def _sample(self, sample: np.ndarray, quantized: bool, nodes: bool) -> tuple[list[np.ndarray], np.ndarray, int]:
+    def _sample(
+        self, index: int, sample: np.ndarray, quantized: bool, nodes: bool
+    ) -> tuple[list[np.ndarray], np.ndarray, int]:
+        self._node = INPUT_NODE
+        try:
+            return self._traced(sample, quantized, nodes)
+        except VerificationError as error:
+            raise ExecutionError(self.name, index, self._node, str(error)) from error
+
+    def _traced(self, sample: np.ndarray, quantized: bool, nodes: bool) -> tuple[list[np.ndarray], np.ndarray, int]:
         values = self._step_through(sample, quantized) if nodes else []
+        self._node = FULL_RUN
         self._load(sample, quantized)
         self._core.call(f"{self._prefix}_run", self._arena)
         score = self._core.call(f"{self._prefix}_score", self._arena) if self._decides else 0
@@ -60,7 +72,8 @@ class ArmExecutor:
         first, *rest = traced_tensors(self._plan)
         self._load(sample, quantized)
         values = [self._tensor(first)]
-        for function, tensor in zip(self._layers, rest, strict=True):
+        for step, function, tensor in zip(self._plan.steps, self._layers, rest, strict=True):
+            self._node = step.node.name
             self._core.call(function, self._arena)
             values.append(self._tensor(tensor))
         return values

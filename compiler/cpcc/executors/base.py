@@ -7,7 +7,22 @@ from typing import Protocol
 
 import numpy as np
 
+from cpcc.errors import VerificationError
 from cpcc.plan.plan import Plan
+
+INPUT_NODE, FULL_RUN, SCORE = "input", "run", "score"  # places beside the graph's own nodes
+
+
+class ExecutionError(VerificationError):
+    """A compiled model that crashed or did not end: on which executor, sample (of the batch) and node, and how."""
+
+    def __init__(self, executor: str, sample: int, node: str, what: str) -> None:
+        super().__init__(f"{executor}: sample {sample}, node {node}: {what}")
+        self.executor, self.sample, self.node, self.what = executor, sample, node, what
+
+    def shifted(self, offset: int) -> ExecutionError:
+        """The same with `sample` counted from the data's beginning."""
+        return ExecutionError(self.executor, self.sample + offset, self.node, self.what)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +53,20 @@ def traced_tensors(plan: Plan) -> list[str]:
 def bytes_per_sample(plan: Plan) -> int:
     """Bytes of one sample's nodes."""
     return sum(plan.graph.tensors[name].size for name in traced_tensors(plan))
+
+
+def broken_off(reply: bytes, plan: Plan, nodes: bool) -> tuple[int, str]:
+    """(sample, node) at which a harness stopped: the first that its unfinished reply lacks."""
+    names = {node.output: node.name for node in plan.graph.nodes}
+    tensors = traced_tensors(plan) if nodes else []
+    parts = [(names.get(name, INPUT_NODE), plan.graph.tensors[name].size) for name in tensors]
+    parts += [(FULL_RUN, plan.graph.output.size), (SCORE, 4)]
+    sample, rest = divmod(len(reply), sum(size for _, size in parts))
+    for name, size in parts:
+        if rest < size:
+            return sample, name
+        rest -= size
+    raise AssertionError("the remainder is smaller than a record")
 
 
 def join(traces: list[Trace]) -> Trace:

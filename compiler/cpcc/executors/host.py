@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cpcc.errors import VerificationError
-from cpcc.executors.base import Trace, bytes_per_sample, join, parse_reply
+from cpcc.executors.base import ExecutionError, Trace, broken_off, bytes_per_sample, join, parse_reply
 from cpcc.plan.plan import Plan
 from cpcc.quantize import batches
 
@@ -29,17 +28,21 @@ def batch_size(plan: Plan) -> int:
 
 
 class HostExecutor:
-    """`Executor` on the harness program `binary`, fed through a pipe."""
+    """`Executor` on the harness program `binary`, fed through a pipe; at most `seconds` per batch."""
 
-    name = "host"
-
-    def __init__(self, plan: Plan, binary: Path) -> None:
-        self._plan, self._binary = plan, binary
+    def __init__(self, plan: Plan, binary: Path, name: str = "host", seconds: float = SECONDS) -> None:
+        self._plan, self._binary, self.name, self._seconds = plan, binary, name, seconds
 
     def run(self, samples: np.ndarray, *, quantized: bool = False, nodes: bool = False) -> Trace:
-        """Raises `VerificationError` where the program crashes, a sanitizer stops it, or it takes too long."""
-        size = batch_size(self._plan)
-        return join([self._batch(batch, quantized, nodes) for batch in batches(samples, size)])
+        """Raises `ExecutionError` where the program crashes, a sanitizer stops it, or it takes too long."""
+        traces, done = [], 0
+        for batch in batches(samples, batch_size(self._plan)):
+            try:
+                traces.append(self._batch(batch, quantized, nodes))
+            except ExecutionError as error:
+                raise error.shifted(done) from error
+            done += len(batch)
+        return join(traces)
 
     def _batch(self, samples: np.ndarray, quantized: bool, nodes: bool) -> Trace:
         try:
@@ -47,15 +50,16 @@ class HostExecutor:
                 [self._binary],
                 input=request(samples, quantized, nodes),
                 capture_output=True,
-                timeout=SECONDS,
+                timeout=self._seconds,
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise VerificationError(f"host: no reply within {SECONDS} s; the generated C does not end") from error
+            place = broken_off(error.stdout or b"", self._plan, nodes)
+            raise ExecutionError(self.name, *place, f"still running after {self._seconds:g} s") from error
         if done.returncode:
-            raise VerificationError(
-                f"host: the generated C stopped with status {done.returncode}: {_reason(done.stderr)}"
-            )
+            place = broken_off(done.stdout, self._plan, nodes)
+            what = f"the generated C stopped with status {done.returncode}: {_reason(done.stderr)}"
+            raise ExecutionError(self.name, *place, what)
         return parse_reply(done.stdout, len(samples), self._plan, nodes)
 
 

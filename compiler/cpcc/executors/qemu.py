@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from cpcc.errors import ToolMissingError, VerificationError
-from cpcc.executors.base import Trace, join, parse_reply
+from cpcc.errors import ToolMissingError
+from cpcc.executors.base import ExecutionError, Trace, broken_off, join, parse_reply
 from cpcc.executors.host import SECONDS, batch_size, request
 from cpcc.plan.plan import Plan
 from cpcc.quantize import batches
+
+KIB = 1024
+# (flash origin, bytes, RAM origin, bytes) of QEMU 7.2's machines (docs/system/arm/mps2.rst, nrf.rst; an505 boots secure)
+MPS2 = (0, 4096 * KIB, 0x2000_0000, 4096 * KIB)
+MEMORY = {
+    "microbit": (0, 256 * KIB, 0x2000_0000, 16 * KIB),
+    "mps2-an385": MPS2,
+    "mps2-an386": MPS2,
+    "mps2-an500": MPS2,
+    "mps2-an505": (0x1000_0000, 4096 * KIB, 0x3800_0000, 4096 * KIB),
+    "mps3-an547": (0, 512 * KIB, 0x2000_0000, 256 * KIB),
+}
+
+
+def on_machine(plan: Plan) -> Plan:
+    """`plan` for the memory of its core's QEMU machine: the same library, linked elsewhere."""
+    flash, flash_bytes, ram, ram_bytes = MEMORY[plan.target.core.qemu_machine]
+    target = replace(plan.target, flash_origin=flash, flash_bytes=flash_bytes, ram_origin=ram, ram_bytes=ram_bytes)
+    return replace(plan, target=target)
+
+
+def has_qemu() -> bool:
+    return shutil.which("qemu-system-arm") is not None
 
 
 def find_qemu() -> str:
@@ -25,38 +50,54 @@ def find_qemu() -> str:
 
 
 class QemuExecutor:
-    """`Executor` on the harness image `elf`, linked for the target's QEMU machine."""
+    """`Executor` on the harness image `elf`, linked for the target's QEMU machine; at most `seconds` per batch."""
 
-    name = "arm"
-
-    def __init__(self, plan: Plan, elf: Path) -> None:
-        self._plan, self._elf = plan, elf
+    def __init__(self, plan: Plan, elf: Path, name: str = "arm", seconds: float = SECONDS) -> None:
+        self._plan, self._elf, self.name, self._seconds = plan, elf, name, seconds
         self._qemu = find_qemu()
 
     def run(self, samples: np.ndarray, *, quantized: bool = False, nodes: bool = False) -> Trace:
-        """Raises `VerificationError` where the binary faults or does not end."""
-        size = batch_size(self._plan)
-        return join([self._batch(batch, quantized, nodes) for batch in batches(samples, size)])
+        """Raises `ExecutionError` where the binary faults or does not end."""
+        traces, done = [], 0
+        for batch in batches(samples, batch_size(self._plan)):
+            try:
+                traces.append(self._batch(batch, quantized, nodes))
+            except ExecutionError as error:
+                raise error.shifted(done) from error
+            done += len(batch)
+        return join(traces)
 
     def _batch(self, samples: np.ndarray, quantized: bool, nodes: bool) -> Trace:
         with tempfile.TemporaryDirectory() as folder:
             Path(folder, "request.bin").write_bytes(request(samples, quantized, nodes))
-            self._emulate(folder)
-            reply = Path(folder, "reply.bin").read_bytes()
-        try:
-            return parse_reply(reply, len(samples), self._plan, nodes)
-        except ValueError as error:
-            raise VerificationError(f"qemu: {error}; the firmware stopped early") from error
+            trouble = self._emulate(folder)
+            written = Path(folder, "reply.bin")
+            reply = written.read_bytes() if written.is_file() else b""
+        if trouble:
+            raise ExecutionError(self.name, *broken_off(reply, self._plan, nodes), trouble)
+        return parse_reply(reply, len(samples), self._plan, nodes)
 
-    def _emulate(self, folder: str) -> None:
+    def _emulate(self, folder: str) -> str:
+        """Why the firmware did not end well; empty where it did."""
         machine = self._plan.target.core.qemu_machine
-        command = [self._qemu, "-M", machine, "-nographic", "-monitor", "none", "-serial", "none",
+        command = [self._qemu, "-M", machine, "-nographic", "-monitor", "stdio", "-serial", "none",
                    "-semihosting-config", "enable=on,target=native", "-kernel", str(self._elf)]  # fmt: skip
-        try:
-            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=SECONDS, check=False)
-        except subprocess.TimeoutExpired as error:
-            raise VerificationError(f"qemu: no reply within {SECONDS} s; the firmware does not end") from error
-        if done.returncode:
-            raise VerificationError(
-                f"qemu: status {done.returncode}: {(done.stderr.splitlines() or ['no message'])[-1]}"
-            )
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, cwd=folder, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+            assert process.stdin is not None
+            try:
+                status = process.wait(self._seconds)
+            except subprocess.TimeoutExpired:
+                said, _ = process.communicate("stop\ninfo registers\nquit\n")
+                return f"still running after {self._seconds:g} s; {registers(said)}"
+            said, complaint = process.communicate()
+        if not status:
+            return ""
+        return f"status {status}: {(complaint.splitlines() or ['no message'])[0]}; {registers(complaint)}"
+
+
+def registers(text: str) -> str:
+    """The core's registers from QEMU's dump, as unicorn's faults print them."""
+    found = {int(number): value for number, value in re.findall(r"R(\d\d)=([0-9a-f]{8})", text)}
+    names = {15: "pc", 14: "lr", 13: "sp", **{i: f"r{i}" for i in range(13)}}
+    return ", ".join(f"{name} 0x{found[number]}" for number, name in names.items() if number in found) or "no registers"

@@ -37,6 +37,10 @@ STOP = 0x7000_0000  # return address of a call from outside
 PAINT = 0xA5
 CALL_SECONDS = 120
 ARGUMENTS = (arm.UC_ARM_REG_R0, arm.UC_ARM_REG_R1, arm.UC_ARM_REG_R2, arm.UC_ARM_REG_R3)
+REGISTERS = (
+    ("pc", arm.UC_ARM_REG_PC), ("lr", arm.UC_ARM_REG_LR), ("sp", arm.UC_ARM_REG_SP),
+    *((f"r{i}", getattr(arm, f"UC_ARM_REG_R{i}")) for i in range(13)),
+)  # fmt: skip
 ACCESSES = {
     UC_MEM_READ_UNMAPPED: "read", UC_MEM_WRITE_UNMAPPED: "write", UC_MEM_FETCH_UNMAPPED: "fetch",
     UC_MEM_READ_PROT: "read", UC_MEM_WRITE_PROT: "write", UC_MEM_FETCH_PROT: "fetch",
@@ -50,10 +54,11 @@ def pages(size: int) -> int:
 class UnicornCore:
     """An emulated core of `target` with the ELF file `elf`. Raises `ToolMissingError` for a core unicorn lacks."""
 
-    def __init__(self, elf: Path, target: Target, feed_bytes: int = PAGE) -> None:
+    def __init__(self, elf: Path, target: Target, feed_bytes: int = PAGE, seconds: float = CALL_SECONDS) -> None:
         if not target.core.unicorn_model:
             raise ToolMissingError(f"{target.name}: unicorn has no {target.core.name}; it runs in QEMU only")
         self.target = target
+        self._seconds = seconds
         self.image = read_image(elf)
         self.uc = self._core()
         self._map(feed_bytes)
@@ -122,22 +127,16 @@ class UnicornCore:
     def _start(self, what: str, begin: int, until: int) -> None:
         self._fault, self._trap = "", None
         try:
-            self.uc.emu_start(begin, until, timeout=CALL_SECONDS * 1_000_000)
+            self.uc.emu_start(begin, until, timeout=int(self._seconds * 1_000_000))
         except UcError as error:
             raise VerificationError(f"{what}: {self._fault or error}; {self.registers()}") from error
         if self._fault:
             raise VerificationError(f"{what}: {self._fault}; {self.registers()}")
         if self._trap is None and self.uc.reg_read(arm.UC_ARM_REG_PC) & ~1 != until & ~1:
-            raise VerificationError(f"{what}: still running after {CALL_SECONDS} s; {self.registers()}")
+            raise VerificationError(f"{what}: still running after {self._seconds:g} s; {self.registers()}")
 
     def registers(self) -> str:
-        named = (
-            ("pc", arm.UC_ARM_REG_PC),
-            ("lr", arm.UC_ARM_REG_LR),
-            ("sp", arm.UC_ARM_REG_SP),
-            ("r0", arm.UC_ARM_REG_R0),
-        )
-        return ", ".join(f"{name} {self.uc.reg_read(register):#010x}" for name, register in named)
+        return ", ".join(f"{name} {self.uc.reg_read(register):#010x}" for name, register in REGISTERS)
 
     def paint_stack(self) -> None:
         """Fill the RAM between the static data and the top of the stack."""

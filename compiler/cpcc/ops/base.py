@@ -45,6 +45,7 @@ class Kernel:
     requires: frozenset[str] = frozenset()
     applies: Callable[[Node, Graph], bool] = lambda node, graph: True
     sparse: bool = False
+    streaming: bool = False  # the C file has a function for one step of a sequence too, suffixed ``_step``
     variadic: bool = False  # the C function takes its inputs as one array of pointers
     shared: tuple[str, ...] = ()
 

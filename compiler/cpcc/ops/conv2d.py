@@ -331,7 +331,7 @@ OP = Op(
             fitted("conv2d_sparse8", features_sparse8),
             DSP,
             sparse8_applies,
-            True,
+            sparse=True,
             shared=SPARSE8_FILES,
         ),
     ),

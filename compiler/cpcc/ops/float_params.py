@@ -144,3 +144,30 @@ class StridedCopy:
     shape: tuple[int, ...]
     loops: tuple[tuple[int, int], ...]
     offset: int = 0
+
+
+@dataclass(frozen=True)
+class Mean:
+    """Mean of all `pixels` of an image, per channel."""
+
+    pixels: int
+
+
+@dataclass(frozen=True, eq=False)
+class Recurrent:
+    """A recurrent layer over `steps` inputs, from a state of zeros. Weights (gates * units, inputs) and
+    (gates * units, units), biases (gates * units,). The input is (1, steps, inputs)."""
+
+    steps: int
+    input_weight: np.ndarray
+    input_bias: np.ndarray
+    hidden_weight: np.ndarray
+    hidden_bias: np.ndarray
+
+
+class Gru(Recurrent):
+    """Gates in the order r, z, n (torch.nn.GRU)."""
+
+
+class Lstm(Recurrent):
+    """Gates in the order i, f, g, o (torch.nn.LSTM)."""

@@ -180,7 +180,7 @@ OP = Op(
             fitted("linear_sparse2", features_sparse2),
             DSP,
             sparse2_applies,
-            True,
+            sparse=True,
             shared=SPARSE2_FILES,
         ),
     ),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cpcc.errors import ModelError
-from cpcc.fixedpoint import INT32_MAX, Requant, requantize
+from cpcc.fixedpoint import INT32_MAX, Requant, Scaling, TfliteRequant, requantize
 from cpcc.graph import Graph, Int8, Node
 from cpcc.ops.base import Kernel, Op, Packed
 from cpcc.ops.broadcast import align, broadcast_fields, broadcast_shape
@@ -21,8 +21,10 @@ class QMul:
 
     a_zero_point: int
     b_zero_point: int
-    requant: Requant
+    requant: Scaling
     zero_point: int
+    low: int = -128
+    high: int = 127
 
 
 def infer_shape(params: Mul | QMul, a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
@@ -38,7 +40,8 @@ def run_int8(params: QMul, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     rank = max(a.ndim, b.ndim) - 1
     left = align(a.astype(np.int64), rank) - params.a_zero_point
     right = align(b.astype(np.int64), rank) - params.b_zero_point
-    return requantize(left * right, params.requant, params.zero_point, -128, 127)
+    product = (left * right)[..., None]  # one scale for all
+    return requantize(product, params.requant, params.zero_point, params.low, params.high)[..., 0]
 
 
 def quantize(params: Mul, inputs: tuple[Int8, ...], output: Int8) -> QMul:
@@ -48,20 +51,24 @@ def quantize(params: Mul, inputs: tuple[Int8, ...], output: Int8) -> QMul:
 
 
 def check(node: Node, graph: Graph) -> None:
-    if isinstance(node.params, QMul) and 255 * 255 << node.params.requant.left_shift > INT32_MAX:
-        raise ModelError(
-            f"{node.name}: the products of both inputs can exceed the output's range 2^{node.params.requant.left_shift} "
-            "times; use calibration data that cover the output's range"
-        )
+    if isinstance(node.params, QMul):
+        reach = int(np.max(node.params.requant.reach(np.array([255 * 255]))))
+        if reach > INT32_MAX:
+            raise ModelError(
+                f"{node.name}: the products of both inputs can reach {reach}, the limit is {INT32_MAX}; "
+                "use calibration data that cover the output's range"
+            )
 
 
 def pack(node: Node, graph: Graph) -> Packed:
     p: QMul = node.params
     a, b = graph.input_tensors(node)
-    return Packed({
-        **broadcast_fields(a.shape, b.shape), "a_zero_point": p.a_zero_point, "b_zero_point": p.b_zero_point,
-        "multiplier": int(p.requant.multiplier[0]), "left_shift": p.requant.left_shift, "zero_point": p.zero_point,
-    })  # fmt: skip
+    fields = {**broadcast_fields(a.shape, b.shape), "a_zero_point": p.a_zero_point, "b_zero_point": p.b_zero_point,
+              "multiplier": int(p.requant.multiplier[0])}  # fmt: skip
+    rest = {"zero_point": p.zero_point, "low": p.low, "high": p.high}
+    if isinstance(p.requant, TfliteRequant):
+        return Packed({**fields, "shift": int(p.requant.shift[0]), **rest}, entry="_tflite")
+    return Packed({**fields, "shift": p.requant.left_shift, **rest})
 
 
 def cost(node: Node, graph: Graph) -> float:
@@ -81,6 +88,6 @@ OP = Op(
     run_int8=run_int8,
     quantize=quantize,
     sample=sample,
-    kernels=(Kernel("mul", pack, cost),),
+    kernels=(Kernel("mul", pack, cost, shared=("include/cpcc_broadcast.h",)),),
     check=check,
 )

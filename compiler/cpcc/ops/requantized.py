@@ -10,6 +10,7 @@ import numpy as np
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import INT32_MAX, Requant, Scaling, TfliteRequant, accumulator_bound, narrow, requantize
 from cpcc.graph import Graph, Int8, Node
+from cpcc.quant.few_levels import exact_scales
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,10 +63,11 @@ def weight_scales(weight: np.ndarray, bias: np.ndarray, x: Int8, y: Int8) -> np.
     """Symmetric scale per output channel, (out,), for float weights (out, k).
 
     A channel whose bias dwarfs its weights (a fully pruned one has none left) gets the scale that keeps the int32
-    bias within 2**29 after the layer's left shift; the weights lose precision that the output could not show anyway."""
+    bias within 2**29 after the layer's left shift; the weights lose precision that the output could not show anyway. Weights of few levels stay exact."""
     largest = np.maximum(np.abs(weight).max(axis=1, initial=0.0).astype(np.float64) / 127, SMALLEST_SCALE)
     left_shift = Requant.from_scales(x.scale * largest / y.scale).left_shift
-    return np.maximum(largest, np.abs(bias.astype(np.float64)) / (x.scale * 2.0 ** (29 - left_shift)))
+    smallest = np.maximum(largest, np.abs(bias.astype(np.float64)) / (x.scale * 2.0 ** (29 - left_shift)))
+    return exact_scales(weight, smallest)
 
 
 def quantize_affine(

@@ -1,8 +1,8 @@
 """Softmax over the last axis, in TensorFlow Lite's int8 fixed-point arithmetic, for every front end.
 
 The exponential of each of the 256 possible distances to the maximum is a table made here; the device adds them up,
-divides by Newton's method and rounds. Source: Softmax of tensorflow/lite/kernels/internal/reference/softmax.h and
-google/gemmlowp, fixedpoint/fixedpoint.h. ``Qm.n`` below is an int32 with m integer and n fractional bits.
+divides by Newton's method and rounds. Source: Softmax of tensorflow/lite/kernels/internal/reference/softmax.h.
+``Qm.n`` below is an int32 with m integer and n fractional bits.
 """
 
 from __future__ import annotations
@@ -13,18 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from cpcc.errors import ModelError
-from cpcc.fixedpoint import INT32_MAX, TfliteRequant, narrow, rounding_shift
+from cpcc.fixedpoint import TfliteRequant, narrow, rounding_shift
 from cpcc.graph import Graph, Int8, Node
 from cpcc.ops.base import Kernel, Op, Packed
+from cpcc.ops.fixed_functions import exp_of_negative, one_over_one_plus, product
 from cpcc.ops.float_params import Softmax
 
 OUTPUT = Int8(1 / 256, -128)
 SUM_INTEGER_BITS = 12  # of the sum of exponentials, Q12.19
 MAX_CLASSES = 2**SUM_INTEGER_BITS - 1
 INPUT_INTEGER_BITS = 5  # of the scaled distance, Q5.26
-ONE_OVER_3, EXP_MINUS_ONE_EIGHTH = 715827883, 1895147668  # Q0.31
-EXP_POWERS = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242)  # exp(-2**k), k = -2 ... 4, Q0.31
-C48_OVER_17, C32_OVER_17 = 1515870810, 1010580540  # Q2.29
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,30 +30,6 @@ class QSoftmax:
     """`table` (256,) int32, Q0.31: the exponential of each distance 0 ... 255 below the maximum, 0 where negligible."""
 
     table: np.ndarray
-
-
-def product(a: np.ndarray | int, b: np.ndarray | int) -> np.ndarray:
-    """int64 ``a * b / 2**31``, halves up (SaturatingRoundingDoublingHighMul; the saturating case cannot occur here)."""
-    return (np.asarray(a, np.int64) * np.asarray(b, np.int64) + (1 << 30)) >> 31
-
-
-def _exp_of_last_quarter(a: np.ndarray) -> np.ndarray:
-    """Q0.31 exp of Q0.31 `a` in [-1/4, 0): Taylor's series around -1/8, to the fourth power."""
-    x = a + (1 << 28)
-    x2 = product(x, x)
-    x3, x4 = product(x2, x), product(x2, x2)
-    higher = rounding_shift(product(rounding_shift(x4, 2) + x3, ONE_OVER_3) + x2, 1)
-    return EXP_MINUS_ONE_EIGHTH + product(EXP_MINUS_ONE_EIGHTH, x + higher)
-
-
-def exp_of_negative(a: np.ndarray) -> np.ndarray:
-    """Q0.31 exp of Q5.26 `a` <= 0: the last quarter by a polynomial, every power of two above it by a factor."""
-    quarter = 1 << 24
-    last = (a & (quarter - 1)) - quarter
-    result = _exp_of_last_quarter(last << INPUT_INTEGER_BITS)
-    for k, factor in enumerate(EXP_POWERS):
-        result = np.where((last - a) >> (24 + k) & 1, product(result, factor), result)
-    return np.where(a == 0, INT32_MAX, result)
 
 
 def exp_table(scale: float, beta: float) -> np.ndarray:
@@ -67,20 +41,15 @@ def exp_table(scale: float, beta: float) -> np.ndarray:
     shift = int(requant.shift[0])
     radius = math.floor(((1 << INPUT_INTEGER_BITS) - 1) * 2.0 ** (31 - INPUT_INTEGER_BITS) / 2.0**shift)
     distance = np.minimum(np.arange(256), radius)  # beyond, the shift would leave int32; such values are 0
-    table = exp_of_negative(product(-distance << shift, int(requant.multiplier[0])))
+    table = exp_of_negative(product(-distance << shift, int(requant.multiplier[0])), INPUT_INTEGER_BITS)
     return narrow(np.where(np.arange(256) <= radius, table, 0), np.int32)
 
 
 def reciprocal(total: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(Q0.31 mantissa, exponent) of 1 / total for Q12.19 `total` >= 1/2: three steps of Newton's method."""
+    """(Q0.31 mantissa, exponent) of 1 / total for Q12.19 `total` >= 1/2."""
     leading_zeros = 32 - np.frexp(total.astype(np.float64))[1].astype(np.int64)
     fraction = (total << leading_zeros) - (1 << 31)  # the mantissa less one, Q0.31
-    half_denominator = (fraction + INT32_MAX + 1) >> 1  # halves away from zero; never negative
-    x = C48_OVER_17 + product(half_denominator, -C32_OVER_17)
-    for _ in range(3):
-        rest = (1 << 29) - product(half_denominator, x)
-        x = x + (product(x, rest) << 2)
-    return np.minimum(x << 1, INT32_MAX), SUM_INTEGER_BITS - leading_zeros
+    return one_over_one_plus(fraction), SUM_INTEGER_BITS - leading_zeros
 
 
 def infer_shape(params: Softmax | QSoftmax, x: tuple[int, ...]) -> tuple[int, ...]:

@@ -94,5 +94,5 @@ OP = Op(
     run_int8=run_int8,
     quantize=quantize,
     sample=sample,
-    kernels=(Kernel("weighted_sum", pack, cost),),
+    kernels=(Kernel("weighted_sum", pack, cost, shared=("include/cpcc_broadcast.h",)),),
 )

@@ -4,7 +4,7 @@ With `PruneSettings.max_fn_increase` or `fnr_budget` the constraint on every imp
 
     FNR_c(sparse) <= FNR_c(dense) + eps            on validation samples, each network at its own threshold,
 
-where the sparse network's threshold is lowered until it holds, and the price, its false-positive rate, may exceed
+where the sparse network's threshold is set so that it holds, and the price, its false-positive rate, may exceed
 the dense one's by at most `max_fpr_increase`. While training, Lagrange multipliers weigh the important classes'
 ranking loss by the excess of the FNR at the dense network's own false-positive rate (cpcc.prune.losses.constrained),
 so that the price stays small: Hashemizadeh et al., "Balancing Act", ICLR 2024, with rates of misses at an equal
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from cpcc.metrics import budget_threshold, choose_threshold, evaluate
+from cpcc.metrics import alarm_threshold, budget_threshold, choose_threshold, evaluate
 from cpcc.prune.evaluation import Answers
 from cpcc.prune.settings import PruneSettings
 
@@ -44,14 +44,15 @@ class Budget:
     max_fpr_increase: float
 
     def thresholds(self, answers: Answers, fn_cost: float) -> dict[int, float]:
-        """Per class: the threshold of least cost, lowered where it misses more than allowed."""
-        return {
-            limit.label: min(
-                choose_threshold(answers.truth(limit.label), answers.scores(limit.label), fn_cost),
-                budget_threshold(answers.truth(limit.label), answers.scores(limit.label), limit.misses),
-            )
-            for limit in self.limits
-        }
+        """Per class: the threshold of least cost that holds the budget; where none does, the highest that misses no
+        more than allowed."""
+        return {limit.label: self._threshold(limit, answers, fn_cost) for limit in self.limits}
+
+    def _threshold(self, limit: ClassLimit, answers: Answers, fn_cost: float) -> float:
+        y, scores = answers.truth(limit.label), answers.scores(limit.label)
+        alarms = int(np.floor((limit.fpr + self.max_fpr_increase) * int((~y).sum()) + 1e-9))
+        lowest = max(choose_threshold(y, scores, fn_cost), alarm_threshold(y, scores, alarms))
+        return min(lowest, budget_threshold(y, scores, limit.misses))
 
     def holds(self, answers: Answers, thresholds: dict[int, float]) -> bool:
         """Whether every class's misses and false-positive rate are within their limits."""

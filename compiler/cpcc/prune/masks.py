@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import prune
+from torch.nn.utils import parametrize, prune
 
 from cpcc.errors import ModelError
 
@@ -33,13 +33,21 @@ class Slot:
         return self.module.get_buffer(f"{self.name}_mask")
 
     @property
+    def parameter(self) -> nn.Parameter:
+        """What is trained: the parameter below its mask and parametrizations."""
+        name = f"{self.name}_orig"
+        if parametrize.is_parametrized(self.module, name):
+            return self.module.get_parameter(f"parametrizations.{name}.original")
+        return self.module.get_parameter(name)
+
+    @property
     def value(self) -> Tensor:
-        """The parameter below its mask, detached."""
-        return self.module.get_parameter(f"{self.name}_orig").detach()
+        """`parameter`, detached."""
+        return self.parameter.detach()
 
     def gradient(self) -> Tensor:
         """Of the last backward passes; zeros where none reached it."""
-        grad = self.module.get_parameter(f"{self.name}_orig").grad
+        grad = self.parameter.grad
         return torch.zeros_like(self.value) if grad is None else grad.detach()
 
 
@@ -49,7 +57,7 @@ def slots(net: nn.Module, example: Tensor, biases: bool = True) -> list[Slot]:
 
     ModelError when there is none.
     """
-    output = _output_layer(net, example)
+    output = output_layer(net, example)
     found = []
     for path, module in net.named_modules():
         if isinstance(module, _LAYERS):
@@ -61,7 +69,7 @@ def slots(net: nn.Module, example: Tensor, biases: bool = True) -> list[Slot]:
     return found
 
 
-def _output_layer(net: nn.Module, example: Tensor) -> nn.Module | None:
+def output_layer(net: nn.Module, example: Tensor) -> nn.Module | None:
     """The Linear or Conv layer that ran last."""
     ran: list[nn.Module] = []
     layers = [module for module in net.modules() if isinstance(module, _LAYERS)]

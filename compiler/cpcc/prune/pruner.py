@@ -28,16 +28,20 @@ from cpcc.prune.baselines import make_loss
 from cpcc.prune.batches import TensorBatches
 from cpcc.prune.budget import Budget, Unconstrained, budget_of
 from cpcc.prune.checkpoint import CheckpointFile, fingerprint_of
+from cpcc.prune.equipment import Equipment, equip
 from cpcc.prune.evaluation import Answers, Iteration, answers_of
 from cpcc.prune.journal import Journal
 from cpcc.prune.losses import ConstrainedLoss, Distillation, ImportantLoss, Multipliers
 from cpcc.prune.progress import Watch
+from cpcc.prune.schedule import Round
 from cpcc.prune.scores import SCORES, Subject
 from cpcc.prune.settings import PruneSettings
+from cpcc.prune.structures import STRUCTURES
 from cpcc.prune.trainer import Batches, Objective, State, Trainer, TrainingState, seed_epoch, snapshot
 
 COLLAPSED_AUC = 0.6
 CHECKPOINT_SECONDS = 5.0
+QAT_RATE = 0.1  # of the learning rate: fine-tuning, not training anew
 
 
 @dataclass(frozen=True)
@@ -144,9 +148,14 @@ class ClassDependentPruner:
         self.device = torch.device(device)
         self.template = copy.deepcopy(net).cpu()
         self.net = copy.deepcopy(self.template)
-        self.slots = masking.attach(self.net, _first_sample(train), self.settings.prune_biases)
+        self.example = _first_sample(train)
+        make_structure = STRUCTURES[self.settings.structure]
+        self.structure = make_structure(self.template, self.example, self.settings.prune_biases)
+        self.equipment = self._equip(self.net)
+        self.slots = self.equipment.slots
         self.net.to(self.device)
         self.initial = snapshot(self.net)
+        self.initial_values = {slot.key: slot.value.clone() for slot in self.slots}
         self.sides: dict[str, Batches] = {"train": train, "validation": validation, **(sides or {})}
         counts = _counts(train, validation, self._labels())
         self.loss = make_loss(self.settings, counts)
@@ -162,26 +171,31 @@ class ClassDependentPruner:
         """Train and prune until the wanted fraction, a collapse or a divergence. Torch's global random state is
         left as it was."""
         devices = [self.device] if self.device.type == "cuda" else []
-        fractions = self.settings.fractions
-        self.watch.arm(self.name, self._most_epochs(len(fractions)))
+        rounds = self.settings.rounds
+        self.watch.arm(self.name, self._most_epochs(len(rounds)))
         with torch.random.fork_rng(devices=devices):
             while not self.state.finished:
-                self._iteration(fractions)
+                self._iteration(rounds)
         return self._result()
 
     # --- one iteration -------------------------------------------------------------------------------------
 
-    def _iteration(self, fractions: list[float]) -> None:
-        state = self.state
+    def _iteration(self, rounds: list[Round]) -> None:
+        state, stage = self.state, rounds[self.state.index]
+        self.equipment.enter(stage)
         if state.training is None:
             seed_epoch(self.settings.seed, state.index, 0, self.trainer.train)
-            if state.index:
-                self._timed("prune", lambda: self._prune(fractions[state.index]))
+            if stage.prunes:
+                self._timed("prune", lambda: self._prune(stage.fraction))
+            elif state.index:
+                self.net.load_state_dict(state.good)
             state.training = self.trainer.start()
+        self.trainer.rate = QAT_RATE if stage.int8 else 1.0
         trained = self.trainer.run(state.training, state.index, self._objective(), self._after_epoch)
+        self.equipment.leave_int8()
         if not trained.diverged:
             self._record(trained)
-        self._advance(trained, last=len(fractions) - 1)
+        self._advance(trained, last=len(rounds) - 1)
         if self.journal:
             self.journal.write(state.iterations)
         self._save()
@@ -207,14 +221,13 @@ class ClassDependentPruner:
         self.net.load_state_dict(self.initial if score.at_init else state.good)
         masking.set_masks(self.slots, old)
         scores = score.compute(self._subject())
-        new = masking.tighten(scores, old, fraction, self.settings.scope, self.settings.floor)
+        new = self.structure.tighten(scores, old, fraction, self.settings.scope, self.settings.floor)
         self.net.load_state_dict(state.good if self.settings.rewind == "lr" else state.early)
         masking.set_masks(self.slots, new)
 
     def _subject(self) -> Subject:
-        initial = {slot.key: self.initial[f"{slot.key}_orig"] for slot in self.slots}
         batches = ((x.to(self.device), labels.to(self.device)) for x, labels in self.trainer.train)
-        return Subject(self.net, self.slots, initial, batches, self.loss, ImportantLoss(self._labels()))
+        return Subject(self.net, self.slots, self.initial_values, batches, self.loss, ImportantLoss(self._labels()))
 
     def _objective(self) -> Objective:
         state = self.state
@@ -224,7 +237,7 @@ class ClassDependentPruner:
         )
         teacher = None
         if self.settings.distill and state.dense is not None:
-            teacher = self._plain(state.dense).to(self.device)
+            teacher = self._plain(state.dense, 0).to(self.device)
         return Objective(constrained, far, self.settings.distill, teacher)
 
     def _after_epoch(self, training: TrainingState, loss: float, answers: Answers) -> None:
@@ -275,17 +288,23 @@ class ClassDependentPruner:
     def _most_epochs(self, iterations: int) -> int:
         return self.settings.epochs + (iterations - 1) * self.settings.epochs_later
 
-    def _plain(self, state: State) -> nn.Module:
-        """A network of the template's structure, on the CPU, with the masks of `state` made permanent."""
-        net = copy.deepcopy(self.template)
-        found = masking.attach(net, _first_sample(self.trainer.train), self.settings.prune_biases)
-        net.load_state_dict(state)
-        return masking.finalize(net, found)
+    def _equip(self, net: nn.Module) -> Equipment:
+        return equip(net, self.example, self.structure, self.settings)
+
+    def _plain(self, state: State, index: int) -> nn.Module:
+        """A network of the template's structure, on the CPU, with the masks of `state`, weights of iteration `index`,
+        made permanent."""
+        over = self._equip(copy.deepcopy(self.template))
+        over.net.load_state_dict(state)
+        over.enter(self.settings.rounds[index])
+        kept = masking.get_masks(over.slots)
+        return self.structure.shrink(over.finalize(), kept)
 
     def _result(self) -> ArmResult:
         state = self.state
-        pruned = self._plain(state.chosen)
-        dense = pruned if state.dense is None else self._plain(state.dense)
+        good = [each.index for each in state.iterations if not each.collapsed and each.within_budget]
+        pruned = self._plain(state.chosen, good[-1] if good else 0)
+        dense = pruned if state.dense is None else self._plain(state.dense, 0)
         return ArmResult(dense, pruned, tuple(state.iterations), state.stopped, dict(self.trainer.seconds))
 
     # --- checkpoints ---------------------------------------------------------------------------------------

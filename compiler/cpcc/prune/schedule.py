@@ -1,7 +1,8 @@
 """How many parameters remain after each iteration: fractions from 1.0 down to exactly `keep`."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 
 def geometric(keep: float, step: float = 0.5) -> list[float]:
@@ -39,3 +40,25 @@ SCHEDULES: Mapping[str, Callable[[float, float], list[float]]] = {
     "cubic": cubic,
     "one-shot": one_shot,
 }
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round of training: after pruning to `fraction` where that is below the last one's, with weights of few
+    levels and with int8 rounding or without."""
+
+    fraction: float
+    prunes: bool
+    few_levels: bool = False
+    int8: bool = False
+
+
+def rounds_of(fractions: Sequence[float], few_levels: bool, int8: bool) -> list[Round]:
+    """A round for each fraction. The first, the dense one, is plain: all others answer to it. Few levels begin with
+    the second, which is added where nothing is pruned; int8 rounding is a last round at the final masks."""
+    rounds = [Round(fraction, i > 0, few_levels and i > 0) for i, fraction in enumerate(fractions)]
+    if few_levels and len(rounds) == 1:
+        rounds.append(Round(fractions[-1], False, True))
+    if int8:
+        rounds.append(Round(fractions[-1], False, few_levels, True))
+    return rounds

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from cpcc.errors import UsageError
+from cpcc.prune.levels import LEVELS
 from cpcc.prune.losses import RANKS
 from cpcc.prune.masks import SCOPES
-from cpcc.prune.schedule import SCHEDULES
+from cpcc.prune.schedule import SCHEDULES, Round, rounds_of
 from cpcc.prune.scores import SCORES
+from cpcc.prune.structures import STRUCTURES
 
 LOSSES = ("hybrid", "bce", "focal")
 OPTIMIZERS = ("adam", "sgd")
+WEIGHTS = ("float", *LEVELS)
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,12 @@ class PruneSettings:
     pruned network may miss that many samples, or that rate of them, more than the dense one, and its false-positive
     rate may grow by max_fpr_increase. UsageError for a value out of range.
 
-    The defaults for scope, score, rewind and floor follow runs in which small convolutional networks did not
-    collapse (docs/science.md); the paper's own recipe is scope "layer", score "magnitude_increase", rewind "init",
-    floor 0, prune_biases and optimizer "sgd".
+    structure: what is pruned as a whole (STRUCTURES): single weights, 1x4 blocks, channels. weights: "float", or few
+    levels (cpcc.prune.levels), from the second round on. qat: a last round at the final masks with int8 rounding
+    (cpcc.prune.qat), at a tenth of lr; its network is plain float.
+
+    The defaults follow the measurements of docs/science.md; the paper's own recipe is rank "max", pos_weight None,
+    scope "layer", score "magnitude_increase", rewind "init", floor 0, prune_biases and optimizer "sgd".
     """
 
     positive: int = 1
@@ -55,17 +61,17 @@ class PruneSettings:
     score: str = "magnitude"
     scope: str = "erk"
     loss: str = "hybrid"
-    rank: str = "max"
-    rank_weight: float = 0.1
+    rank: str = "top"
+    rank_weight: float = 2.0
     margin: float = 1.0
-    pos_weight: float | None = None
+    pos_weight: float | None = 1.0
     step: float = 0.5
     rewind: str = "lr"
     epochs: int = 60
     epochs_later: int = 30
     batch_size: int = 32
     optimizer: str = "adam"
-    lr: float = 3e-3
+    lr: float = 5e-3
     patience: int = 15
     clip: float = 1.0
     floor: int = 2
@@ -79,6 +85,9 @@ class PruneSettings:
     fnr_budget: float | None = None
     max_fpr_increase: float = 0.05
     more_classes: tuple[ImportantClass, ...] = ()
+    structure: str = "unstructured"
+    weights: str = "float"
+    qat: bool = False
 
     def __post_init__(self) -> None:
         _one_of("score", self.score, SCORES)
@@ -87,6 +96,8 @@ class PruneSettings:
         _one_of("loss", self.loss, LOSSES)
         _one_of("rank", self.rank, RANKS)
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
+        _one_of("structure", self.structure, STRUCTURES)
+        _one_of("weights", self.weights, WEIGHTS)
         _inside("keep", self.keep, 0, 1)
         _inside("step", self.step, 0, 0.99)
         _inside("lr", self.lr, 0, 10)
@@ -121,6 +132,11 @@ class PruneSettings:
     def fractions(self) -> list[float]:
         """Remaining fractions of all iterations, from 1.0 down."""
         return list(self.levels) or SCHEDULES[self.schedule](self.keep, self.step)
+
+    @property
+    def rounds(self) -> list[Round]:
+        """What every iteration trains."""
+        return rounds_of(self.fractions, self.weights != "float", self.qat)
 
     def _check_budget(self) -> None:
         if self.max_fn_increase is not None and self.fnr_budget is not None:

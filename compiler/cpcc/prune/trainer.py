@@ -71,6 +71,7 @@ class Trainer:
     base: Loss
     settings: PruneSettings
     device: torch.device
+    rate: float = 1.0  # of the settings' learning rate
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     def start(self) -> TrainingState:
@@ -86,7 +87,7 @@ class Trainer:
         optimizer.load_state_dict(state.optimizer)
         while not state.over:
             state.epoch += 1
-            _set_rate(optimizer, self.settings.lr, (state.epoch - 1) / epochs)
+            _set_rate(optimizer, self.rate * self.settings.lr, (state.epoch - 1) / epochs)
             seed_epoch(self.settings.seed, index, state.epoch, self.train)
             loss = self._epoch(optimizer, objective)
             answers = self._validate()

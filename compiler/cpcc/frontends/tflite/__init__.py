@@ -8,12 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cpcc.errors import ModelError
-from cpcc.frontends.tflite import affine, elementwise, pool, shape
+from cpcc.frontends.tflite import affine, copies, elementwise, mean, pool, shape, unary
 from cpcc.frontends.tflite.builder import Builder, Handler, int8_type, without_batch
+from cpcc.frontends.tflite.rewrites import rewrite_of
 from cpcc.frontends.tflite.schema import Model, Operator, TensorInfo, read_model
 from cpcc.graph import Graph, Int8, Tensor, validate
 
-HANDLERS: dict[str, Handler] = {**affine.HANDLERS, **pool.HANDLERS, **elementwise.HANDLERS, **shape.HANDLERS}
+HANDLERS: dict[str, Handler] = {
+    **affine.HANDLERS, **pool.HANDLERS, **elementwise.HANDLERS, **shape.HANDLERS, **unary.HANDLERS,
+    **copies.HANDLERS, **mean.HANDLERS,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +50,8 @@ def to_graph(data: bytes, name: str) -> Imported:
 def _handler(op: Operator) -> Handler:
     handler = HANDLERS.get(op.code)
     if handler is None:
-        raise ModelError(f"{op.place}: this operator is not supported; supported: {', '.join(sorted(HANDLERS))}")
+        known = ", ".join(sorted(HANDLERS))
+        raise ModelError(f"{op.place}: this operator is not supported; {rewrite_of(op.code)}supported: {known}")
     return handler
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from cpcc.errors import ModelError
 from cpcc.frontends.tflite.schema import DTYPES, Model, Operator, TensorInfo
 from cpcc.graph import Int8, Node, Tensor
+from cpcc.ops.float_params import Reshape
 
 INTEGER_ONLY = (
     "convert with full integer quantization (optimizations = [Optimize.DEFAULT], a representative_dataset, "
@@ -75,6 +76,14 @@ class Builder:
         self.tensors[tensor.name] = tensor
         self.nodes.append(Node(name, params, tuple(t.name for t in inputs), tensor.name, source))
         return tensor
+
+    def reshaped(self, op: Operator, what: str, x: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """`x` under another shape, on the way to the operator's output."""
+        return self.step(op, what, Reshape(shape), (x,), Tensor("", shape, x.type))
+
+    def add_reshape(self, op: Operator, x: Tensor) -> Tensor:
+        """The operator's output is `x` under its own shape."""
+        return self.add(op, Reshape(without_batch(op.place, self.output(op))), (x,))
 
     def alias(self, op: Operator, tensor: Tensor) -> None:
         """The operator changes nothing: its output is `tensor`."""

@@ -157,6 +157,10 @@ def _tensor(model: Any, tensor: Any, index: int, name: str) -> TensorInfo:
             f"supported: up to {MAX_RANK} dimensions and {MAX_ELEMENTS:,} elements"
         )
     kind = TYPES.get(tensor.Type(), f"type {tensor.Type()}")
+    if tensor.Sparsity() is not None:
+        raise ModelError(
+            f"{name}: tensor {index} ({label}) is stored sparse; supported: dense; convert without sparsity"
+        )
     constant = _constant(model.Buffers(tensor.Buffer()), kind, shape)
     return TensorInfo(
         index, label, tuple(max(n, 1) if n == -1 else n for n in shape), any(n == -1 for n in signature[1:]), kind,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cpcc.frontends.torch_export.families import Layers
 from cpcc.frontends.torch_export.importer import Importer, Value
+from cpcc.frontends.torch_export.layout import ordered
 from cpcc.frontends.torch_export.source import arguments, kind, node_name, refuse, source_line
 from cpcc.ops import float_params as fp
 
@@ -64,6 +66,13 @@ def _activation(importer: Importer, node: torch.fx.Node) -> Value:
     return activate(importer, node, ACTIVATIONS[kind(node).rstrip("_")](arguments(node)))
 
 
+def _prelu(importer: Importer, node: torch.fx.Node) -> Value:
+    slopes = importer.required(node, "weight")
+    if slopes.size != 1:
+        raise refuse(node, "PReLU with", f"{slopes.size} slopes", "one slope (num_parameters=1)")
+    return activate(importer, node, fp.Lookup("leaky_relu", (float(slopes.ravel()[0]),)))
+
+
 def _power(importer: Importer, node: torch.fx.Node) -> Value:
     if arguments(node)["exponent"] != 2:
         raise refuse(node, "exponent", arguments(node)["exponent"], 2)
@@ -71,10 +80,23 @@ def _power(importer: Importer, node: torch.fx.Node) -> Value:
 
 
 def _softmax(importer: Importer, node: torch.fx.Node) -> Value:
-    raise refuse(node, "a softmax in the middle", "", "one at the end of the network, which is dropped; use Sigmoid")
+    """Rows along one axis, which must be last in memory."""
+    value, rank = importer.value(node), len(importer.value(node).shape)
+    axis = arguments(node)["dim"] % rank
+    order = [*(i for i in range(rank) if i != axis), axis]
+    classes = value.shape[axis]
+    shape = (1, math.prod(value.shape) // classes, classes)
+    source = importer.laid_out(value, value.shape, order, node_name(node), source_line(node), shape)
+    result = importer.fresh(node.name, value.shape, shape, (0, 1, 2))
+    importer.append(node_name(node), fp.Softmax(), (source.tensor,), node.name, source_line(node))
+    return replace(result, factors=ordered(value.shape, order))
 
 
-_TABLES = ("LeakyReLU", "Hardtanh", "Hardswish", "Hardsigmoid", "Sigmoid", "Tanh", "SiLU", "GELU", "Mish", "ELU", "CELU",
+def _log_softmax(importer: Importer, node: torch.fx.Node) -> Value:
+    raise refuse(node, "a LogSoftmax in the middle", "", "one at the end of the network, which is dropped; use Softmax")
+
+
+_TABLES = ("LeakyReLU", "PReLU (one slope)", "Hardtanh", "Hardswish", "Hardsigmoid", "Sigmoid", "Tanh", "SiLU", "GELU", "Mish", "ELU", "CELU",
            "SELU", "Softplus", "LogSigmoid", "clamp", "abs", "square", "exp")  # fmt: skip
 _FUSED = ("relu", "relu_", "relu6", "relu6_")
 FAMILY = (
@@ -82,7 +104,8 @@ FAMILY = (
            dict.fromkeys(_FUSED, _activation)),
     Layers(_TABLES, "lookup, a table of 256 values", "a final Sigmoid is dropped",
            {k: _activation for name in ACTIVATIONS for k in (name, f"{name}_") if k not in _FUSED}
-           | {"pow": _power}),
-    Layers(("Softmax", "LogSoftmax"), "dropped", "at the end of the network only",
-           dict.fromkeys(("softmax", "log_softmax", "_softmax", "_log_softmax"), _softmax)),
+           | {"pow": _power, "prelu": _prelu}),
+    Layers(("Softmax",), "softmax; dropped at the end of the network", "", dict.fromkeys(("softmax", "_softmax"), _softmax)),
+    Layers(("LogSoftmax",), "dropped", "at the end of the network only",
+           dict.fromkeys(("log_softmax", "_log_softmax"), _log_softmax)),
 )  # fmt: skip

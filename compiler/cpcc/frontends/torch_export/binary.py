@@ -43,6 +43,8 @@ def _together(importer: Importer, node: torch.fx.Node, values: list[Value], para
         laid = importer.laid_out(value, value.shape, order, node_name(node), source_line(node), shape)
         inputs.append(laid.tensor)
     sizes = (1,) * (3 - len(long)) + tuple(out[axis] for axis in long)
+    if params == fp.WeightedSum() and values[0].shape == values[1].shape:
+        params = fp.Add()  # no broadcast, no factors: the plainer op
     result = importer.fresh(node.name, out, sizes, (0, 1, 2))
     importer.append(node_name(node), params, tuple(inputs), node.name, source_line(node))
     return replace(result, factors=ordered(out, order))
@@ -110,7 +112,7 @@ def _neg(importer: Importer, node: torch.fx.Node) -> Value:
 
 _SUMS = ("add", "add_", "sub", "sub_", "rsub")
 FAMILY = (
-    Layers(("add", "sub"), "weighted_sum; with a constant folded into the layer before it, else depthwise_conv2d",
+    Layers(("add", "sub"), "add, or weighted_sum where it broadcasts or subtracts; with a constant folded into the layer before it, else depthwise_conv2d",
            "broadcast, at most 3 axes longer than 1", dict.fromkeys(_SUMS, _binary)),
     Layers(("mul", "div", "neg"), "mul; with a constant as above", "div by a constant only",
            {**dict.fromkeys(("mul", "mul_", "div", "div_"), _binary), "neg": _neg}),

@@ -62,6 +62,15 @@ class Importer:
     def graph(self) -> Graph:
         return Graph(self.name, self.tensors, tuple(self.nodes), tuple(self.inputs), tuple(self.outputs))
 
+    def refuse_control_flow(self, program: ExportedProgram) -> None:
+        """Names a cond or a loop itself, rather than what computes its condition."""
+        import torch
+
+        for node in program.graph.nodes:
+            if isinstance(node.target, torch._ops.HigherOrderOperator):
+                what = f"{place(node)}: control flow ({node.target})"
+                raise ModelError(f"{what} is not supported; compute both branches and blend them: m * a + (1 - m) * b")
+
     def visit(self, node: torch.fx.Node) -> None:
         if node.op == "placeholder":
             if node.name not in self.constants:
@@ -87,6 +96,8 @@ class Importer:
             self.lists[node.name] = result
             return
         declared = node.meta["val"][0] if isinstance(node.meta["val"], (tuple, list)) else node.meta["val"]
+        if 0 in declared.shape:
+            raise refuse(node, "the zero-size result", tuple(declared.shape), "at least one element")
         if result.shape != tuple(declared.shape):
             raise ModelError(f"{place(node)}: shape {tuple(declared.shape)} declared, {result.shape} computed")
         self.values[node.name] = result
@@ -110,7 +121,9 @@ class Importer:
         if not isinstance(meta, torch.Tensor):
             raise ModelError(f"{self.name}: input {node.name} is no tensor; supported: one float32 tensor")
         if self.inputs:
-            raise ModelError(f"{self.name}: several inputs ({self.inputs[0]}, {node.name}); supported: 1")
+            raise ModelError(
+                f"{self.name}: several inputs ({self.inputs[0]}, {node.name}); supported: 1, so join them and slice in forward"
+            )
         if not all(isinstance(size, int) for size in meta.shape):
             raise ModelError(f"{self.name}: input {node.name} is dynamic; export without dynamic_shapes")
         if meta.dtype != torch.float32:
@@ -133,7 +146,7 @@ class Importer:
     def add_output(self, node: torch.fx.Node) -> None:
         results = node.args[0]
         if not isinstance(results, (tuple, list)) or len(results) != 1:
-            raise ModelError(f"{self.name}: {len(results)} outputs; supported: 1")  # type: ignore[arg-type]
+            raise ModelError(f"{self.name}: {len(results)} outputs; supported: 1, so join them with torch.cat")  # type: ignore[arg-type]
         value = self.values.get(getattr(results[0], "name", ""))
         if value is None:
             raise ModelError(f"{self.name}: the output does not depend on the input")

@@ -25,7 +25,7 @@ def _spatial(node: torch.fx.Node) -> int:
 def _emit(
     importer: Importer,
     node: torch.fx.Node,
-    params: fp.MaxPool2d | fp.AvgPool2d,
+    params: fp.MaxPool2d | fp.AvgPool2d | fp.Mean,
     value: Value,
     image: tuple[int, int, int],
 ) -> Value:
@@ -87,7 +87,9 @@ def _windows(
     return windows, tuple(padded) if include_pad else tuple(stop - start for start, stop in windows)
 
 
-def _mean_over(rows: Spans, cols: Spans) -> fp.AvgPool2d:
+def _mean_over(rows: Spans, cols: Spans) -> fp.AvgPool2d | fp.Mean:
+    if len(rows) == len(cols) == 1:
+        return fp.Mean((rows[0][1] - rows[0][0]) * (cols[0][1] - cols[0][0]))
     return fp.AvgPool2d(rows, cols, tuple(tuple((r[1] - r[0]) * (s[1] - s[0]) for s in cols) for r in rows))
 
 
@@ -98,6 +100,16 @@ def _adaptive_avg_pool(importer: Importer, node: torch.fx.Node) -> Value:
     return _emit(importer, node, params, value, (c, *out))
 
 
+def _adaptive_max_pool(importer: Importer, node: torch.fx.Node) -> Value:
+    value, (c, h, w) = importer.image(node, importer.value(node), _spatial(node))
+    rows, columns = pair(arguments(node)["output_size"], _spatial(node))
+    if h % rows or w % columns:
+        raise refuse(node, "uneven windows,", f"({h}, {w}) to ({rows}, {columns})", "sizes that divide the input's")
+    window = (h // rows, w // columns)
+    params = fp.MaxPool2d(window, window, (0, 0, 0, 0), (rows, columns))
+    return _emit(importer, node, params, value, (c, rows, columns))
+
+
 def _reduction(importer: Importer, node: torch.fx.Node) -> Value:
     """Mean or maximum over any axes: they become the rows of an image whose channels are the others."""
     a, value = arguments(node), importer.value(node)
@@ -106,7 +118,7 @@ def _reduction(importer: Importer, node: torch.fx.Node) -> Value:
     rows, channels = (math.prod(value.shape[axis] for axis in axes) for axes in (reduced, kept))
     order, shape = (*reduced, *kept), (rows, 1, channels)
     image = importer.laid_out(value, value.shape, order, node_name(node), source_line(node), shape)
-    params: fp.AvgPool2d | fp.MaxPool2d = _mean_over(((0, rows),), ((0, 1),))
+    params: fp.AvgPool2d | fp.MaxPool2d | fp.Mean = _mean_over(((0, rows),), ((0, 1),))
     if kind(node) == "amax":
         params = fp.MaxPool2d((rows, 1), (1, 1), (0, 0, 0, 0), (1, 1))
     result = importer.fresh(node.name, tuple(node.meta["val"].shape), (1, 1, channels), (0, 1, 2))
@@ -125,6 +137,17 @@ _ADAPTIVE = ("adaptive_avg_pool1d", "adaptive_avg_pool2d", "_adaptive_avg_pool2d
 FAMILY = (
     Layers(("MaxPool1d", "MaxPool2d"), "max_pool2d", "dilation 1, without indices", dict.fromkeys(_DILATED, _max_pool)),
     Layers(("AvgPool1d", "AvgPool2d"), "avg_pool2d", "", dict.fromkeys(("avg_pool1d", "avg_pool2d"), _avg_pool)),
-    Layers(("AdaptiveAvgPool1d", "AdaptiveAvgPool2d"), "avg_pool2d", "", dict.fromkeys(_ADAPTIVE, _adaptive_avg_pool)),
-    Layers(("mean", "amax"), "avg_pool2d, max_pool2d", "over any axes", dict.fromkeys(("mean", "amax"), _reduction)),
+    Layers(
+        ("AdaptiveAvgPool1d", "AdaptiveAvgPool2d"),
+        "mean where one pixel is left, else avg_pool2d",
+        "",
+        dict.fromkeys(_ADAPTIVE, _adaptive_avg_pool),
+    ),
+    Layers(
+        ("AdaptiveMaxPool1d", "AdaptiveMaxPool2d"),
+        "max_pool2d",
+        "sizes that divide the input's",
+        dict.fromkeys(("adaptive_max_pool1d", "adaptive_max_pool2d"), _adaptive_max_pool),
+    ),
+    Layers(("mean", "amax"), "mean, max_pool2d", "over any axes", dict.fromkeys(("mean", "amax"), _reduction)),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cpcc.frontends.torch_export import activations, binary, conv, linear, norm, pools, slices, views
+from cpcc.frontends.torch_export import activations, binary, conv, linear, norm, pools, recurrent, slices, views
 from cpcc.frontends.torch_export.families import Layers
 from cpcc.frontends.torch_export.final import strip_final_activation
 from cpcc.frontends.torch_export.importer import Handler, Importer, constants
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 FAMILIES: tuple[Layers, ...] = tuple(
-    layers for module in (linear, conv, norm, activations, pools, binary, slices, views) for layers in module.FAMILY
+    layers
+    for module in (linear, conv, norm, activations, pools, binary, recurrent, slices, views)
+    for layers in module.FAMILY
 )
 HANDLERS: dict[str, Handler] = {kind: handler for layers in FAMILIES for kind, handler in layers.handlers.items()}
 
@@ -26,6 +28,7 @@ def to_graph(program: ExportedProgram, name: str) -> Graph:
     a final Sigmoid or Softmax dropped. Raises `ModelError` naming the layer that is not supported."""
     program, _ = strip_final_activation(program)
     importer = Importer(name, constants(program), HANDLERS)
+    importer.refuse_control_flow(program)
     for node in program.graph.nodes:
         importer.visit(node)
     return optimize(importer.graph())

@@ -19,10 +19,7 @@ REWRITES = {
     "layer_norm": "BatchNorm, which costs nothing after a convolution",
     "group_norm": "BatchNorm, which costs nothing after a convolution",
     "instance_norm": "BatchNorm, which costs nothing after a convolution",
-    "prelu": "LeakyReLU with a fixed slope",
     "upsample_bilinear2d": "Upsample(mode='nearest')",
-    "adaptive_max_pool2d": "MaxPool2d, or amax over both axes",
-    "adaptive_max_pool1d": "MaxPool1d, or amax over the length",
     "conv3d": "Conv2d",
     "sum": "mean",
     "maximum": "ReLU: max(a, b) = b + relu(a - b)",
@@ -30,10 +27,8 @@ REWRITES = {
     "matmul": "Linear with constant weights",
     "bmm": "Linear with constant weights",
     "mm": "Linear with constant weights",
-    "rnn_tanh": "Conv1d over the time axis",
-    "rnn_relu": "Conv1d over the time axis",
-    "gru": "Conv1d over the time axis",
-    "lstm": "Conv1d over the time axis",
+    "rnn_tanh": "GRU",
+    "rnn_relu": "GRU",
 }
 
 

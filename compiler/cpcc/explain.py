@@ -1,0 +1,72 @@
+"""One sample through all nodes, float beside fixed: where the error comes from."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from cpcc.build import float_scores, scaling_of
+from cpcc.calibration import fixed_scores
+from cpcc.detector import Detector, check_raw, quantize_input, to_channels_last
+from cpcc.errors import UsageError
+from cpcc.folder import BuildFolder
+from cpcc.frontends.torch_export import to_graph
+from cpcc.graph import Float32, Int8
+from cpcc.ladder import INPUT_NODE
+from cpcc.model_file import load_model
+from cpcc.quantize import run_nodes
+from cpcc.report import table
+
+HEADER = ("node", "float range", "fixed range", "step", "largest error", "in steps", "SQNR dB", "clipped")
+
+
+def _range(values: np.ndarray) -> str:
+    return f"{values.min():.4g} ... {values.max():.4g}"
+
+
+def sqnr(signal: np.ndarray, error: np.ndarray) -> float:
+    """Signal-to-quantization-noise ratio in dB; infinite without error."""
+    noise = float(np.square(error).sum())
+    return math.inf if not noise else 10 * math.log10(max(float(np.square(signal).sum()), 1e-30) / noise)
+
+
+def _row(name: str, real: np.ndarray, q: np.ndarray, kind: Int8) -> list[str]:
+    fixed = kind.dequantize(q)
+    error = fixed - real
+    worst = float(np.abs(error).max())
+    low, high = kind.dequantize(np.array([-128, 127], np.int8)) + np.array([-0.5, 0.5]) * kind.scale
+    clipped = int(((real < low) | (real > high)).sum())
+    return [name, _range(real), _range(fixed), f"{kind.scale:.4g}", f"{worst:.4g}", f"{worst / kind.scale:.2f}",
+            f"{sqnr(real, error):.1f}", f"{clipped} of {q.size}"]  # fmt: skip
+
+
+def explain(build: BuildFolder, raw: np.ndarray, number: int) -> str:
+    """The table of one raw sample (1, ...) and both decisions. Raises `DataError` where it does not fit the model."""
+    check_raw(build.detector.input, raw)
+    detector = build.detector
+    if build.model_path.suffix == ".tflite" or not isinstance(detector, Detector):
+        raise UsageError(f"--explain: {build.path} has no float network to show beside; the model file is fixed-point")
+    model = load_model(build.model_path)
+    scaled = scaling_of(model, tuple(raw.shape[1:])).apply(raw)
+    real = run_nodes(to_graph(model.program, build.manifest.name), Float32, to_channels_last(scaled))
+    kind = detector.graph.input.type
+    assert isinstance(kind, Int8)
+    fixed = run_nodes(detector.graph, Int8, quantize_input(detector.input, kind, raw))
+    names = {detector.graph.input.name: INPUT_NODE, **{n.output: n.name for n in detector.graph.nodes}}
+    scores = float_scores(model.program, detector.decision, scaled)
+    rows = []
+    for tensor, node in names.items():
+        own = detector.graph.tensors[tensor].type
+        if tensor in real and isinstance(own, Int8):  # a pass may have made tensors that the float graph has not
+            rows.append(_row(node, real[tensor], fixed[tensor], own))
+    return f"sample {number}\n{table(HEADER, rows)}\n{_decisions(detector, float(scores[0]), raw)}"
+
+
+def _decisions(detector: Detector, score: float, raw: np.ndarray) -> str:
+    decision = detector.decision
+    fixed = int(fixed_scores(detector, raw)[0])
+    words = ("negative", "positive")
+    return (f"float score {score:.4f}, threshold {decision.float_threshold:.4f}: {words[score >= decision.float_threshold]}\n"
+            f"fixed score {fixed} ({fixed * decision.step:.4f}), threshold {decision.threshold} "
+            f"({decision.threshold * decision.step:.4f}): {words[fixed >= decision.threshold]}")  # fmt: skip

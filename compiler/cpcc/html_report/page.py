@@ -1,0 +1,172 @@
+"""A build's last verification as one HTML page, nothing fetched from anywhere."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+
+from cpcc import __version__
+from cpcc.build import scaling_of
+from cpcc.detector import Decision, Detector
+from cpcc.evidence import FIXED, FLOAT_DENSE, FLOAT_PRUNED
+from cpcc.files import write_atomically
+from cpcc.folder import MANIFEST, BuildFolder, sha256
+from cpcc.html_report import charts
+from cpcc.html_report.svg import INK, MUTED, NEGATIVE
+from cpcc.model_file import Model, load_model
+from cpcc.profile import Profile
+from cpcc.report import percent, threshold_line
+from cpcc.results import Results
+from cpcc.verdict import headline
+
+DRAWN = 24
+PACKAGES = ("torch", "numpy", "scikit-learn", "mapie", "unicorn", "capstone", "matplotlib")
+NAMES = {FLOAT_DENSE: "float_dense", FLOAT_PRUNED: "float", FIXED: "fixed"}
+
+
+@dataclass(frozen=True)
+class DrawnSample:
+    """A changed sample as the page shows it."""
+
+    number: int
+    words: str
+    scores: str
+    picture: str
+    bad: bool
+
+
+def environment() -> jinja2.Environment:
+    """HTML escapes what it is given; charts are marked safe where they are made."""
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("cpcc.templates", "report"), undefined=jinja2.StrictUndefined, autoescape=True,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+
+
+def write_report(build: BuildFolder, results: Results, profile: Profile | None, path: Path) -> str:
+    """Write the page to `path`; its verdict in one line. `profile` is None where the target cannot be counted."""
+    model = None if build.model_path.suffix == ".tflite" else load_model(build.model_path)
+    page = environment().get_template("page.html.j2").render(_variables(build, results, profile, model))
+    write_atomically(path, page.encode())
+    return headline(results.report)
+
+
+def _variables(build: BuildFolder, results: Results, profile: Profile | None, model: Model | None) -> dict[str, Any]:
+    detector = build.detector
+    return {
+        "name": build.manifest.name, "target": build.plan.target, "version": __version__, "report": results.report,
+        "verdict": headline(results.report), "percent": percent, "models": _models(results.report),
+        "misses": _misses(detector.decision, results, model) if isinstance(detector, Detector) else None,
+        "trajectory": _trajectory(model), "samples": _samples(results, model),
+        "layers": _safe(charts.layers(profile)) if profile and profile.layers else "", "profile": profile,
+        "arena": _safe(charts.arena(build.plan)), "plan": build.plan, "provenance": _provenance(build, results, model),
+    }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Misses:
+    """What labelled samples tell of a detector: the charts, the rule in words and the slider's counts."""
+
+    threshold: int
+    rule: str
+    roc: str
+    histogram: str
+    live: dict[str, Any]
+
+
+def _misses(decision: Decision, results: Results, model: Model | None) -> Misses | None:
+    """None without labels. The ROC needs both classes."""
+    labels = results.labels
+    if not len(labels):
+        return None
+    roc = ""
+    if labels.any() and not labels.all():
+        roc = _safe(charts.roc(labels, _curves(results, decision, model)))
+    histogram = _safe(charts.histogram(labels, results.fixed, decision.threshold))
+    return Misses(decision.threshold, threshold_line(decision), roc, histogram, _live(results, decision.threshold))
+
+
+def _safe(svg: str) -> str:
+    from markupsafe import Markup
+
+    return Markup(svg)  # made by svg.py, which escapes
+
+
+def _models(report: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    return [(name, report[key]) for name, key in NAMES.items() if report[key] is not None]
+
+
+def _live(results: Results, threshold: int) -> dict[str, Any]:
+    """What the slider needs: how many positives and negatives have each integer score."""
+    low, high = min(int(results.fixed.min()), threshold), max(int(results.fixed.max()), threshold) + 1
+    counts = [
+        np.bincount(results.fixed[own] - low, minlength=high - low + 1).tolist()
+        for own in (results.labels, ~results.labels)
+    ]
+    return {"low": low, "high": high, "built": threshold, "positives": counts[0], "negatives": counts[1]}
+
+
+def _curves(results: Results, decision: Decision, model: Model | None) -> list[charts.Curve]:
+    curves = []
+    if model is not None and len(results.dense):
+        curves.append(charts.Curve(FLOAT_DENSE, results.dense, model.meta.dense_threshold, MUTED, ":"))
+    if len(results.pruned):
+        curves.append(charts.Curve(FLOAT_PRUNED, results.pruned, decision.float_threshold, NEGATIVE, "--"))
+    return [*curves, charts.Curve(FIXED, results.fixed, decision.threshold, INK, "-")]
+
+
+def _trajectory(model: Model | None) -> str:
+    """Empty where the model was not pruned by cpcc."""
+    return _safe(charts.trajectory(model.meta.history)) if model is not None and model.meta.history else ""
+
+
+def _samples(results: Results, model: Model | None) -> list[DrawnSample]:
+    places = {int(number): i for i, number in enumerate(results.drawn)}
+    shown = [change for change in results.report["changes"] if change["sample"] in places][:DRAWN]
+    return [_drawn(i, change, results.raw[places[change["sample"]]], model) for i, change in enumerate(shown)]
+
+
+def _drawn(index: int, change: dict[str, Any], raw: np.ndarray, model: Model | None) -> DrawnSample:
+    scaled = raw if model is None else scaling_of(model, raw.shape).apply(raw[None])[0]
+    truth = "positive" if change["positive"] else "negative"
+    wrong = change["now_positive"] != change["positive"]
+    now = {
+        (True, True): "now missed",
+        (False, True): "now found",
+        (True, False): "new false alarm",
+        (False, False): "alarm gone",
+    }
+    words = now[(wrong, True) if change["positive"] else (wrong, False)]
+    scores = f"{change['before']} {change['score_before']:.4g} → {change['after']} {change['score_after']:.4g}"
+    return DrawnSample(
+        change["sample"], f"{truth}, {words}", scores, _safe(charts.sample(raw, scaled, f"s{index}")), wrong
+    )
+
+
+def _provenance(build: BuildFolder, results: Results, model: Model | None) -> list[tuple[str, str]]:
+    known = build.manifest.provenance
+    tools = [(f"compiler {name}", text) for name, text in known.get("toolchains", {}).items()]
+    settings = "" if model is None else ", ".join(f"{k}={v}" for k, v in sorted(model.meta.settings.items()))
+    detector = build.detector
+    return [
+        ("cpcc", f"{__version__} (built with {build.manifest.cpcc})"),
+        ("python", platform.python_version()),
+        *((name, version(name)) for name in PACKAGES),
+        *tools,
+        ("model file, sha256", known.get("model_sha256", "")),
+        ("manifest of the generated files, sha256", sha256((build.path / MANIFEST).read_bytes())),
+        (
+            "calibration data, sha256",
+            detector.decision.guarantee.data_hash or "-" if isinstance(detector, Detector) else "-",
+        ),
+        ("verification data, sha256", results.provenance.get("data_sha256", "")),
+        ("build command", known.get("command") or "-"),
+        ("verify command", results.provenance.get("command") or "-"),
+        ("pruning (seed among its settings)", settings or "not pruned by cpcc"),
+    ]

@@ -1,0 +1,121 @@
+"""Samples from other people's formats: a folder of images per class, or a table in CSV. See docs/data.md.
+
+Both give arrays for an `.npz`: x, y (with an important class: 1 for it, 0 for the rest, and all labels as `y_multi`),
+`classes` (names by label) and, where asked for, `group`.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from cpcc.errors import DataError
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
+
+
+def import_images(folder: Path, size: tuple[int, int], gray: bool, important: str | None = None) -> Arrays:
+    """Images of `folder`/CLASS/*: x uint8 (n, 1 or 3, height, width), resized to `size` (height, width) by averaging;
+    labels count the class folders in order of their names. Raises `DataError` naming the folder or file."""
+    classes = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    if len(classes) < 2:
+        raise DataError(f"{folder}: {len(classes)} class folders; give a folder with one folder of images per class")
+    files = [(path, label) for label, name in enumerate(classes) for path in _images(folder / name)]
+    x = np.stack([_image(path, size, gray) for path, _ in files])
+    return {"x": x, **_labels([label for _, label in files], classes, important, str(folder))}
+
+
+def _images(folder: Path) -> list[Path]:
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not found:
+        raise DataError(f"{folder}: no image; known: {', '.join(sorted(IMAGE_SUFFIXES))}")
+    return found
+
+
+def _image(path: Path, size: tuple[int, int], gray: bool) -> np.ndarray[Any, Any]:
+    """uint8 (channels, height, width)."""
+    try:
+        with Image.open(path) as image:
+            small = image.convert("L" if gray else "RGB").resize((size[1], size[0]), Image.Resampling.BOX)
+    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path}: cannot be read as an image ({' '.join(str(error).split())[:80]})") from error
+    pixels = np.asarray(small, np.uint8)
+    return pixels[None] if gray else pixels.transpose(2, 0, 1)
+
+
+def import_table(
+    path: Path, label: str, important: str | None = None, drop: Sequence[str] = (), group: str | None = None
+) -> Arrays:
+    """Rows of a CSV file with a header line: x float32 (n, features), every column but `label`, `group` and those to
+    `drop`; labels count the label column's values in sorted order (numbers by value). Raises `DataError` naming the
+    line and column."""
+    header, rows = _read_csv(path)
+    for name in (label, *drop, *([group] if group else [])):
+        if name not in header:
+            raise DataError(f"{path}: no column {name!r}; found: {', '.join(header)[:200]}")
+    features = [name for name in header if name not in {label, group, *drop}]
+    if not features:
+        raise DataError(f"{path}: no column is left for x; drop fewer")
+    x = np.array(
+        [[_number(path, n, name, row[header.index(name)]) for name in features] for n, row in rows], np.float32
+    )
+    values = [row[header.index(label)] for _, row in rows]
+    classes = _sorted_values(values)
+    arrays = {"x": x, **_labels([classes.index(v) for v in values], classes, important, f"{path}: {label}")}
+    if group:
+        arrays["group"] = np.unique([row[header.index(group)] for _, row in rows], return_inverse=True)[1]
+    return arrays
+
+
+def _read_csv(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Header, and rows with their line numbers."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            header = next(reader, [])
+            rows = [(reader.line_num, row) for row in reader if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read as CSV ({' '.join(str(error).split())[:80]})") from error
+    if not rows:
+        raise DataError(f"{path}: no rows below the header line")
+    for number, row in rows:
+        if len(row) != len(header):
+            raise DataError(f"{path}: line {number} has {len(row)} fields, the header has {len(header)}")
+    return header, rows
+
+
+def _number(path: Path, line: int, column: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise DataError(
+            f"{path}: line {line}, column {column!r}: {text[:40]!r} is no number; drop the column"
+        ) from None
+
+
+def _sorted_values(values: list[str]) -> list[str]:
+    """Distinct values, numbers by size, else by name."""
+    distinct = sorted(set(values))
+    try:
+        return sorted(distinct, key=float)
+    except ValueError:
+        return distinct
+
+
+def _labels(labels: list[int], classes: list[str], important: str | None, place: str) -> Arrays:
+    names = np.array(classes)
+    if len(classes) < 2:
+        raise DataError(f"{place}: one class only ({classes[0]}); give samples of both")
+    if important is None:
+        return {"y": np.array(labels, np.int64), "classes": names}
+    if important not in classes:
+        raise DataError(f"{place}: no class {important!r}; found: {', '.join(classes)[:200]}")
+    y = (np.array(labels) == classes.index(important)).astype(np.int64)
+    return {"y": y, "y_multi": np.array(labels, np.int64), "classes": names}

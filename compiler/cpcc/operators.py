@@ -1,0 +1,61 @@
+"""docs/operators.md, written from the code: ``python -m cpcc.operators > docs/operators.md``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from cpcc.frontends.tflite import HANDLERS as TFLITE
+from cpcc.frontends.torch_export.program import FAMILIES
+from cpcc.frontends.torch_export.source import REWRITES
+from cpcc.ops import OPS
+from cpcc.ops.base import Op
+
+HEAD = """# Operators
+
+Written by `python -m cpcc.operators > docs/operators.md`; a test compares.
+"""
+
+
+def markdown(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    """A table."""
+    lines = [header, ("---",) * len(header), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def _first_line(op: Op) -> str:
+    """Of the docstring of the file that defines `op`."""
+    text = sys.modules[op.run_int8.__module__].__doc__ or ""
+    return text.strip().splitlines()[0].replace("|", "\\|")
+
+
+def _kernels(op: Op) -> str:
+    names = [
+        kernel.name + (f" ({', '.join(sorted(kernel.requires))})" if kernel.requires else "") for kernel in op.kernels
+    ]
+    return ", ".join(names) or "no code: the output is the input's memory"
+
+
+def document() -> str:
+    """The whole page."""
+    layers = [(", ".join(f.names), f.becomes, f.limits or "-") for f in FAMILIES if f.names]
+    rewrites = [(f"`{name}`", rewrite) for name, rewrite in sorted(REWRITES.items())]
+    ops = [(f"`{op.name}`", _first_line(op), _kernels(op)) for op in OPS]
+    return "\n\n".join([
+        HEAD.strip(),
+        "## torch.export",
+        "Module and functional forms alike; in-place forms too. One input `(1, features)`, `(1, c, length)` or `(1, c, h, w)` in "
+        "float32, one output. A branch that nothing reads is dropped.",
+        markdown(("layer", "becomes", "limits"), layers),
+        "Refused by name with its line in the user's file: everything else. Known ways around:",
+        markdown(("not supported", "use"), rewrites),
+        "## .tflite",
+        "int8 per channel, as TensorFlow Lite Micro computes it: " + ", ".join(f"`{name}`" for name in sorted(TFLITE)) + ".",
+        "## Ops inside, and their kernels",
+        "A kernel in parentheses needs that feature of the core.",
+        markdown(("op", "what it computes", "kernels in C"), ops),
+    ]) + "\n"  # fmt: skip
+
+
+if __name__ == "__main__":
+    print(document(), end="")

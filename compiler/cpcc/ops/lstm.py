@@ -1,0 +1,75 @@
+"""Long short-term memory over a sequence, from a state of zeros.
+
+    i, f, o = sigmoid(W x + b + U h + c)    g = tanh(W x + b + U h + c)    cell = f cell + i g    h = o tanh(cell)
+
+Rows of the weights in the order i, f, g, o. Source: torch.nn.LSTM. Arithmetic: `cpcc.ops.recurrent`; the cell is kept in Q3.12
+and saturates at -8 and 8.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cpcc.graph import Int8
+from cpcc.ops import recurrent
+from cpcc.ops.activations import sigmoid
+from cpcc.ops.base import Kernel, Op
+from cpcc.ops.float_params import Lstm
+from cpcc.ops.recurrent import QRecurrent, interpolate, saturate16, table, to_int8
+
+
+class QLstm(QRecurrent):
+    """`QRecurrent` with four gates."""
+
+
+def run_float(params: Lstm, x: np.ndarray) -> np.ndarray:
+    h = np.zeros((len(x), params.hidden_weight.shape[1]))
+    cell, states = np.zeros_like(h), []
+    for step in range(params.steps):
+        gates = np.asarray(x[:, 0, step], np.float64) @ params.input_weight.T + params.input_bias
+        i, f, g, o = np.split(gates + h @ params.hidden_weight.T + params.hidden_bias, 4, axis=1)
+        cell = sigmoid(f) * cell + sigmoid(i) * np.tanh(g)
+        h = sigmoid(o) * np.tanh(cell)
+        states.append(h)
+    return np.stack(states, axis=1)[:, None]
+
+
+def run_int8(params: QLstm, x: np.ndarray) -> np.ndarray:
+    cell = np.zeros((len(x), params.units), np.int64)
+    h8, states = np.zeros(cell.shape, np.int8), []
+    logistic, tanh = table("sigmoid"), table("tanh")
+    for step in range(params.steps):
+        gates = saturate16(params.input_gates(x[:, 0, step]) + params.hidden_gates(h8))
+        gi, gf, gg, go = np.split(gates, 4, axis=1)
+        i, f, o = (interpolate(logistic, v) for v in (gi, gf, go))
+        kept, added = (f * cell + (1 << 14)) >> 15, (i * interpolate(tanh, gg) + (1 << 17)) >> 18
+        cell = saturate16(kept + added)
+        h8 = to_int8((o * interpolate(tanh, cell) + (1 << 14)) >> 15)
+        states.append(h8)
+    return np.stack(states, axis=1)[:, None]
+
+
+def quantize(params: Lstm, inputs: tuple[Int8, ...], output: Int8) -> QLstm:
+    return QLstm(*recurrent.quantize_parts(params, inputs[0]))
+
+
+def sample(rng: np.random.Generator) -> tuple[Lstm, tuple[tuple[int, ...], ...]]:
+    params = Lstm(*recurrent.sample_weights(rng, 4))
+    return params, ((1, params.steps, params.input_weight.shape[1]),)
+
+
+OP = Op(
+    name="lstm",
+    float_params=Lstm,
+    int8_params=QLstm,
+    infer_shape=recurrent.infer_shape,
+    run_float=run_float,
+    run_int8=run_int8,
+    quantize=quantize,
+    sample=sample,
+    kernels=(Kernel("lstm", recurrent.pack, recurrent.cost, streaming=True, shared=("include/cpcc_recurrent.h",)),),
+    output_type=recurrent.hidden_type,
+    macs=recurrent.macs,
+    check=recurrent.check,
+    weights=("input_weight", "hidden_weight"),
+)

@@ -1,0 +1,141 @@
+"""What gru and lstm share: gates in Q3.12, activations in Q0.15, weights in int8.
+
+A gate's argument is the sum of two products (input and hidden state), each requantized to int16 with 12 fractional bits and
+saturated at -8 and 8. Sigmoid and tanh are tables of 257 int16 values over [-8, 8] with linear interpolation. The hidden state
+that enters the products is int8 of scale 1/128; it cannot leave [-1, 1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cpcc.errors import ModelError
+from cpcc.fixedpoint import INT32_MAX, Requant, accumulator_bound, exact_dot, narrow
+from cpcc.graph import Graph, Int8, Node
+from cpcc.ops.activations import sigmoid
+from cpcc.ops.base import Packed
+from cpcc.ops.float_params import Recurrent
+from cpcc.ops.requantized import Output, quantize_affine
+
+GATE = Int8(2.0**-12, 0)  # the step of a gate's argument; it has 16 bits
+HIDDEN = Int8(1 / 128, 0)
+ONE = 1 << 15
+
+
+@dataclass(frozen=True, eq=False)
+class QRecurrent:
+    """int8 weights (gates * units, inputs) and (gates * units, units), and how each product becomes Q3.12."""
+
+    steps: int
+    input_weight: np.ndarray
+    input_output: Output
+    hidden_weight: np.ndarray
+    hidden_output: Output
+
+    @property
+    def units(self) -> int:
+        return self.hidden_weight.shape[1]
+
+    def input_gates(self, x: np.ndarray) -> np.ndarray:
+        """(n, gates * units) int64 Q3.12 of int8 inputs (n, inputs)."""
+        return _product(self.input_weight, self.input_output, x)
+
+    def hidden_gates(self, h: np.ndarray) -> np.ndarray:
+        """(n, gates * units) int64 Q3.12 of int8 states (n, units)."""
+        return _product(self.hidden_weight, self.hidden_output, h)
+
+
+def _product(weight: np.ndarray, output: Output, x: np.ndarray) -> np.ndarray:
+    return saturate16(output.requant.scale(exact_dot(x, weight) + output.bias))
+
+
+def saturate16(x: np.ndarray) -> np.ndarray:
+    return np.clip(x, -ONE, ONE - 1)
+
+
+def table(function: str) -> np.ndarray:
+    """(257,) int16 Q0.15: "sigmoid" or "tanh" of -8, -8 + 1/16, ... 8."""
+    x = np.arange(257) / 16 - 8
+    y = sigmoid(x) if function == "sigmoid" else np.tanh(x)
+    return narrow(np.minimum(np.rint(y * ONE), ONE - 1), np.int16)
+
+
+def interpolate(values: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """int64 Q0.15 of int16 arguments in Q3.12."""
+    index, fraction = (x + ONE) >> 8, x & 255
+    left, right = values[index].astype(np.int64), values[index + 1].astype(np.int64)
+    return left + (((right - left) * fraction + 128) >> 8)
+
+
+def to_int8(x: np.ndarray) -> np.ndarray:
+    """int8 of Q0.15, halves up."""
+    return np.minimum((x + 128) >> 8, 127).astype(np.int8)
+
+
+def infer_shape(params: Recurrent | QRecurrent, x: tuple[int, ...]) -> tuple[int, ...]:
+    units, inputs = params.hidden_weight.shape[1], params.input_weight.shape[1]
+    if x != (1, params.steps, inputs):
+        raise ModelError(f"recurrent: the input is {x}, expected (1, {params.steps} steps, {inputs})")
+    return (1, params.steps, units)
+
+
+def quantize_parts(params: Recurrent, x: Int8) -> tuple[int, np.ndarray, Output, np.ndarray, Output]:
+    """The fields of `QRecurrent`."""
+    input_weight, input_output = quantize_affine(params.input_weight, params.input_bias, x, GATE, False)
+    hidden_weight, hidden_output = quantize_affine(params.hidden_weight, params.hidden_bias, HIDDEN, GATE, False)
+    return params.steps, input_weight, input_output, hidden_weight, hidden_output
+
+
+def check(node: Node, graph: Graph) -> None:
+    """Proof that no accumulator leaves int32."""
+    p = node.params
+    if not isinstance(p, QRecurrent):
+        return
+    for weight, output in ((p.input_weight, p.input_output), (p.hidden_weight, p.hidden_output)):
+        bound = int(np.max(output.requant.reach(accumulator_bound(weight, output.bias))))
+        if bound > INT32_MAX:
+            raise ModelError(
+                f"{node.name}: an accumulator can reach {bound}, the limit is {INT32_MAX}; use fewer inputs"
+            )
+
+
+def hidden_type(params: object, inputs: tuple[Int8, ...]) -> Int8:
+    return HIDDEN
+
+
+def macs(params: QRecurrent, out_shape: tuple[int, ...]) -> tuple[int, int]:
+    weights = (params.input_weight, params.hidden_weight)
+    return params.steps * sum(w.size for w in weights), params.steps * sum(int(np.count_nonzero(w)) for w in weights)
+
+
+def pack(node: Node, graph: Graph) -> Packed:
+    """The C struct ``cpcc_recurrent_t``. Scratch: the int16 state, and zeros for the first step."""
+    p: QRecurrent = node.params
+    fields: dict[str, int | np.ndarray] = {"steps": p.steps, "inputs": p.input_weight.shape[1], "units": p.units}
+    for name, weight, output in (
+        ("input", p.input_weight, p.input_output),
+        ("hidden", p.hidden_weight, p.hidden_output),
+    ):
+        assert isinstance(output.requant, Requant)
+        fields |= {
+            f"{name}.weights": weight, f"{name}.bias": output.bias, f"{name}.multiplier": output.requant.multiplier,
+            f"{name}.left_shift": output.requant.left_shift,
+        }  # fmt: skip
+    fields |= {"sigmoid": table("sigmoid"), "tanh": table("tanh")}
+    return Packed(fields, 3 * p.units)
+
+
+def cost(node: Node, graph: Graph) -> float:
+    p: QRecurrent = node.params
+    return p.steps * (5.0 * (p.input_weight.size + p.hidden_weight.size) + 60.0 * len(p.input_weight))
+
+
+def sample_weights(rng: np.random.Generator, gates: int) -> tuple[int, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The fields of random float parameters: small and large weights, biases that saturate a gate."""
+    steps, inputs, units = (int(v) for v in rng.integers(1, 7, 3))
+    scale, bias = rng.choice([0.3, 1.0, 4.0]), rng.choice([0.0, 0.5, 12.0])
+    sizes = ((gates * units, inputs), (gates * units,), (gates * units, units), (gates * units,))
+    arrays = [rng.normal(0, s, size).astype(np.float32) for s, size in zip((scale, bias, scale, bias), sizes)]
+    return steps, arrays[0], arrays[1], arrays[2], arrays[3]

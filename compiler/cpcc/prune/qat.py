@@ -1,0 +1,159 @@
+"""Quantization-aware fine-tuning: the network computes as its int8 form will, and learns to live with it.
+
+Weights: symmetric int8 with a scale per output channel. Tensors: affine int8 over an observed range that covers 0, at
+the places where the compiler has a tensor: behind a convolution or linear layer with its batch norm and ReLU, behind an
+addition or another activation; pooling, reshapes and a ReLU on its own keep their input's type. The rules are those of `cpcc.quantize` and
+`cpcc.ops.requantized`, but for int32 biases, which are taken as exact, and ranges, which move with the batches.
+Source: Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference",
+CVPR 2018.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from cpcc.prune.tracing import OUTSIDE, Call, trace
+
+MOMENTUM = 0.05  # of the observed ranges
+
+_LINEAR = frozenset(["linear", "conv1d", "conv2d"])
+_ADDED = frozenset(["add", "add_", "__add__", "__iadd__"])
+_FUSED = frozenset(["relu", "relu_"])
+_NORM = "batch_norm"
+_FUSING = _LINEAR | _ADDED | {_NORM}
+_CURVES = frozenset(["sigmoid", "tanh", "silu", "gelu", "elu", "leaky_relu", "hardtanh", "hardswish", "hardsigmoid"])
+_PLACES = _LINEAR | _ADDED | _FUSED | _CURVES | {_NORM}
+
+
+class Int8Weight(nn.Module):
+    """Parametrization of a weight below its mask: fake-quantized while `active`."""
+
+    def __init__(self, owner: nn.Module) -> None:
+        super().__init__()
+        self.owner = (owner,)
+        self.active = False
+
+    def forward(self, weight: Tensor) -> Tensor:
+        if not self.active:
+            return weight
+        return int8_weight(weight * self.owner[0].get_buffer("weight_mask"))
+
+
+def int8_weight(weight: Tensor) -> Tensor:
+    """`weight` (outputs, ...) rounded to 255 values per output, the largest exactly kept; gradient straight through."""
+    with torch.no_grad():
+        scale = (weight.flatten(1).abs().amax(1) / 127).clamp(min=torch.finfo(torch.float32).tiny)
+        zero = torch.zeros(len(weight), dtype=torch.int32, device=weight.device)
+    return torch.fake_quantize_per_channel_affine(weight, scale, zero, 0, -127, 127)
+
+
+class Activations(nn.Module):
+    """Ranges (places,) of a network's input (the first) and tensors, and their rounding while `active`.
+
+    Places are counted in the order of calls, which must be the same at every forward pass."""
+
+    low: Tensor
+    high: Tensor
+    seen: Tensor
+
+    def __init__(self, net: nn.Module, example: Tensor) -> None:
+        super().__init__()
+        self.rounded = rounded_places(trace(net, example))
+        places = 1 + len(self.rounded)
+        self.register_buffer("low", torch.zeros(places))
+        self.register_buffer("high", torch.zeros(places))
+        self.register_buffer("seen", torch.zeros(places, dtype=torch.bool))
+        self.active = False
+        self.mode: _Rounding | None = None
+
+    def attach(self, net: nn.Module) -> "Activations":
+        """Become a part of `net`, so that ranges are in its state_dict."""
+        self.root = (net,)
+        net.add_module("activations_int8", self)
+        self.handles = [
+            net.register_forward_pre_hook(self._enter),
+            net.register_forward_hook(self._leave, always_call=True),
+        ]
+        return self
+
+    def detach(self) -> None:
+        """Leave the network as it was."""
+        for handle in self.handles:
+            handle.remove()
+        del self.root[0].activations_int8
+
+    def fake(self, place: int, value: Tensor) -> Tensor:
+        """`value` rounded to the type of `place`; its range is observed first in training mode."""
+        if self.training:
+            self._observe(place, value.detach())
+        low, high = self.low[place].clamp(max=0.0), self.high[place].clamp(min=0.0)
+        scale = ((high - low) / 255).clamp(min=1e-12)
+        zero = (-128 - low / scale).round().clamp(-128, 127).to(torch.int32)
+        return torch.fake_quantize_per_tensor_affine(value, scale, zero, -128, 127)
+
+    def _observe(self, place: int, value: Tensor) -> None:
+        share = torch.where(self.seen[place], MOMENTUM, 1.0)
+        self.low[place].lerp_(value.min(), share)
+        self.high[place].lerp_(value.max(), share)
+        self.seen[place] = True
+
+    def _enter(self, net: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        if not self.active:
+            return None
+        x = self.fake(0, inputs[0])
+        self.mode = _Rounding(self)
+        self.mode.__enter__()
+        return (x, *inputs[1:])
+
+    def _leave(self, net: nn.Module, inputs: Any, output: Any) -> None:
+        if self.mode is not None:
+            self.mode.__exit__(None, None, None)
+            self.mode = None
+
+
+class _Rounding(TorchFunctionMode):
+    """Rounds the results of one forward pass."""
+
+    def __init__(self, activations: Activations) -> None:
+        super().__init__()
+        self.activations = activations
+        self.place = 0
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if not is_place(getattr(func, "__name__", ""), result):
+            return result
+        self.place += 1
+        rounded = self.activations.rounded[self.place - 1]
+        return self.activations.fake(self.place, result) if rounded else result
+
+
+def is_place(name: str, result: Any) -> bool:
+    """Whether a call may need rounding: counters such as batch norm's number of batches are no images or vectors."""
+    return name in _PLACES and isinstance(result, Tensor) and result.ndim >= 2
+
+
+def rounded_places(calls: Iterable[Call]) -> tuple[bool, ...]:
+    """For every place (see `is_place`), whether the compiler has a tensor there: not before the batch norm or the
+    ReLU that it fuses."""
+    calls = list(calls)
+    readers: dict[int, list[Call]] = {i: [] for i in range(len(calls))}
+    for call in calls:
+        for source in set(call.inputs):
+            if source in readers:
+                readers[source].append(call)
+    return tuple(
+        _has_tensor(call, readers[i], calls) for i, call in enumerate(calls) if call.name in _PLACES and call.ndim >= 2
+    )
+
+
+def _has_tensor(call: Call, readers: list[Call], calls: list[Call]) -> bool:
+    if call.name in _FUSED:
+        return any(source != OUTSIDE and calls[source].name in _FUSING for source in call.inputs)
+    follower = readers[0].name if len(readers) == 1 else ""
+    return not (follower in _FUSED or (call.name in _LINEAR and follower == _NORM))

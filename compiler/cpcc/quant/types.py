@@ -1,0 +1,16 @@
+"""Ranges to int8 types."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cpcc.graph import Int8
+
+
+def affine_int8(low: float, high: float) -> Int8:
+    """The int8 type covering [low, high] and 0 exactly. An empty range gets scale 1/128."""
+    low, high = min(low, 0.0), max(high, 0.0)
+    if high - low < 1e-12:
+        return Int8(1 / 128, 0)
+    scale = (high - low) / 255
+    return Int8(scale, int(np.clip(round(-128 - low / scale), -128, 127)))

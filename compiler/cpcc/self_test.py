@@ -1,0 +1,80 @@
+"""The firmware's known-answer self-test: vectors with their scores, and the CRC-32 of every constant in flash.
+
+The order in which constants enter the CRC is that of templates/self_test.c.j2.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from cpcc.calibration import fixed_scores
+from cpcc.detector import Decision, Detector
+from cpcc.graph import Int8
+from cpcc.plan.plan import Plan
+
+
+@dataclass(frozen=True)
+class Vector:
+    """A raw sample as C initialiser lines, with the score the device must compute."""
+
+    lines: tuple[str, ...]
+    score: int
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """What the template prints."""
+
+    vectors: tuple[Vector, ...]
+    crc: int
+
+
+def _number(value: int) -> bytes:
+    return struct.pack("<I", value & 0xFFFF_FFFF)
+
+
+def _array(values: np.ndarray) -> bytes:
+    return np.ascontiguousarray(values).astype(values.dtype.newbyteorder("<")).tobytes()
+
+
+def _layers(plan: Plan) -> Iterator[bytes]:
+    stored = set()  # equal arrays lie in flash once
+    for step in plan.steps:
+        for value in step.packed.struct.values():
+            if isinstance(value, np.ndarray) and (value.dtype.name, value.tobytes()) not in stored:
+                stored.add((value.dtype.name, value.tobytes()))
+                yield _array(value)
+        yield _number(1)  # the layer's description equals its copy
+
+
+def _input(detector: Detector) -> Iterator[bytes]:
+    kind = detector.graph.input.type
+    assert isinstance(kind, Int8)
+    if not detector.input.copies(kind):
+        yield _array(detector.input.mean)
+        yield _array(detector.input.factor)
+
+
+def _decision(decision: Decision) -> Iterator[bytes]:
+    yield _number(decision.threshold)
+    for point in decision.points:
+        yield from map(_number, (point.threshold, point.fnr, point.fpr))
+
+
+def choose_vectors(detector: Detector, raw: np.ndarray) -> np.ndarray:
+    """The samples of `raw` (n, ...) with the highest and the lowest score: (1 or 2, ...)."""
+    scores = fixed_scores(detector, raw)
+    return raw[sorted({int(np.argmax(scores)), int(np.argmin(scores))})]
+
+
+def make_self_test(plan: Plan, detector: Detector, raw: np.ndarray, lines: list[tuple[str, ...]]) -> SelfTest:
+    """The self-test on the raw vectors (n, ...), each written as C by `lines`."""
+    scores = fixed_scores(detector, raw)
+    parts = [*_layers(plan), *_input(detector), *_decision(detector.decision), _array(raw), *map(_number, scores.tolist())]  # fmt: skip
+    vectors = tuple(Vector(text, int(score)) for text, score in zip(lines, scores, strict=True))
+    return SelfTest(vectors, zlib.crc32(b"".join(parts)))

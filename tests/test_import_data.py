@@ -1,0 +1,101 @@
+"""Folders of images and CSV tables become .npz files that the rest of cpcc reads."""
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from cpcc.cli import cli
+from cpcc.data import load_dataset
+from cpcc.errors import DataError
+from cpcc.import_data import import_images, import_table
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    for number, name in enumerate(("crack", "fine", "rust")):
+        (tmp_path / name).mkdir()
+        for i in range(2):
+            Image.new("RGB", (8, 6), (10 * number, 0, i)).save(tmp_path / name / f"{i}.png")
+    return tmp_path
+
+
+def test_images_by_class(pictures):
+    arrays = import_images(pictures, (3, 4), gray=False, important="fine")
+    assert arrays["x"].shape == (6, 3, 3, 4) and arrays["x"].dtype == np.uint8
+    assert arrays["y"].tolist() == [0, 0, 1, 1, 0, 0]
+    assert arrays["y_multi"].tolist() == [0, 0, 1, 1, 2, 2]
+    assert arrays["classes"].tolist() == ["crack", "fine", "rust"]
+    assert arrays["x"][2, 0].tolist() == [[10] * 4] * 3
+    assert import_images(pictures, (3, 4), gray=True)["x"].shape == (6, 1, 3, 4)
+
+
+def test_images_are_averaged_not_picked(tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        Image.fromarray(np.array([[0, 100], [20, 40]], np.uint8)).save(tmp_path / name / "x.png")
+    assert import_images(tmp_path, (1, 1), gray=True)["x"].ravel().tolist() == [40, 40]
+
+
+def test_broken_images_and_folders_are_named(pictures):
+    (pictures / "crack" / "0.png").write_bytes(b"not an image")
+    with pytest.raises(DataError, match=r"crack/0\.png: cannot be read as an image"):
+        import_images(pictures, (4, 4), gray=True)
+    (pictures / "fine" / "0.png").unlink()
+    (pictures / "fine" / "1.png").unlink()
+    (pictures / "crack" / "0.png").unlink()
+    with pytest.raises(DataError, match="fine: no image"):
+        import_images(pictures, (4, 4), gray=True)
+    with pytest.raises(DataError, match="0 class folders"):
+        import_images(pictures / "crack", (4, 4), gray=True)
+
+
+def table(tmp_path, text):
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    return path
+
+
+def test_table(tmp_path):
+    path = table(tmp_path, "id,a,b,state,unit\nx,1,2.5,ok,u2\ny,-3,4,broken,u1\nz,0,0,ok,u2\n")
+    arrays = import_table(path, "state", important="broken", drop=["id"], group="unit")
+    assert arrays["x"].tolist() == [[1, 2.5], [-3, 4], [0, 0]] and arrays["x"].dtype == np.float32
+    assert arrays["y"].tolist() == [0, 1, 0]
+    assert arrays["classes"].tolist() == ["broken", "ok"]
+    assert arrays["group"].tolist() == [1, 0, 1]
+
+
+def test_numeric_labels_sort_by_value(tmp_path):
+    path = table(tmp_path, "a,y\n1,10\n1,9\n")
+    assert import_table(path, "y")["classes"].tolist() == ["9", "10"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,y\n1,0\nfoo,1\n", r"line 3, column 'a': 'foo' is no number"),
+        ("a,y\n1,0\n1\n", "line 3 has 1 fields, the header has 2"),
+        ("a,y\n", "no rows"),
+        ("a,b\n1,2\n", "no column 'y'"),
+        ("y\n1\n2\n", "no column is left"),
+        ("a,y\n1,0\n2,0\n", "one class only"),
+        ("a,y\n1,0\n2,1\n", "no class 'bad'"),
+    ],
+)
+def test_bad_tables_are_named(tmp_path, text, message):
+    with pytest.raises(DataError, match=message):
+        import_table(table(tmp_path, text), "y", important="bad" if "bad" in message else None)
+
+
+def test_command_writes_what_prune_reads(tmp_path, pictures):
+    out = tmp_path / "out.npz"
+    done = CliRunner().invoke(
+        cli, ["data", str(pictures), "--size", "5x4", "--gray", "--important", "crack", "-o", str(out)]
+    )
+    assert done.exit_code == 0, done.output
+    assert "6 samples of shape (1, 5, 4), 2 of them crack" in done.output
+    assert load_dataset(out).x.shape == (6, 1, 5, 4)
+    path = table(tmp_path, "a,y\n1,0\n2,1\n3,1\n")
+    done = CliRunner().invoke(cli, ["data", str(path), "--label", "y", "-o", str(out)])
+    assert done.exit_code == 0, done.output
+    assert load_dataset(out).labels().tolist() == [0, 1, 1]

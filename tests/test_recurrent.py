@@ -1,0 +1,70 @@
+"""GRU and LSTM: close to PyTorch's over long sequences, and one step of the C equals the whole."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from conftest import need_tool
+from cpcc.emit import layer_functions
+from cpcc.graph import Int8
+from cpcc.ops import gru, lstm
+from cpcc.ops.base import Op
+from cpcc.ops.float_params import Gru, Lstm
+from support import NAME, chain, compiled, detector_of
+
+LAYERS = [(gru.OP, Gru, nn.GRU), (lstm.OP, Lstm, nn.LSTM)]
+
+
+def parameters(kind: type, module: type, steps: int, inputs: int, units: int, seed: int):
+    """The same layer for cpcc and for torch, with torch's initial weights made three times larger."""
+    torch.manual_seed(seed)
+    layer = module(inputs, units, batch_first=True)
+    names = ("weight_ih_l0", "bias_ih_l0", "weight_hh_l0", "bias_hh_l0")
+    with torch.no_grad():
+        for weight in layer.parameters():
+            weight *= 3
+    return kind(steps, *(layer.state_dict()[name].numpy() for name in names)), layer
+
+
+@pytest.mark.parametrize(("op", "kind", "module"), LAYERS)
+def test_follows_torch_over_long_sequences(op: Op, kind: type, module: type) -> None:
+    """200 steps: errors may not add up. One output step is 1/128; a float16 state loses about as much."""
+    params, layer = parameters(kind, module, 200, 6, 12, 1)
+    x = np.cumsum(np.random.default_rng(0).normal(0, 0.3, (8, 200, 6)), axis=1)
+    x -= x.mean(axis=1, keepdims=True)
+    scale = Int8(float(np.abs(x).max() / 127), 3)
+    q = scale.quantize(x)
+    with torch.no_grad():
+        expected = layer(torch.tensor(scale.dequantize(q), dtype=torch.float32))[0].numpy()
+    got = op.run_int8(op.quantize(params, (scale,), op.output_type(params, (scale,))), q[:, None])[:, 0] / 128
+    np.testing.assert_allclose(op.run_float(params, scale.dequantize(q)[:, None])[:, 0], expected, atol=1e-5)
+    error = np.abs(got - expected)
+    assert error.mean() < 1 / 128 and error[:, 100:].mean() < 1.5 * error[:, :100].mean()
+
+
+@pytest.mark.parametrize(("op", "kind", "module"), LAYERS)
+def test_streaming_step_equals_the_whole_sequence(op: Op, kind: type, module: type, tmp_path: Path) -> None:
+    gcc = need_tool("gcc")
+    params, _ = parameters(kind, module, 9, 4, 5, 2)
+    c = compiled(detector_of(chain((1, 9, 4), [(op, params)]), np.random.default_rng(0)))
+    for file, text in c.library.items():
+        (tmp_path / file).write_text(text)
+    sources = [str(tmp_path / file) for file in c.library if file.endswith(".c")]
+    library = tmp_path / "model.so"
+    subprocess.run([gcc, "-std=c99", "-shared", "-fPIC", "-O1", "-o", library, *sources], check=True)
+    step = getattr(ctypes.CDLL(str(library)), f"{layer_functions(c.plan, NAME)[0]}_step")
+    q = np.random.default_rng(1).integers(-128, 128, (1, 1, 9, 4)).astype(np.int8)
+    expected = c.reference().run(q, quantized=True).output.reshape(9, 5)
+    h, state = np.zeros(5, np.int8), np.zeros(10, np.int8)
+    for t in range(9):
+        y = np.zeros(5, np.int8)
+        step(*(np.ascontiguousarray(a).ctypes.data_as(ctypes.c_void_p) for a in (q[0, 0, t], h, y, state)))
+        np.testing.assert_array_equal(y, expected[t])
+        h = y

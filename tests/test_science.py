@@ -1,0 +1,112 @@
+"""The evidence's runner, tables and converters, on data small enough for seconds."""
+
+import gzip
+import json
+
+import numpy as np
+import pytest
+from bench.science import convert, run, table
+from bench.science.arms import ARMS, settings_of
+from bench.science.run import Trial, done, run_trial
+from bench.science.sets import Sides
+from scipy.io import wavfile
+
+from cpcc.data import make_dataset
+
+
+def tiny():
+    random = np.random.default_rng(0)
+    y = (np.arange(240) % 4 == 0).astype(np.int64)
+    x = (random.normal(size=(240, 8)) + 2 * y[:, None]).astype(np.float32)
+    return Sides(make_dataset(x[:160], y[:160]), make_dataset(x[160:], y[160:]))
+
+
+def test_a_trial_has_every_level_and_test_figures(monkeypatch, tmp_path):
+    monkeypatch.setitem(run.SETS, "tiny", tiny)
+    monkeypatch.setattr(run, "settings_of", lambda arm, seed: [quick(each) for each in settings_of(arm, seed)])
+    lines = [run_trial(Trial("tiny", arm, 0), "cpu") for arm in ("blind", "constrained", "one-shot")]
+    assert list(lines[0]["levels"]) == ["1", "0.5", "0.25", "0.1", "0.05", "0.02", "0.01"]
+    assert list(lines[2]["levels"]) == ["1", "0.1", "0.05", "0.02"]
+    assert lines[0]["levels"]["1"]["positives"] == 20
+    path = tmp_path / "trials.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"data": "torn')
+    assert done(path) == {Trial("tiny", arm, 0) for arm in ("blind", "constrained", "one-shot")}
+    cells, kept = table.load(path)
+    page = table.markdown(cells, kept)
+    assert "| 10% | constrained | 1 |" in page
+
+
+def quick(settings):
+    from dataclasses import replace
+
+    return replace(settings, epochs=2, epochs_later=1)
+
+
+def test_arms_differ_from_the_baseline_in_loss_score_and_schedule_alone():
+    allowed = {"loss", "rank", "rank_weight", "pos_weight", "distill", "max_fn_increase", "score", "levels", "rewind"}
+    blind = settings_of("blind", 3)[0]
+    for arm in ARMS:
+        for settings in settings_of(arm, 3):
+            changed = {name for name in vars(blind) if getattr(blind, name) != getattr(settings, name)}
+            assert changed <= allowed, (arm, changed)
+            assert "rewind" not in changed or arm == "snip"  # SNIP prunes before training
+
+
+def test_intervals():
+    found = table.interval([1.0, 2.0, 3.0])
+    assert found.mean == 2 and found.half == pytest.approx(4.302653 / np.sqrt(3), rel=1e-6)
+    assert not found.excludes_zero()
+    assert table.interval([1.0, 1.1, 0.9]).excludes_zero()
+    assert not table.interval([1.0, 1.0]).excludes_zero(), "two seeds prove nothing"
+
+
+def test_the_strongest_baseline_is_the_best_that_has_not_collapsed():
+    def cell(fnr, auc=0.9):
+        return {seed: {"fnr_at_0.05": fnr, "auc": auc} for seed in range(3)}
+
+    cells = {("s", "blind", "0.1"): cell(0.4), ("s", "snip", "0.1"): cell(0.2), ("s", "random", "0.1"): cell(0.1, 0.5)}
+    assert table.strongest(cells, "s", "0.1", "fnr_at_0.05") == "snip"
+
+
+def test_fashion_from_idx_files(tmp_path):
+    for name, count in (("train", 5), ("t10k", 3)):
+        images = np.arange(count * 4, dtype=np.uint8).reshape(count, 2, 2)
+        labels = np.array([6, 0, 6, 1, 2], np.uint8)[:count]
+        for kind, values in (("images-idx3", images), ("labels-idx1", labels)):
+            header = bytes([0, 0, 8, values.ndim]) + np.array(values.shape, ">u4").tobytes()
+            with gzip.open(tmp_path / f"{name}-{kind}-ubyte.gz", "wb") as file:
+                file.write(header + values.tobytes())
+    arrays = convert.fashion(tmp_path)
+    assert arrays["x"].shape == (8, 1, 2, 2) and arrays["x"][1, 0, 0, 0] == 4
+    assert arrays["y"].tolist() == [1, 0, 1, 0, 0, 1, 0, 1]
+    assert arrays["split"].tolist() == [0] * 5 + [1] * 3
+
+
+def test_speech_from_wav_files(tmp_path):
+    time = np.arange(8000) / 8000
+    for name, pitch in (("7_ann_0", 300), ("1_bob_0", 3000)):
+        wavfile.write(tmp_path / f"{name}.wav", 8000, (8000 * np.sin(2 * np.pi * pitch * time)).astype(np.int16))
+    arrays = convert.speech(tmp_path)
+    assert arrays["x"].shape == (2, 1, 49, 20) and arrays["x"].dtype == np.uint8
+    assert arrays["y"].tolist() == [0, 1] and arrays["speakers"].tolist() == ["ann", "bob"]
+    high, low = arrays["x"][:, 0].mean(axis=1).argmax(axis=1)
+    assert high > low, "a higher tone lies in a higher band"
+
+
+def test_falls_from_csv_trials(tmp_path):
+    def write(name, peak):
+        rows = ["% ID; 4; WAIST; x"]
+        for i in range(100):
+            rows += [
+                f"{i * 50};{i};{5 if i == peak else 1};0;0;0;4",
+                f"{i * 50};{i};1;2;3;1;4",
+                f"{i * 50};{i};9;9;9;0;1",
+            ]
+        (tmp_path / name).write_text("\n".join(rows))
+
+    write("UMAFall_Subject_01_Fall_x.csv", 60)
+    write("UMAFall_Subject_01_ADL_x.csv", -1)
+    arrays = convert.falls(tmp_path)
+    assert arrays["x"].shape == (3, 6, 64)  # 5 s: one window of the fall, two of the other
+    assert arrays["y"].tolist() == [0, 0, 1] and arrays["trial"].tolist() == [0, 0, 1]
+    assert abs(int(arrays["x"][2, 0].argmax()) - 32) <= 1

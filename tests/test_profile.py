@@ -26,7 +26,7 @@ class Stub:
 
     def measure(self, samples: np.ndarray) -> Cost:
         extra = int((samples == self.slow).all())
-        return Cost(100 + extra, (90 + extra,), 48)
+        return Cost(100 + extra, (90 + extra,), 48, 200, (180,))
 
 
 def test_a_layer_that_depends_on_the_data_is_named() -> None:

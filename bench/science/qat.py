@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 import torch
-
 from bench.science.run import pruner_for
 from bench.science.sets import SETS, Sides
+
 from cpcc.data import Scaling, split
 from cpcc.detector import output_type, quantize_input
 from cpcc.frontends.torch_export import to_graph
@@ -56,7 +56,11 @@ def trial(data: str, sides: Sides, arm: str, weights: str, seed: int) -> dict[st
     threshold = result.good[-1].threshold
     integers = int8_scores(result.pruned, scaling, sides.train.x[rows][:2000], x)
     return {
-        **{"data": data, "arm": arm, "weights": weights, "seed": seed, "remaining": result.good[-1].remaining},
+        "data": data,
+        "arm": arm,
+        "weights": weights,
+        "seed": seed,
+        "remaining": result.good[-1].remaining,
         "float": figures(truth, floats, threshold),
         "int8": figures(truth, integers, threshold),
         "error": float(np.sqrt(np.mean((floats - integers) ** 2)) / floats.std()),

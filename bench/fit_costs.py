@@ -6,6 +6,7 @@ relative errors per kernel: of the fit, and of layers kept out of it."""
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -160,13 +161,15 @@ def fit(rows: list[tuple[tuple[float, ...], int]]) -> np.ndarray:
 
 
 def main() -> None:
+    """With names of kernels: only those are measured and fitted again."""
+    names = sys.argv[1:]
     fitted: dict[str, list[tuple[tuple[float, ...], int]]] = {}
     kept_out: dict[str, list[tuple[tuple[float, ...], int]]] = {}
     rows = []
     for case in cases():
         print(case.label, flush=True)
         graph = graph_of(case)
-        for kernel in kernels_for(graph):
+        for kernel in [k for k in kernels_for(graph) if not names or k.name in names]:
             count = measure(kernel, graph)
             entry = (kernel.cost.features(graph.nodes[0], graph), count)  # type: ignore[attr-defined]
             (fitted if case.fit else kept_out).setdefault(kernel.name, []).append(entry)
@@ -178,10 +181,11 @@ def main() -> None:
         print(
             f"{name:18} {len(fitted[name]):3} layers, worst {100 * worst[0]:5.1f} %; kept out: {100 * worst[1]:5.1f} %"
         )
-    CONSTANTS.write_text(
-        json.dumps({n: [round(float(v), 3) for v in w] for n, w in constants.items()}, indent=1) + "\n"
-    )
-    RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
+    before = json.loads(CONSTANTS.read_text()) if names else {}
+    fresh = {name: [round(float(v), 3) for v in weights] for name, weights in constants.items()}
+    CONSTANTS.write_text(json.dumps({**before, **fresh}, indent=1, sort_keys=True) + "\n")
+    kept = [row for row in json.loads(RESULTS.read_text()) if row["kernel"] not in fresh] if names else []
+    RESULTS.write_text(json.dumps(kept + rows, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import argparse
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +22,11 @@ from cpcc.emit import emit_library
 from cpcc.executors.arm import ArmExecutor
 from cpcc.executors.reference import ReferenceExecutor
 from cpcc.frontends.tflite import to_graph
-from cpcc.graph import Graph
+from cpcc.graph import Graph, Node
 from cpcc.ops.base import Kernel
+from cpcc.ops.conv2d import QConv2d
 from cpcc.ops.float_params import Conv2d, DepthwiseConv2d, Linear
+from cpcc.ops.linear import QLinear
 from cpcc.plan.kernels import any_kernel, dense_only
 from cpcc.plan.plan import Plan, make_plan
 from cpcc.project import main_source, raw_examples
@@ -110,6 +112,39 @@ def model_rows(cores: tuple[str, ...]) -> list[Row]:
     return rows
 
 
+def pruned(graph: Graph, keep: float) -> Graph:
+    """The smallest weights of each convolution and fully connected layer set to zero. Biases stay, so the outputs mean
+    nothing; the cost is that of a network pruned so."""
+
+    def thinned(node: Node) -> Node:
+        if not isinstance(node.params, (QConv2d, QLinear)):
+            return node
+        weight = node.params.weight
+        size = np.abs(weight.astype(np.int64))
+        least = np.sort(size, axis=None)[-max(1, round(size.size * keep))]
+        return replace(
+            node, params=replace(node.params, weight=np.where(size >= max(least, 1), weight, 0).astype(np.int8))
+        )
+
+    return replace(graph, nodes=tuple(thinned(node) for node in graph.nodes))
+
+
+def pruned_rows() -> list[Row]:
+    """Every model at 75, 90, 95 and 99 % zeros; depthwise layers stay dense."""
+    rows = []
+    for name, peer in PEERS["models"].items():
+        path = models_folder() / f"{name}.tflite"
+        if not path.is_file():
+            print(f"SKIPPED: {path} is not there; set CPCC_MODELS")
+            continue
+        graph = to_graph(path.read_bytes(), name).graph
+        for zeros in (75, 90, 95, 99):
+            thin = pruned(graph, 1 - zeros / 100)
+            instructions = peer["instructions"]["cortex-m4"]
+            rows.append(show(run(f"{name} {zeros} %", thin, "cortex-m4", "any", "zig", instructions)))
+    return rows
+
+
 def show(row: Row) -> Row:
     ratio = "" if row.ratio is None else f"{row.ratio:6.3f}"
     print(
@@ -175,10 +210,11 @@ def kernel_rows() -> list[Row]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=("models", "kernels"))
+    parser.add_argument("--only", choices=("models", "kernels", "pruned"))
     parser.add_argument("--core", choices=CORES, action="append")
     chosen = parser.parse_args()
-    parts = {"kernels": kernel_rows, "models": lambda: model_rows(tuple(chosen.core or CORES))}
+    parts = {"kernels": kernel_rows, "models": lambda: model_rows(tuple(chosen.core or CORES)),
+             "pruned": pruned_rows}  # fmt: skip
     for name, rows in parts.items():
         if chosen.only in (None, name):
             found = rows()

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from cpcc.dead_channels import dead_channels, drop_dead_channels
 from cpcc.graph import Graph
-from cpcc.ops import conv2d, depthwise_conv2d, linear, max_pool2d
-from cpcc.ops.float_params import Conv2d, DepthwiseConv2d, Linear, MaxPool2d
+from cpcc.ops import conv2d, depthwise_conv2d, linear, lookup, max_pool2d, mean
+from cpcc.ops.base import Op
+from cpcc.ops.float_params import Conv2d, DepthwiseConv2d, Linear, Lookup, MaxPool2d, Mean
 from cpcc.quantize import run_int8
 from support import chain, detector_of, extreme_inputs
 
@@ -29,11 +30,16 @@ def network(rng: np.random.Generator) -> Graph:
     depthwise = DepthwiseConv2d(rng.normal(0, 1, (3, 3, 6)).astype(np.float32), np.zeros(6, np.float32), (1, 1),
                                 (int(pads[1]),) * 4, bool(rng.integers(2)))  # fmt: skip
     half = side // 2
-    last = Linear(rng.normal(0, 1, (3, half * half * 5)).astype(np.float32), np.zeros(3, np.float32))
+    averaged = bool(rng.integers(2))
+    pixels = 1 if averaged else half * half
+    last = Linear(rng.normal(0, 1, (3, pixels * 5)).astype(np.float32), np.zeros(3, np.float32))
+    pool: list[tuple[Op, object]] = [(max_pool2d.OP, MaxPool2d((2, 2), (2, 2), (0, 0, 0, 0), (half, half)))]
+    if averaged:
+        pool = [(lookup.OP, Lookup("hardswish")), (mean.OP, Mean(side * side))]
     return chain((8, 8, 2), [
         (conv2d.OP, conv(rng, 6, 2, int(pads[0]))), (depthwise_conv2d.OP, depthwise),
         (conv2d.OP, conv(rng, 5, 6, int(pads[2]))),
-        (max_pool2d.OP, MaxPool2d((2, 2), (2, 2), (0, 0, 0, 0), (half, half))), (linear.OP, last),
+        *pool, (linear.OP, last),
     ])  # fmt: skip
 
 
@@ -76,3 +82,16 @@ def test_nothing_dead_is_the_same_graph() -> None:
         chain((4,), [(linear.OP, Linear(np.ones((3, 4), np.float32), np.zeros(3, np.float32)))]), rng
     ).graph
     assert drop_dead_channels(graph) is graph
+
+
+def test_channels_go_through_a_mean_and_a_table() -> None:
+    """Behind a global mean and an activation, as at the end of most networks."""
+    weight = np.ones((4, 1, 1, 2), np.float32)
+    weight[1] = 0
+    bias = np.array([0.1, 0.5, 0.1, 0.1], np.float32)
+    graph = detector_of(chain((4, 4, 2), [
+        (conv2d.OP, Conv2d(weight, bias, (1, 1), (0,) * 4, True)), (lookup.OP, Lookup("hardswish")), (mean.OP, Mean(16)),
+        (linear.OP, Linear(np.ones((2, 4), np.float32), np.zeros(2, np.float32))),
+    ]), np.random.default_rng(0)).graph  # fmt: skip
+    thinned = drop_dead_channels(graph)
+    assert [thinned.tensors[name].shape[-1] for name in ("t0", "t1", "t2")] == [3, 3, 3]

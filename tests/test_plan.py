@@ -17,16 +17,19 @@ from test_differential import branching_network, random_network
 STM32 = TARGETS["stm32"]
 
 
-def kernel_for(keep: float) -> str:
+def kernel_for(keep: float, target: str = "stm32") -> str:
     rng = np.random.default_rng(0)
     weight = (rng.normal(0, 1, (32, 64)) * (rng.random((32, 64)) < keep)).astype(np.float32)
     graph = chain((64,), [(linear.OP, Linear(weight, np.zeros(32, np.float32)))])
-    return make_plan(detector_of(graph, rng).graph, STM32).steps[0].kernel.name
+    return make_plan(detector_of(graph, rng).graph, TARGETS[target]).steps[0].kernel.name
 
 
 def test_the_cheaper_kernel_wins() -> None:
-    assert kernel_for(1.0) == "linear_dense"
-    assert kernel_for(0.1) == "linear_sparse"
+    """A silent fall back to the portable kernels on a core with the DSP extension dies here."""
+    assert kernel_for(1.0) == "linear_paired"
+    assert kernel_for(0.1) == "linear_sparse2"
+    assert kernel_for(1.0, "cortex-m3") == "linear_dense"
+    assert kernel_for(0.1, "cortex-m0plus") == "linear_sparse"
 
 
 @settings(max_examples=80)

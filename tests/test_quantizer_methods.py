@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cpcc.cli import cli
+from cpcc.errors import UsageError
 from cpcc.graph import Float32, Graph, Int8, Node, Tensor, validate
 from cpcc.ops import conv2d, depthwise_conv2d, linear, relu
 from cpcc.ops.float_params import Concat, Conv2d, DepthwiseConv2d, Linear, Relu
@@ -202,3 +206,9 @@ def test_a_concat_gets_one_type_for_its_inputs() -> None:
     values = run_nodes(int8, Int8, kinds["x"].quantize(x))
     expected = np.concatenate([5 * x, x], axis=1)
     assert np.abs(kinds["y"].dequantize(values["y"]) - expected).max() < 1.5 * kinds["y"].scale + 5 * kinds["x"].scale
+
+
+@pytest.mark.parametrize("option", [["--calibration", "kl"], ["--equalize"], ["--correct-bias"]])
+def test_a_tflite_model_is_quantized_already(option: list[str], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is quantized already"):
+        CliRunner().invoke(cli, ["build", str(tmp_path / "m.tflite"), *option], catch_exceptions=False)

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from cpcc.errors import ModelError, ToolMissingError, UsageError
+from cpcc.graph import Int8
+from cpcc.ops.requantized import quantize_affine
 from cpcc.prune import ClassDependentPruner, PruneSettings, TensorBatches
 from cpcc.prune import masks as masking
 from cpcc.prune.batches import Whole
@@ -179,6 +181,16 @@ def test_few_levels_are_exact_multiples(largest, seed, spread):
         assert_few(row, largest)
 
 
+def test_the_compiler_keeps_few_levels_exactly():
+    weight = torch.randn(6, 40, generator=torch.Generator().manual_seed(2))
+    for largest in LEVELS.values():
+        found = few_levels(weight, torch.ones_like(weight), largest).numpy()
+        w8, _ = quantize_affine(found, np.zeros(6, np.float32), Int8(0.1, 3), Int8(0.2, 0), False)
+        ratio = w8.astype(np.float64) / np.where(found == 0, 1, found)
+        steps = ratio.max(1, keepdims=True)
+        np.testing.assert_allclose(w8, found * steps, rtol=1e-7)
+
+
 def assert_few(row, largest):
     """All values are whole multiples, of at most `largest`, of one number, with no rounding at all."""
     sizes = np.unique(np.abs(row.numpy()[row.numpy() != 0]))
@@ -259,14 +271,24 @@ def test_int8_rounding_is_the_compilers():
     pruner.equipment.enter(pruner.settings.rounds[-1])
     pruner.net.train()(samples()[0])
     activations = pruner.equipment.activations
-    used = (activations.high > activations.low).tolist()
+    low, high = activations.ranges
+    used = (high > low).tolist()
     assert used == [True, *activations.rounded]
     answers = pruner.net.eval()(samples()[0])
-    step = float(activations.high[-1].clamp(min=0) - activations.low[-1].clamp(max=0)) / 255
+    low, high = activations.ranges
+    step = float(high[-1] - low[-1]) / 255
     levels = answers.detach() / step
     torch.testing.assert_close(levels, levels.round(), rtol=0, atol=1e-3)
     pruner.equipment.leave_int8()
     assert not torch.equal(pruner.net(samples()[0]), answers)
+
+
+def test_int8_fine_tuning_of_a_sequential_network():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(72, 4), nn.ReLU(), nn.Linear(4, 1))
+    x, labels = samples()
+    chosen = replace(QUICK, keep=1.0, qat=True)
+    result = ClassDependentPruner(net, TensorBatches(x, labels, 16), Whole(x, labels), chosen).run()
+    assert len(result.iterations) == 2 and result.pruned.state_dict().keys() == net.state_dict().keys()
 
 
 @pytest.mark.parametrize("wrong", [{"structure": "rows"}, {"weights": "2bit"}])

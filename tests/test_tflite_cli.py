@@ -18,7 +18,7 @@ from conftest import need_tool
 from cpcc import artifacts
 from cpcc.build import BuildSettings, build
 from cpcc.data import Dataset
-from cpcc.detector import Detector, Network
+from cpcc.detector import Detector, Network, scores_of
 from cpcc.errors import DataError, ModelError, UsageError
 from cpcc.executors.unicorn_core import UnicornCore
 from cpcc.folder import open_build
@@ -29,7 +29,7 @@ from cpcc.tflite_model import compile_tflite
 from cpcc.toolchains import build_program, gcc_cross, zig_cross
 from support import assert_equal, compiled
 from tflite_files import FileOperator, FileTensor, activation, tflite_file
-from tflite_samples import CLASSES, SAMPLE_SHAPE, branchy_network
+from tflite_samples import CLASSES, SAMPLE_SHAPE, branchy_network, varied_network
 
 HOST, STM32 = TARGETS["host"], TARGETS["stm32"]
 
@@ -141,6 +141,24 @@ def test_the_default_rule_is_that_the_class_wins(work: Path) -> None:
     assert isinstance(tuned, Detector) and tuned.decision.threshold == 128  # p - (1 - p) = 0.5, in units of 1/256
 
 
+@pytest.mark.parametrize(
+    ("positive", "p", "threshold"), [(1, None, 128), (0, None, -128), (1, 0.25, 64), (0, 0.25, -192)]
+)
+def test_one_output_is_the_probability_of_class_1(work: Path, positive: int, p: float | None, threshold: int) -> None:
+    """A logistic at the end: at p = 0.5 the outputs from 0.5 on are class 1."""
+    tensors = [activation((1,), 0.1, 3), activation((1,), 0.1, 3), activation((1,), 1 / 256, -128)]
+    operators = [FileOperator("RELU6", (0,), (1,)), FileOperator("LOGISTIC", (1,), (2,))]
+    (work / "binary.tflite").write_bytes(tflite_file(tensors, operators, (0,), (2,)))
+    network, _ = compile_tflite(work / "binary.tflite", BuildSettings(HOST, "t", positive=positive, threshold=p), None)
+    assert isinstance(network, Detector)
+    assert network.decision.threshold == threshold
+    q = np.array([[-128], [0], [127]], np.int8)
+    level = q[:, 0].astype(int) + 128  # 256 times the probability of class 1
+    asked = 256 * (0.5 if p is None else p)
+    expected = level >= asked if positive else 256 - level >= asked
+    np.testing.assert_array_equal(scores_of(network, q) >= threshold, expected)
+
+
 def test_wrong_requests(work: Path) -> None:
     with pytest.raises(UsageError, match="2 classes, 0 to 1"):
         detector(work, positive=2)
@@ -212,8 +230,13 @@ def test_no_warnings(work: Path, compiler: str) -> None:
     """-Wall -Wextra -Wconversion -Wpedantic -Werror, for a core with and without the DSP extension."""
     if compiler == "gcc":
         need_tool("arm-none-eabi-gcc")
-    for target in ("stm32", "cortex-m0plus"):
-        network, _ = compile_tflite(work / "classes.tflite", BuildSettings(TARGETS[target], "t", positive=1), None)
+    (work / "varied.tflite").write_bytes(varied_network())
+    for target, file, positive in (
+        ("stm32", "classes", 1), ("cortex-m0plus", "classes", 1), ("stm32", "varied", None), ("cortex-m0plus", "varied", None),
+    ):  # fmt: skip
+        network, _ = compile_tflite(
+            work / f"{file}.tflite", BuildSettings(TARGETS[target], "t", positive=positive), None
+        )
         c = compiled(network, TARGETS[target])
         tool = (zig_cross if compiler == "zig" else gcc_cross)(TARGETS[target].core)
         tool = replace(tool, compile_flags=(*tool.compile_flags, "-Werror"))

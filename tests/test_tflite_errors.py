@@ -14,16 +14,18 @@ import pytest
 import tflite
 
 from cpcc.build import BuildSettings
+from cpcc.detector import Network
 from cpcc.emit import emit_library
 from cpcc.errors import CpccError, ModelError
 from cpcc.frontends.tflite import HANDLERS, to_graph
 from cpcc.frontends.tflite.rewrites import REWRITES
 from cpcc.plan.plan import make_plan
 from cpcc.targets import TARGETS
-from cpcc.tflite_model import compile_tflite
+from cpcc.tflite_model import compile_tflite, input_spec
 from golden import Oracle
+from support import assert_equal, compiled, extreme_inputs
 from tflite_files import FileOperator, FileTensor, activation, constant, tflite_file
-from tflite_samples import branchy_network
+from tflite_samples import branchy_network, varied_network
 
 SECONDS_PER_FILE = 20
 GIBIBYTE = 2**30
@@ -138,7 +140,7 @@ def survive(data: bytes, folder: Path) -> bool:
 
 
 def fuzz(count: int, seed: int, folder: Path) -> None:
-    bases = [branchy_network(), branchy_network(1, softmax=False)]
+    bases = [branchy_network(), varied_network()]
     rng = np.random.default_rng(seed)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.monotonic()
@@ -160,11 +162,15 @@ def test_many_mutants_fail_clearly(tmp_path: Path) -> None:
     fuzz(20_000, 2, tmp_path)
 
 
-def test_the_sample_network_equals_the_oracle() -> None:
-    data = branchy_network()
-    x = np.random.default_rng(0).integers(-128, 128, (8, 6, 5, 2)).astype(np.int8)
-    from cpcc.quantize import run_int8
-
+@pytest.mark.parametrize("data", [branchy_network(), varied_network()], ids=["branchy", "varied"])
+def test_the_sample_networks_equal_the_oracle(data: bytes) -> None:
+    """On the reference, on the sanitized host and on the emulated core, at every node."""
+    graph = to_graph(data, "t").graph
+    x = extreme_inputs(np.random.default_rng(0), graph.input.shape, 8)
     oracle = Oracle(data)
     expected = np.concatenate([oracle.run(sample[None]) for sample in x])
-    np.testing.assert_array_equal(run_int8(to_graph(data, "t").graph, x), expected)
+    c = compiled(Network(graph, input_spec(graph, "int8")))
+    trace = c.reference().run(x, quantized=True, nodes=True)
+    np.testing.assert_array_equal(trace.output, expected)
+    assert_equal(trace, c.host().run(x, quantized=True, nodes=True))
+    assert_equal(trace, c.arm().run(x, quantized=True, nodes=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cpcc.dead_channels import drop_dead_channels
 from cpcc.detector import Network
 from cpcc.executors.base import traced_tensors
 from cpcc.frontends.tflite import to_graph
@@ -39,6 +40,8 @@ def test_golden_vectors(name: str) -> None:
     forty = golden.vectors["inputs"].reshape(-1, *graph.input.shape)
     outputs = run_int8(graph, forty).reshape(len(forty), -1)
     np.testing.assert_array_equal(outputs, golden.vectors["outputs_tflm_ref"])
+    alive = drop_dead_channels(graph)  # what `cpcc build` compiles
+    np.testing.assert_array_equal(run_int8(alive, forty).reshape(len(forty), -1), golden.vectors["outputs_tflm_ref"])
     reference = c.reference().run(one, quantized=True, nodes=True)
     assert list(reference.nodes) == traced_tensors(c.plan)
     assert_equal(reference, c.host().run(one, quantized=True, nodes=True))

@@ -241,6 +241,45 @@ def test_in_place_operations_change_every_view():
     assert kinds(check(Functional(), (1, 6, 6))) == ["Conv2d", "MaxPool2d", "Linear"]
 
 
+class Overwriting(nn.Module):
+    def __init__(self, views) -> None:
+        super().__init__()
+        self.conv, self.views = nn.Conv2d(3, 4, 1), views
+
+    def forward(self, x):
+        return self.views(self.conv(x))
+
+
+def _slice_then_change(y):
+    part = y[:, :2]
+    y.relu_()
+    return part.flatten(1)
+
+
+def _change_a_slice(y):
+    y[:, :2].relu_()
+    return y.flatten(1)
+
+
+def _change_then_use_the_slice_alone(y):
+    return F.relu(y[:, :2], inplace=True).mean((2, 3))
+
+
+def _change_through_a_permutation(y):
+    turned = y.permute(0, 2, 3, 1)
+    y.add_(y.mean((2, 3), keepdim=True))
+    return turned.flatten(1)
+
+
+def test_in_place_operations_and_other_views():
+    """A slice is a copy here: a change that should show through it is refused, never lost."""
+    for function in (_slice_then_change, _change_a_slice):
+        with pytest.raises(ModelError, match="in-place operation on a tensor with other views"):
+            check(Overwriting(function), (3, 4, 5))
+    check(Overwriting(_change_then_use_the_slice_alone), (3, 4, 5))
+    check(Overwriting(_change_through_a_permutation), (3, 4, 5))
+
+
 def test_vector_to_image_and_squeezed_output():
     class Net(nn.Module):
         def __init__(self) -> None:

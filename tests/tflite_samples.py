@@ -46,3 +46,48 @@ def branchy_network(seed: int = 2, softmax: bool = True, classes: int = CLASSES)
     if softmax:
         operators.append(FileOperator("SOFTMAX", (13,), (14,), "SoftmaxOptions", {"Beta": 1.0}))
     return tflite_file(tensors if softmax else tensors[:-1], operators, (0,), (14 if softmax else 13,))
+
+
+def varied_network() -> bytes:
+    """What `branchy_network` leaves out: pad, transpose, slice, resize, concatenation, tables, mean, mul, a depthwise
+    layer with two filters per channel, a strided pool, a logistic at the end."""
+    rng = np.random.default_rng(5)
+    tensors: list[FileTensor] = []
+    operators: list[FileOperator] = []
+
+    def tensor(t: FileTensor) -> int:
+        tensors.append(t)
+        return len(tensors) - 1
+
+    def numbers(*values: object) -> int:
+        return tensor(constant(np.array(values[0] if len(values) == 1 else values, np.int32)))
+
+    def add(code: str, inputs: tuple[int, ...], out: FileTensor, kind: str = "", **options: object) -> int:
+        index = tensor(out)
+        operators.append(FileOperator(code, inputs, (index,), kind, options))
+        return index
+
+    s, z = 0.05, 3
+    x = tensor(activation((4, 3, 2), s, z))
+    padded = add("PAD", (x, numbers([[0, 0], [1, 0], [0, 2], [0, 1]])), activation((5, 5, 3), s, z))
+    turned = add("TRANSPOSE", (padded, numbers(0, 2, 1, 3)), activation((5, 5, 3), s, z))
+    cut = add("STRIDED_SLICE", (turned, numbers(0, 4, 0, 0), numbers(1, -6, 5, 3), numbers(1, -1, 2, 1)),
+              activation((5, 3, 3), s, z), "StridedSliceOptions")  # fmt: skip
+    sliced = add("SLICE", (cut, numbers(0, 1, 0, 0), numbers(1, 4, -1, 2)), activation((4, 3, 2), s, z))
+    both = add("CONCATENATION", (sliced, x), activation((4, 3, 4), s, z), "ConcatenationOptions", Axis=-1)
+    large = add(
+        "RESIZE_NEAREST_NEIGHBOR", (both, numbers(8, 6)), activation((8, 6, 4), s, z), "ResizeNearestNeighborOptions"
+    )
+    scales = tuple(float(np.float32(v)) for v in rng.uniform(0.005, 0.02, 8))
+    taps = tensor(constant(rng.integers(-127, 128, (1, 3, 2, 8)).astype(np.int8), scales, 3))
+    conv = {"Padding": 1, "StrideH": 2, "StrideW": 1, "DilationHFactor": 1, "DilationWFactor": 2, "DepthMultiplier": 2}
+    deep = add("DEPTHWISE_CONV_2D", (large, taps), activation((3, 4, 8), 0.03, -4), "DepthwiseConv2DOptions", **conv)
+    swish = add("HARD_SWISH", (deep,), activation((3, 4, 8), 0.02, -100))
+    mean = add("MEAN", (swish, numbers(1, 2)), activation((1, 1, 8), 0.015, -90), "ReducerOptions", KeepDims=True)
+    gate = add("LOGISTIC", (mean,), activation((1, 1, 8), 1 / 256, -128))
+    gated = add("MUL", (swish, gate), activation((3, 4, 8), 0.015, -110), "MulOptions", FusedActivationFunction=3)
+    leaky = add("LEAKY_RELU", (gated,), activation((3, 4, 8), 0.02, 7), "LeakyReluOptions", Alpha=0.2)
+    pool = {"Padding": 0, "StrideH": 1, "StrideW": 2, "FilterHeight": 2, "FilterWidth": 2}
+    pooled = add("MAX_POOL_2D", (leaky,), activation((3, 2, 8), 0.02, 7), "Pool2DOptions", **pool)
+    end = add("TANH", (pooled,), activation((3, 2, 8), 1 / 128, 0))
+    return tflite_file(tensors, operators, (x,), (end,))

@@ -14,17 +14,26 @@ from typing import Any
 
 import numpy as np
 
-from cpcc.fixedpoint import Requant, TfliteRequant, narrow
+from cpcc.fixedpoint import Requant, TfliteRequant, narrow, requantize
 from cpcc.graph import Graph, Int8, Node, Tensor, validate
 from cpcc.ops.avg_pool2d import QAvgPool2d
 from cpcc.ops.conv2d import QConv2d
 from cpcc.ops.depthwise_conv2d import QDepthwiseConv2d
 from cpcc.ops.float_params import MaxPool2d, Reshape
 from cpcc.ops.linear import QLinear
+from cpcc.ops.lookup import QLookup
+from cpcc.ops.mean import QMean
 from cpcc.ops.relu import QRelu
 from cpcc.ops.requantized import Output
 
-CHANNELWISE = (QDepthwiseConv2d, MaxPool2d, QAvgPool2d, QRelu)  # channel c of the output reads channel c alone
+CHANNELWISE = (
+    QDepthwiseConv2d,
+    MaxPool2d,
+    QAvgPool2d,
+    QRelu,
+    QMean,
+    QLookup,
+)  # channel c of the output reads channel c alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +94,12 @@ def _range_of(node: Node, x: Range, graph: Graph) -> Range | None:
         return x.including(p.zero_point)
     if isinstance(p, MaxPool2d):
         return x
+    if isinstance(p, QMean):
+        total = p.pixels * (np.stack([x.low, x.high]) - p.in_zero_point)
+        return Range(*requantize(total, p.requant, p.zero_point, -128, 127).astype(np.int64))
+    if isinstance(p, QLookup):
+        reached = [p.table[low + 128 : high + 129] for low, high in zip(x.low, x.high)]
+        return Range(*(np.array([pick(values) for values in reached], np.int64) for pick in (np.min, np.max)))
     if isinstance(p, QRelu):
         return Range(np.maximum(x.low, p.zero_point), np.maximum(x.high, p.zero_point))
     if isinstance(p, Reshape):

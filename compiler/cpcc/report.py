@@ -191,9 +191,7 @@ def threshold_line(decision: Decision) -> str:
         return (f"threshold {decision.threshold}: {rate} at most {g.level:g} with confidence {1 - g.delta:g} (Learn-then-Test, "
                 f"{g.samples} calibration {counted}, {g.errors} wrong; exchangeable data assumed: docs/guarantee.md)")  # fmt: skip
     if not decision.calibration_positives:
-        return (
-            f"threshold {decision.threshold}: the float rule's image; no labelled calibration positives to check it on"
-        )
+        return f"threshold {decision.threshold}: the rule's own; no labelled calibration positives to check it on"
     return (f"threshold {decision.threshold}: misses {decision.calibration_fn} of {decision.calibration_positives} calibration "
             f"positives, the float model {decision.float_calibration_fn}")  # fmt: skip
 

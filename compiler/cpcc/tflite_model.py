@@ -13,7 +13,7 @@ from cpcc.detector import Decision, Detector, InputSpec, Network, check_raw, out
 from cpcc.errors import DataError, ModelError, UsageError
 from cpcc.frontends.tflite import to_graph
 from cpcc.graph import Graph, Int8
-from cpcc.ops.softmax import QSoftmax
+from cpcc.ops.softmax import OUTPUT as PROBABILITY
 from cpcc.quantize import run_int8
 
 if TYPE_CHECKING:
@@ -97,9 +97,8 @@ def _at(detector: Detector, threshold: int) -> Detector:
 
 
 def gives_probabilities(graph: Graph) -> bool:
-    """Whether the output is a softmax's."""
-    producers = {node.output: node for node in graph.nodes}
-    return graph.output.name in producers and isinstance(producers[graph.output.name].params, QSoftmax)
+    """Whether the output is quantized as SOFTMAX and LOGISTIC quantize theirs: 0 to 255/256."""
+    return output_type(graph) == PROBABILITY
 
 
 def probability_threshold(graph: Graph, rule: Decision, p: float) -> int:
@@ -109,9 +108,16 @@ def probability_threshold(graph: Graph, rule: Decision, p: float) -> int:
     if classes > 2 and p != 0.5:
         raise UsageError(f"--threshold {p:g}: the model has {classes} classes and the rule is that class {rule.positive} "
                          "beats every other; calibrate it with labelled samples: --calibrate samples.npz")  # fmt: skip
-    if gives_probabilities(graph):
-        return math.ceil((2 * p - 1) / kind.scale - 1e-9) if classes > 1 else 0
-    return math.ceil(math.log(p / (1 - p)) / kind.scale - 1e-9)
+    if not gives_probabilities(graph):
+        return _ceil(math.log(p / (1 - p)) / kind.scale)
+    if classes == 1:  # of class 1; that of class 0 is what is left
+        return _ceil((p if rule.sign > 0 else p - 1) / kind.scale)
+    return _ceil((2 * p - 1) / kind.scale)
+
+
+def _ceil(value: float) -> int:
+    """`value` rounded up, but for the error of its computation."""
+    return math.ceil(value - 1e-9)
 
 
 def _calibrated(detector: Detector, samples: Dataset) -> Detector:

@@ -31,6 +31,8 @@ CPCC_UNARY(cpcc_sxtb16, "sxtb16 %0, %1")
 CPCC_UNARY(cpcc_sxtb16_high, "sxtb16 %0, %1, ror #8")
 CPCC_BINARY(cpcc_pack_low, "pkhbt %0, %1, %2, lsl #16")
 CPCC_BINARY(cpcc_pack_high, "pkhtb %0, %2, %1, asr #16")
+CPCC_BINARY(cpcc_sxtab16, "sxtab16 %0, %1, %2")
+CPCC_BINARY(cpcc_sxtab16_high, "sxtab16 %0, %1, %2, ror #8")
 CPCC_TERNARY(cpcc_smlad, "smlad %0, %1, %2, %3")
 CPCC_TERNARY(cpcc_smlabb, "smlabb %0, %1, %2, %3")
 CPCC_TERNARY(cpcc_smlatt, "smlatt %0, %1, %2, %3")
@@ -61,6 +63,13 @@ static inline uint32_t cpcc_sxtb16(uint32_t a) {
 
 /* Bytes 1 and 3. */
 static inline uint32_t cpcc_sxtb16_high(uint32_t a) { return cpcc_sxtb16(a >> 8 | a << 24); }
+
+/* Bytes 0 and 2 of b, or 1 and 3, sign-extended and added to the halfwords of a, each modulo 2^16. */
+static inline uint32_t cpcc_sxtab16(uint32_t a, uint32_t b) {
+  const uint32_t wide = cpcc_sxtb16(b);
+  return ((a + wide) & 0xFFFFu) | ((a & 0xFFFF0000u) + (wide & 0xFFFF0000u));
+}
+static inline uint32_t cpcc_sxtab16_high(uint32_t a, uint32_t b) { return cpcc_sxtab16(a, b >> 8 | b << 24); }
 
 /* Low halfword of a, low halfword of b above it. */
 static inline uint32_t cpcc_pack_low(uint32_t a, uint32_t b) { return (a & 0xFFFFu) | b << 16; }

@@ -13,15 +13,6 @@ static int32_t window_sum(const cpcc_avg_pool2d_t *layer, const int8_t *x, const
   return sum;
 }
 
-/* sum / divisor, rounded half away from zero. The sign is handled with masks, not branches: the time must not
-   depend on the data. */
-static int32_t divide(const cpcc_avg_pool2d_t *layer, int32_t sum, int32_t class) {
-  const int32_t sign = sum >> 31;
-  const uint32_t n = (uint32_t)((sum ^ sign) - sign) + (uint32_t)layer->divisors[class] / 2u;
-  const int32_t quotient = (int32_t)(((uint64_t)n * layer->multipliers[class]) >> layer->shifts[class]);
-  return (quotient ^ sign) - sign;
-}
-
 void cpcc_avg_pool2d(const cpcc_avg_pool2d_t *layer, const int8_t *x, int8_t *y, int8_t *scratch) {
   (void)scratch;
   for (int32_t i = 0; i < layer->out_h; i++) {
@@ -33,7 +24,7 @@ void cpcc_avg_pool2d(const cpcc_avg_pool2d_t *layer, const int8_t *x, int8_t *y,
       const int32_t padding = layer->zero_point * (layer->divisors[class] - area);
       for (int32_t c = 0; c < layer->channels; c++) {
         const int32_t sum = padding + window_sum(layer, x + c, rows, cols);
-        *y++ = (int8_t)cpcc_clamp(divide(layer, sum, class), -128, 127);
+        *y++ = (int8_t)cpcc_clamp(cpcc_mean(layer, sum, class), -128, 127);
       }
     }
   }

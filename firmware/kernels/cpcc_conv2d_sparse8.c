@@ -14,52 +14,60 @@ typedef struct {
   uint32_t border;   /* four padding values */
 } conv_t;
 
-/* The input at (row, column), or padding: `*step` is 0 there. */
-static const int8_t *pixel(const conv_t *conv, int32_t row, int32_t column, int32_t *step) {
-  const cpcc_window_t *window = &conv->layer->window;
-  const int32_t inside = row >= 0 && row < window->in_h && column >= 0 && column < window->in_w;
-  *step = inside ? 1 : 0;
-  return inside ? conv->x + (row * window->in_w + column) * window->channels : (const int8_t *)&conv->border;
-}
-
-/* One word for every channel: (a + 128) + (b << 24). */
-CPCC_NOINLINE static void join(uint32_t *d, int32_t words, const int8_t *a, int32_t a_step, const int8_t *b,
-                               int32_t b_step, int32_t channels) {
-  for (; channels >= 4; channels -= 4) {
+/* Words of all channels: (a + 128) + (b << 24). A step of 0 repeats padding. */
+static inline void join(uint32_t *d, int32_t words, const int8_t *a, int32_t a_step, const int8_t *b, int32_t b_step,
+                        int32_t channels) {
+  int32_t fours = channels >> 2;
+  for (; fours > 0; fours--) {
     const uint32_t u = cpcc_load4(a) ^ 0x80808080u, v = cpcc_load4(b);
-    d[0] = (u & 0xFFu) + (v << 24);
-    d[words] = (u >> 8 & 0xFFu) + (v << 16 & 0xFF000000u);
+    a += a_step;
+    b += b_step;
+    d[0] = (v << 24) + (u & 0xFFu);
+    d[words] = (v << 16 & 0xFF000000u) + (u >> 8 & 0xFFu);
     d += 2 * words;
-    d[0] = (u >> 16 & 0xFFu) + (v << 8 & 0xFF000000u);
-    d[words] = (u >> 24) + (v & 0xFF000000u);
+    d[0] = (v << 8 & 0xFF000000u) + (u >> 16 & 0xFFu);
+    d[words] = (v & 0xFF000000u) + (u >> 24);
     d += 2 * words;
-    a += 4 * a_step;
-    b += 4 * b_step;
   }
-  for (; channels > 0; channels--, d += words, a += a_step, b += b_step) {
+  for (channels &= 3; channels > 0; channels--, d += words, a += a_step >> 2, b += b_step >> 2) {
     *d = (uint32_t)(*a + 128) + ((uint32_t)(int32_t)*b << 24);
   }
 }
 
+static void fill(uint32_t *d, uint32_t word, int32_t count) {
+  for (; count >= 4; count -= 4) {
+    d = cpcc_store2(cpcc_store2(d, word, word), word, word);
+  }
+  for (; count > 0; count--) {
+    *d++ = word;
+  }
+}
+
 /* Input row `row` under the tile whose first window begins at input column `left`. */
-static void load_row(const conv_t *conv, uint32_t *d, int32_t row, int32_t left) {
+CPCC_NOINLINE static void load_row(const conv_t *conv, uint32_t *d, int32_t row, int32_t left) {
   const cpcc_window_t *window = &conv->layer->window;
-  for (int32_t i = 0; i < conv->layer->words; i++) {
-    const int32_t column = left + conv->layer->columns[i];
-    int32_t a_step, b_step;
-    const int8_t *a = pixel(conv, row, column, &a_step);
-    const int8_t *b = pixel(conv, row, column + 4 * window->stride_w, &b_step);
-    join(d + i, conv->layer->words, a, a_step, b, b_step, window->channels);
+  const int32_t channels = window->channels, words = conv->layer->words, far = 4 * window->stride_w;
+  const uint32_t width = (uint32_t)window->in_w;
+  const int8_t *border = (const int8_t *)&conv->border;
+  const uint8_t *columns = conv->layer->columns, *end = columns + words;
+  if (row < 0 || row >= window->in_h) {
+    fill(d, (uint32_t)(window->pad_value + 128) + ((uint32_t)window->pad_value << 24), conv->row_words);
+    return;
+  }
+  const int8_t *p = conv->x + row * window->in_w * channels;
+  for (; columns != end; columns++, d++) {
+    const int32_t first = left + *columns, second = first + far;
+    const int32_t a_in = (uint32_t)first < width, b_in = (uint32_t)second < width;
+    join(d, words, a_in ? p + first * channels : border, a_in ? 4 : 0, b_in ? p + second * channels : border,
+         b_in ? 4 : 0, channels);
   }
 }
 
 static void move_up(uint32_t *d, const uint32_t *s, int32_t words) {
-  for (; words >= 4; words -= 4, d += 4, s += 4) {
-    const uint32_t a = s[0], b = s[1], e = s[2], f = s[3];
-    d[0] = a;
-    d[1] = b;
-    d[2] = e;
-    d[3] = f;
+  for (; words >= 8; words -= 8, s += 8) {
+    const uint32_t a = s[0], b = s[1], e = s[2], f = s[3], g = s[4], h = s[5], i = s[6], j = s[7];
+    d = cpcc_store2(cpcc_store2(d, a, b), e, f);
+    d = cpcc_store2(cpcc_store2(d, g, h), i, j);
   }
   for (; words > 0; words--) {
     *d++ = *s++;

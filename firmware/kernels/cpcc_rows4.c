@@ -3,7 +3,7 @@
 #include "cpcc_rounding.h"
 
 #if CPCC_DSP
-/* Assembly, because both compilers spill at 14 live registers, and each differently. The steps are unrolled eightfold and
+/* Assembly, because both compilers spill at 14 live registers, and each differently. The steps are unrolled sixteenfold and
  * every row enters the body where its inputs are a whole number of bodies from the end: no remainder loop.
  *   r0 r1: A0 A1   r2 r3: 256 * B + A   r4-r7: weights   r8 r9: inputs   r10: next input   r11: end of the inputs
  *   r12: output   lr: stream   stack: zero point, first input, end of the output, entry, epilogue */
@@ -29,11 +29,11 @@ __asm__(
     " push {r4-r11, lr}\n mov lr, r1\n mov r12, r2\n mov r5, r0\n"
     " ldm r3, {r4, r6, r8, r9}\n add r6, r2, r6\n add r11, r0, r8, lsl #3\n"
     " adr.w r7, 6f\n cmp r9, #1\n it eq\n adreq.w r7, 4f\n it hi\n adrhi.w r7, 5f\n orr r7, r7, #1\n push {r7}\n"
-    " subs r8, #1\n and r8, r8, #7\n movs r9, #56\n adr.w r7, 3f\n mls r7, r8, r9, r7\n orr r7, r7, #1\n"
+    " subs r8, #1\n and r8, r8, #15\n movs r9, #56\n adr.w r7, 3f\n mls r7, r8, r9, r7\n orr r7, r7, #1\n"
     " mov r10, r0\n push {r4-r7}\n"
     "1: ldrd r0, r1, [lr], #8\n " LOAD STEP("r0", "r1", "r4", "r5", "r8") STEP("r2", "r3", "r6", "r7", "r9")
     "ldr.w pc, [sp, #12]\n"
-    "2:\n .rept 8\n " LOAD STEP("r2", "r3", "r4", "r5", "r8") STEP("r2", "r3", "r6", "r7", "r9") "\n .endr\n"
+    "2:\n .rept 16\n " LOAD STEP("r2", "r3", "r4", "r5", "r8") STEP("r2", "r3", "r6", "r7", "r9") "\n .endr\n"
     "3: cmp r10, r11\n bne.w 2b\n ldr.w pc, [sp, #16]\n"
     "4:" TWICE PAIR(ROUND, "r0", "r2") PAIR(ROUND, "r1", "r3")
     " b.w 7f\n"

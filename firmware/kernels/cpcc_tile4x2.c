@@ -27,7 +27,7 @@ __asm__(
     " push {r0-r11, lr}\n ldrd r12, lr, [r3, #4]\n ldr r4, [r3, #12]\n push {r4}\n"
     "1: ldrd r0, r1, [lr], #8\n " LOAD STEP("r0", "r1", "r0", "r1", "r0", "r1")
     "ldr pc, [r12, #-12]\n"
-    "2:\n .rept 16\n " LOAD STEP("r2", "r3", "r6", "r7", "r4", "r5") "\n .endr\n"
+    "2:\n .rept 32\n " LOAD STEP("r2", "r3", "r6", "r7", "r4", "r5") "\n .endr\n"
     LABEL("end")
     " ldr pc, [sp]\n"
     LABEL("again")

@@ -17,7 +17,7 @@ typedef struct {
   int32_t zero_point;
 } cpcc_tile4x2_t;
 
-#define CPCC_TILE_BODY 16 /* steps that the assembly unrolls */
+#define CPCC_TILE_BODY 32 /* steps that the assembly unrolls */
 #define CPCC_TILE_BEHIND 5
 
 #if CPCC_DSP

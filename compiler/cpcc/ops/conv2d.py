@@ -221,6 +221,9 @@ def _pixels(node: Node, graph: Graph) -> tuple[int, int]:
     return out_h * (out_w // 4 * 4), out_h * (out_w % 4)
 
 
+TILE_BODY = 32  # steps that the assembly of cpcc_tile4x2 unrolls
+
+
 # Features for `costs.fitted`.
 def features_dense(node: Node, graph: Graph) -> tuple[float, ...]:
     fours, ones = _pixels(node, graph)
@@ -251,7 +254,7 @@ def features_paired(node: Node, graph: Graph) -> tuple[float, ...]:
     out, kh, kw, channels = node.params.weight.shape
     pairs, steps = (height * width + 1) // 2, len(_order(node))
     groups, run, kind = -(-out // GROUP), kw * channels, rounding_kind(node.params.output, node.params.matrix)
-    passes = (steps - 2) // 16 + 1 if steps > 17 else 0
+    passes = (steps - 2) // TILE_BODY + 1 if steps - 1 >= TILE_BODY else 0
     copied = -(-height // (1 + width % 2)) * strip_bytes(node, graph, kh, 1 + width % 2)
     return (
         1.0, pairs, pairs * groups, pairs * groups * (kind == TFLITE), pairs * groups * (kind == TFLITE_RELU),

@@ -58,6 +58,7 @@ def equip(net: nn.Module, example: Tensor, structure: Structure, settings: Prune
     layers = [slot.module for slot in slots if slot.name == "weight" and slot.value.ndim > 1]
     levels = [FewLevels(layer, LEVELS[settings.weights]) for layer in layers if settings.weights in LEVELS]
     weights = [Int8Weight(layer) for layer in layers if settings.qat]
-    for each in (*levels, *weights):
+    laid: list[FewLevels | Int8Weight] = [*levels, *weights]
+    for each in laid:
         parametrize.register_parametrization(each.owner[0], "weight_orig", each)
-    return Equipment(net, slots, levels, weights, activations and activations.attach(net))
+    return Equipment(net, slots, levels, weights, activations)

@@ -41,7 +41,6 @@ from cpcc.prune.trainer import Batches, Objective, State, Trainer, TrainingState
 
 COLLAPSED_AUC = 0.6
 CHECKPOINT_SECONDS = 5.0
-QAT_RATE = 0.1  # of the learning rate: fine-tuning, not training anew
 
 
 @dataclass(frozen=True)
@@ -190,7 +189,7 @@ class ClassDependentPruner:
             elif state.index:
                 self.net.load_state_dict(state.good)
             state.training = self.trainer.start()
-        self.trainer.rate = QAT_RATE if stage.int8 else 1.0
+        self.trainer.rate = stage.rate
         trained = self.trainer.run(state.training, state.index, self._objective(), self._after_epoch)
         self.equipment.leave_int8()
         if not trained.diverged:

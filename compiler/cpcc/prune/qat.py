@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 from cpcc.prune.tracing import OUTSIDE, Call, trace
 
 MOMENTUM = 0.05  # of the observed ranges
+_LOW, _HIGH, _SEEN = "int8_low", "int8_high", "int8_seen"
 
 _LINEAR = frozenset(["linear", "conv1d", "conv2d"])
 _ADDED = frozenset(["add", "add_", "__add__", "__iadd__"])
@@ -50,55 +51,53 @@ def int8_weight(weight: Tensor) -> Tensor:
     return torch.fake_quantize_per_channel_affine(weight, scale, zero, 0, -127, 127)
 
 
-class Activations(nn.Module):
-    """Ranges (places,) of a network's input (the first) and tensors, and their rounding while `active`.
+class Activations:
+    """Ranges of a network's input (place 0) and tensors, and their rounding while `active`.
 
-    Places are counted in the order of calls, which must be the same at every forward pass."""
-
-    low: Tensor
-    high: Tensor
-    seen: Tensor
+    Places are counted in the order of calls, which must be the same at every forward pass. The ranges are buffers of
+    the network itself (a module of their own would become a layer of an nn.Sequential), so its state_dict has them."""
 
     def __init__(self, net: nn.Module, example: Tensor) -> None:
-        super().__init__()
+        self.net = net
         self.rounded = rounded_places(trace(net, example))
         places = 1 + len(self.rounded)
-        self.register_buffer("low", torch.zeros(places))
-        self.register_buffer("high", torch.zeros(places))
-        self.register_buffer("seen", torch.zeros(places, dtype=torch.bool))
-        self.active = False
-        self.mode: _Rounding | None = None
-
-    def attach(self, net: nn.Module) -> "Activations":
-        """Become a part of `net`, so that ranges are in its state_dict."""
-        self.root = (net,)
-        net.add_module("activations_int8", self)
+        net.register_buffer(_LOW, torch.zeros(places))
+        net.register_buffer(_HIGH, torch.zeros(places))
+        net.register_buffer(_SEEN, torch.zeros(places, dtype=torch.bool))
         self.handles = [
             net.register_forward_pre_hook(self._enter),
             net.register_forward_hook(self._leave, always_call=True),
         ]
-        return self
+        self.active = False
+        self.mode: _Rounding | None = None
+
+    @property
+    def ranges(self) -> tuple[Tensor, Tensor]:
+        """(low, high), float32 (places,), 0 included."""
+        return self.net.get_buffer(_LOW).clamp(max=0.0), self.net.get_buffer(_HIGH).clamp(min=0.0)
 
     def detach(self) -> None:
         """Leave the network as it was."""
         for handle in self.handles:
             handle.remove()
-        del self.root[0].activations_int8
+        for name in (_LOW, _HIGH, _SEEN):
+            delattr(self.net, name)
 
     def fake(self, place: int, value: Tensor) -> Tensor:
         """`value` rounded to the type of `place`; its range is observed first in training mode."""
-        if self.training:
+        if self.net.training:
             self._observe(place, value.detach())
-        low, high = self.low[place].clamp(max=0.0), self.high[place].clamp(min=0.0)
+        low, high = (bound[place] for bound in self.ranges)
         scale = ((high - low) / 255).clamp(min=1e-12)
         zero = (-128 - low / scale).round().clamp(-128, 127).to(torch.int32)
         return torch.fake_quantize_per_tensor_affine(value, scale, zero, -128, 127)
 
     def _observe(self, place: int, value: Tensor) -> None:
-        share = torch.where(self.seen[place], MOMENTUM, 1.0)
-        self.low[place].lerp_(value.min(), share)
-        self.high[place].lerp_(value.max(), share)
-        self.seen[place] = True
+        seen = self.net.get_buffer(_SEEN)
+        share = torch.where(seen[place], MOMENTUM, 1.0)
+        self.net.get_buffer(_LOW)[place].lerp_(value.min(), share)
+        self.net.get_buffer(_HIGH)[place].lerp_(value.max(), share)
+        seen[place] = True
 
     def _enter(self, net: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
         if not self.active:

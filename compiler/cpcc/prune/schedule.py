@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+QAT_RATE = 0.1  # fine-tuning, not training anew
+
 
 def geometric(keep: float, step: float = 0.5) -> list[float]:
     """Equal ratios, as few as remove at most `step` of the remaining parameters each.
@@ -44,13 +46,14 @@ SCHEDULES: Mapping[str, Callable[[float, float], list[float]]] = {
 
 @dataclass(frozen=True)
 class Round:
-    """One round of training: after pruning to `fraction` where that is below the last one's, with weights of few
-    levels and with int8 rounding or without."""
+    """One round of training at `fraction` of the parameters, to which it prunes first or not; with weights of few levels
+    and with int8 rounding, or without; at `rate` times the learning rate."""
 
     fraction: float
     prunes: bool
     few_levels: bool = False
     int8: bool = False
+    rate: float = 1.0
 
 
 def rounds_of(fractions: Sequence[float], few_levels: bool, int8: bool) -> list[Round]:
@@ -60,5 +63,5 @@ def rounds_of(fractions: Sequence[float], few_levels: bool, int8: bool) -> list[
     if few_levels and len(rounds) == 1:
         rounds.append(Round(fractions[-1], False, True))
     if int8:
-        rounds.append(Round(fractions[-1], False, few_levels, True))
+        rounds.append(Round(fractions[-1], False, few_levels, True, QAT_RATE))
     return rounds

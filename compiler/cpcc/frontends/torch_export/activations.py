@@ -58,7 +58,7 @@ def activate(importer: Importer, node: torch.fx.Node, params: fp.Relu | fp.Looku
     source = value if importer.dense(value) else importer.vector(value, node_name(node), source_line(node))
     result = importer.emit_like(node, params, source)
     if kind(node).endswith("_"):
-        importer.overwrite(value, result)
+        importer.overwrite(node, value, result)
     return result
 
 

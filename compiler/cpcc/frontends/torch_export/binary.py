@@ -75,7 +75,7 @@ def _binary(importer: Importer, node: torch.fx.Node) -> Value:
     compute = _product if name in ("mul", "div") else _sum
     result = compute(importer, node, name, float(a.get("alpha", 1)), values, constants)
     if kind(node).endswith("_") and values[0] is not None:
-        importer.overwrite(values[0], result)
+        importer.overwrite(node, values[0], result)
     return result
 
 

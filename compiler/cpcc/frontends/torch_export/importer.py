@@ -43,6 +43,15 @@ def constants(program: ExportedProgram) -> dict[str, torch.Tensor]:
     return {spec.arg.name: stores[spec.target].detach() for spec in specs if spec.target in stores}
 
 
+def _used_after(node: torch.fx.Node) -> set[str]:
+    """Names of what the nodes behind `node` read."""
+    names: set[str] = set()
+    while node.op != "output":
+        node = node.next
+        names.update(source.name for source in node.all_input_nodes)
+    return names
+
+
 @dataclass
 class Importer:
     """Builds the graph; `values`, `lists` (results of a split) and `constants` are what torch's names stand for."""
@@ -226,11 +235,21 @@ class Importer:
             unique, count = f"{name}_{count}", count + 1
         self.nodes.append(Node(unique, params, sources, output, line))
 
-    def overwrite(self, old: Value, new: Value) -> None:
-        """After an in-place operation, every view of the old memory has the new content."""
+    def overwrite(self, node: torch.fx.Node, old: Value, new: Value) -> None:
+        """After the in-place operation `node`, every view of the old memory has the new content. Raises `ModelError` where
+        one that is used later is a copy here (a slice), which would keep the old."""
+        later = _used_after(node)
         for name, value in self.values.items():
-            if value.storage == old.storage:
+            if value.storage != old.storage:
+                continue
+            if value.tensor == old.tensor and value.factors == old.factors:
+                self.values[name] = replace(value, tensor=new.tensor, factors=new.factors, storage=new.storage)
+            elif value.tensor == old.tensor and new.factors == old.factors:
                 self.values[name] = replace(value, tensor=new.tensor, storage=new.storage)
+            elif name in later:
+                raise refuse(
+                    node, "an in-place operation on", "a tensor with other views", "the form that returns a new one"
+                )
 
     # layout
 

@@ -51,7 +51,7 @@ def _copied(importer: Importer, node: torch.fx.Node, value: Value, axes: list[tu
     if len(graph_shape) > 3:
         graph_shape = (math.prod(shape),)
     result = importer.copied(value, graph_shape, loops, offset, node_name(node), source_line(node))
-    return replace(result, shape=tuple(sizes), factors=ordered(sizes, order), storage=importer.new_storage())
+    return replace(result, shape=tuple(sizes), factors=ordered(sizes, order))
 
 
 def _slice(importer: Importer, node: torch.fx.Node) -> Value:

@@ -33,8 +33,7 @@ class Member:
     index: Tensor
 
     def of(self, values: Mapping[str, Tensor]) -> Tensor:
-        tensor = values[self.key]
-        return tensor.index_select(self.axis, self.index.to(tensor.device))
+        return values[self.key].index_select(self.axis, self.index)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +55,7 @@ class Unit:
 
     def clear(self, masks: Mapping[str, Tensor]) -> None:
         for member in self.members:
-            masks[member.key].index_fill_(member.axis, member.index.to(masks[member.key].device), False)
+            masks[member.key].index_fill_(member.axis, member.index, False)
 
 
 class Channels(Structure):
@@ -85,9 +84,9 @@ class Channels(Structure):
         self, scores: Mapping[str, Tensor], masks: Mapping[str, Tensor], fraction: float, scope: str, floor: int
     ) -> Tensors:
         """`masks.tighten` on one score per channel, with the share of channels whose masks keep the fraction of
-        parameters most nearly."""
+        parameters most nearly. The new masks are on the CPU."""
+        scores, masks = ({key: each.cpu() for key, each in given.items()} for given in (scores, masks))
         units = [unit for unit in self.units if unit.alive(masks)]
-        scores = {key: each.cpu() for key, each in scores.items()}
         rows = self._rows()
         score = {layer: torch.zeros(1, len(units_)) for layer, units_ in rows.items()}
         alive = {layer: torch.zeros(1, len(units_), dtype=torch.bool) for layer, units_ in rows.items()}

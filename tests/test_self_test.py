@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -59,14 +60,10 @@ def subject() -> tuple[Detector, np.ndarray]:
 
 def constants(core: UnicornCore) -> list[tuple[str, int, int]]:
     """(name, address, bytes) of every constant of the library in flash: weights, tables, structs, threshold, vectors."""
-    parts = ("l", "input_", "threshold", "vectors", "scores", f"{NAME}_operating_points")
+    own = re.compile(rf"l\d+_|input_mean$|input_factor$|threshold$|vectors$|scores$|{NAME}_operating_points$")
     low, high = TARGET.flash_origin, TARGET.flash_origin + TARGET.flash_bytes
-    code = {"layer", "load"}
-    return [
-        (name, s.address, s.size)
-        for name, s in core.image.symbols.items()
-        if name.startswith(parts) and s.size and low <= s.address < high and name not in code
-    ]
+    symbols = core.image.symbols.items()
+    return [(name, s.address, s.size) for name, s in symbols if own.match(name) and s.size and low <= s.address < high]
 
 
 def test_every_64th_bit_flipped_is_detected(subject: tuple[Detector, np.ndarray]) -> None:

@@ -18,7 +18,7 @@ from cpcc.plan.plan import Plan
 from cpcc.profile import Profile
 
 BINS = 48
-ARMS = (("class-dependent", POSITIVE, "o"), ("class-blind", NEGATIVE, "s"))
+ARMS = (("class-blind", NEGATIVE, "s", 7), ("class-dependent", POSITIVE, "o", 4))  # the smaller marks on top
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,12 +100,12 @@ def trajectory(history: Sequence[dict[str, Any]]) -> str:
     with style():
         fig = figure(8.6, 3.1)
         left, right = fig.subplots(1, 2)
-        for arm, colour, marker in ARMS:
+        for arm, colour, marker, size in ARMS:
             rounds = [r for r in history if r["arm"] == arm]
             x = [100 * r["remaining"] for r in rounds]
             for axes, key in ((left, "fn"), (right, "auc")):
                 y = [r["at_threshold"]["validation"][key] for r in rounds]
-                axes.plot(x, y, color=colour, marker=marker, label=arm, markersize=5, linewidth=1.4)
+                axes.plot(x, y, color=colour, marker=marker, label=arm, markersize=size, linewidth=1.4)
                 dead = [i for i, r in enumerate(rounds) if r["collapsed"]]
                 axes.plot([x[i] for i in dead], [y[i] for i in dead], "x", color=INK, markersize=9)
         for axes, label in ((left, "false negatives"), (right, "AUC-ROC")):

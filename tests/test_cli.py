@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -184,9 +185,11 @@ def test_export_build_verify_of_a_users_own_module(tmp_path: Path) -> None:
 def test_a_changed_library_is_caught_at_the_node(work: Path) -> None:
     """Break the generated code: verify names executor, node, index and both values, and still writes its JSON."""
     inside("build", "my-net.pt", "-o", "broken", cwd=work)
-    kernel = next((work / "broken/lib/my_net").glob("cpcc_linear_*.c"))
-    text = kernel.read_text()
-    kernel.write_text(text.replace("output.bias[row]", "output.bias[row] + 4000"))
+    source = work / "broken/lib/my_net/my_net.c"
+    text = source.read_text()
+    changed = text.replace(".zero_point = ", ".zero_point = 1 + ", 1)
+    assert changed != text
+    source.write_text(changed)
     done = inside("verify", "broken", "--data", "test.npz", "--json", "broken.json", cwd=work)
     assert done.returncode == 6
     assert "was changed since the build" in done.stderr
@@ -200,7 +203,9 @@ def test_a_changed_library_is_caught_at_the_node(work: Path) -> None:
 def test_a_crash_is_named_not_traced(work: Path) -> None:
     inside("build", "my-net.pt", "-o", "crash", cwd=work)
     source = work / "crash/lib/my_net/my_net.c"
-    source.write_text(source.read_text().replace("arena + 0);\n}", "arena + 0);\n  arena[1 << 28] = 1;\n}", 1))
+    text, edits = re.subn(r"(, arena \+ \d+\);\n)\}", r"\1  arena[1 << 28] = 1;\n}", source.read_text(), count=1)
+    assert edits == 1
+    source.write_text(text)
     for executor in ("host", "arm"):
         done = inside("verify", "crash", "--data", "test.npz", "--on", executor, cwd=work)
         assert done.returncode == 6, done.stdout + done.stderr

@@ -96,7 +96,7 @@ def test_profile(work: Path) -> None:
     profile = json.loads((work / "profile.json").read_text())
     jsonschema.validate(profile, schema("profile"))
     assert profile["instructions"] >= sum(layer["instructions"] for layer in profile["layers"])
-    assert profile["macs_nonzero"] < profile["macs_dense"] == 6 * 32 + 32 * 16 + 16
+    assert profile["macs_nonzero"] < profile["macs_dense"] <= 6 * 32 + 32 * 16 + 16  # without dead channels
     assert 0 < profile["flash_bytes"] < profile["firmware_flash_bytes"]
     assert profile["ram_bytes"] == profile["arena_bytes"]
     assert 0 < profile["stack_bytes"] <= 512

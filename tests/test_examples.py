@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from cpcc.model_file import load_model
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
@@ -23,6 +25,20 @@ def test_example(name: str, tmp_path: Path) -> None:
     assert report["fn_match"], done.stdout + done.stderr
     assert done.returncode == 0, done.stdout + done.stderr
     assert report["float"]["auc"] > 0.9
+
+
+@pytest.mark.slow
+def test_own_training_script(tmp_path: Path) -> None:
+    """Twice: the second run finds the first one's checkpoint finished and writes the same network."""
+    outputs = [
+        subprocess.run(
+            [sys.executable, EXAMPLES / "own_training.py"], cwd=tmp_path, capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    ]
+    assert outputs[0] == outputs[1]
+    assert "100.0% of the weights" in outputs[0] and "wrote own.pt2" in outputs[0]
+    assert load_model(tmp_path / "own.pt2").input_shape == (64,)
 
 
 @pytest.mark.slow

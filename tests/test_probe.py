@@ -24,7 +24,6 @@ from cpcc.ops import (
 )
 from cpcc.ops.base import Kernel, Op
 from cpcc.ops.float_params import AvgPool2d, Conv2d, DepthwiseConv2d, Linear, StridedCopy
-from cpcc.plan.kernels import dense_only
 from support import assert_equal, chain, compiled, detector_of, extreme_inputs, input_type, single
 
 
@@ -47,18 +46,24 @@ def weights(*shape: int, keep: float) -> np.ndarray:
     return (rng.normal(0, 1, shape) * (rng.random(shape) < keep)).astype(np.float32)
 
 
+def only(*names: str) -> Callable[[Kernel], bool]:
+    """A policy: of the ops that have a kernel so named, that kernel alone."""
+    ops = {k.name for op in OPS if {k.name for k in op.kernels} & set(names) for k in op.kernels}
+    return lambda kernel: kernel.name in names or kernel.name not in ops
+
+
 def test_linear() -> None:
-    for policy, keep in ((dense_only, 1.0), (None, 0.1)):
+    for kernel, keep in (("linear_dense", 1.0), ("linear_sparse", 0.1)):
         w = weights(7, 300, keep=keep)
-        probe(linear.OP, Linear(w, np.linspace(-1, 1, 7, dtype=np.float32)), (300,), policy)
+        probe(linear.OP, Linear(w, np.linspace(-1, 1, 7, dtype=np.float32)), (300,), only(kernel))
 
 
 def test_conv() -> None:
-    for policy, keep in ((dense_only, 1.0), (None, 0.2)):
+    for kernel, keep in (("conv2d_dense", 1.0), ("conv2d_sparse", 0.2)):
         conv = Conv2d(
             weights(3, 3, 3, 2, keep=keep), np.array([0.1, -0.2, 0.3], np.float32), (1, 1), (1, 1, 2, 1), True
         )
-        probe(conv2d.OP, conv, (6, 6, 2), policy)
+        probe(conv2d.OP, conv, (6, 6, 2), only(kernel))
 
 
 def test_pool() -> None:
@@ -75,12 +80,6 @@ def test_elementwise() -> None:
         c = compiled(detector_of(graph, rng))
         x = extreme_inputs(rng, graph.input.shape, 24)
         assert_equal(c.reference().run(x, quantized=True, nodes=True), c.host().run(x, quantized=True, nodes=True))
-
-
-def only(*names: str) -> Callable[[Kernel], bool]:
-    """A policy: of the ops that have a kernel so named, that kernel alone."""
-    ops = {k.name for op in OPS if {k.name for k in op.kernels} & set(names) for k in op.kernels}
-    return lambda kernel: kernel.name in names or kernel.name not in ops
 
 
 def test_dual() -> None:

@@ -62,6 +62,11 @@ class ArmResult:
         """Iterations that did not collapse and, in the constrained mode, hold the budget; `pruned` is the last."""
         return [iteration for iteration in self.iterations if not iteration.collapsed and iteration.within_budget]
 
+    @property
+    def threshold(self) -> float:
+        """Of `pruned`, on its score (a logit for networks of one output); 0 where no iteration was good."""
+        return self.good[-1].threshold if self.good else 0.0
+
 
 @dataclass
 class RunState:

@@ -205,8 +205,7 @@ def build(
     check_output(out)
     detector, samples = _front(model_path, settings, given, threshold_data)
     _check_wishes(detector, settings)
-    if is_tflite(model_path):  # a PyTorch model's layers are compared with its float layers, channel by channel
-        detector = replace(detector, graph=drop_dead_channels(detector.graph))
+    detector = replace(detector, graph=drop_dead_channels(detector.graph))
     plan = make_plan(detector.graph, settings.target, settings.policy)
     check_ram(plan, settings.name)
     project = emit_project(plan, detector, settings.name, samples, settings.self_test)

@@ -1,7 +1,6 @@
 """Class-dependent pruning from a training script of one's own: any module, any DataLoader, CPU or GPU.
 
-python examples/own_training.py
-cpcc build own.pt2 --calibrate own.npz --positive 1 -o build/own
+`python examples/own_training.py` writes a network and prints the command that compiles it.
 """
 
 import math

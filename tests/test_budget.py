@@ -128,7 +128,7 @@ def test_stratified_batches_share_the_rare_class():
     assert not torch.equal(next(iter(batches))[0], seen[0][0])
 
 
-def test_pruning_costs_little_beyond_training():
+def test_run_time_is_kept_by_activity():
     data = overlapping(samples=3000)
     batches = TensorBatches(torch.from_numpy(data.x), torch.from_numpy(data.y), 32)
     result = ClassDependentPruner(perceptron()(), batches, batches, PruneSettings(**QUICK)).run()

@@ -1,0 +1,32 @@
+"""2-D convolution over all input channels."""
+
+from cpcc.ops import float_params
+from cpcc.ops.base import Op
+from cpcc.ops.conv2d import dense, paired, sparse, sparse8
+from cpcc.ops.conv2d.semantics import (
+    QConv2d,
+    check,
+    infer_shape,
+    macs,
+    quantize,
+    run_float,
+    run_int8,
+    sample,
+)
+
+__all__ = ["OP", "QConv2d"]
+
+OP = Op(
+    name="conv2d",
+    float_params=float_params.Conv2d,
+    int8_params=QConv2d,
+    infer_shape=infer_shape,
+    run_float=run_float,
+    run_int8=run_int8,
+    quantize=quantize,
+    sample=sample,
+    kernels=(dense.KERNEL, paired.KERNEL, sparse.KERNEL, sparse8.KERNEL),
+    macs=macs,
+    check=check,
+    weights=("weight",),
+)

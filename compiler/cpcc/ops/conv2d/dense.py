@@ -1,0 +1,31 @@
+"""Dense convolution in portable C."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cpcc.costs import fitted
+from cpcc.graph import Graph, Node
+from cpcc.ops.base import Kernel, Packed
+from cpcc.ops.conv2d.geometry import geometry, padded_scratch, pixels
+from cpcc.rounding import is_tflite
+
+
+def pack(node: Node, graph: Graph) -> Packed:
+    out, kh, kw, _ = node.params.weight.shape
+    fields: dict[str, int | np.ndarray] = {
+        **geometry(node, graph), "kernel_h": kh, "kernel_w": kw, "out_channels": out,
+        "weights": node.params.weight, **node.params.output.fields(),
+    }  # fmt: skip
+    return Packed(fields, padded_scratch(node, graph), node.params.output.entry)
+
+
+def features(node: Node, graph: Graph) -> tuple[float, ...]:
+    fours, ones = pixels(node, graph)
+    out, kh, macs = len(node.params.weight), node.params.weight.shape[1], node.params.weight.size
+    outputs = graph.output_tensor(node).size
+    return (fours * out, fours * out * kh, fours * macs, ones * out, ones * macs, padded_scratch(node, graph),
+            outputs * is_tflite(node.params.output))  # fmt: skip
+
+
+KERNEL = Kernel("conv2d_dense", pack, fitted("conv2d_dense", features))

@@ -1,0 +1,66 @@
+"""Sizes that the convolution kernels share: the window, its scratch, the image as a kernel sees it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cpcc.graph import Graph, Node
+from cpcc.ops.windows import padded_bytes
+
+
+def geometry(node: Node, graph: Graph) -> dict[str, int | np.ndarray]:
+    """Fields of the C struct ``cpcc_window_t``, in its order: sizes in elements of the unpadded input."""
+    h, w, c = graph.tensors[node.inputs[0]].shape
+    out_h, out_w, _ = graph.output_tensor(node).shape
+    top, bottom, left, right = node.params.padding
+    return {
+        "window.in_h": h, "window.in_w": w, "window.channels": c,
+        "window.out_h": out_h, "window.out_w": out_w,
+        "window.stride_h": node.params.stride[0], "window.stride_w": node.params.stride[1],
+        "window.top": top, "window.bottom": bottom, "window.left": left, "window.right": right,
+        "window.pad_value": node.params.pad_value,
+    }  # fmt: skip
+
+
+def flattened(node: Node, graph: Graph) -> dict[str, int | np.ndarray]:
+    """`geometry`, with the rows of a 1x1 convolution's image laid end to end: fewer rows, fewer ends of rows."""
+    fields = geometry(node, graph)
+    if node.params.weight.shape[1:3] == (1, 1) and node.params.stride == (1, 1) and not any(node.params.padding):
+        h, w, _ = graph.output_tensor(node).shape
+        fields |= {"window.in_h": 1, "window.in_w": h * w, "window.out_h": 1, "window.out_w": h * w}
+    return fields
+
+
+def strip_bytes(node: Node, graph: Graph, kernel_h: int, outputs: int) -> int:
+    """Scratch of ``cpcc_strip``: the padded rows under `outputs` output rows; none without padding."""
+    if not any(node.params.padding):
+        return 0
+    _, w, c = graph.tensors[node.inputs[0]].shape
+    rows = kernel_h + (outputs - 1) * node.params.stride[0]
+    return rows * (w + node.params.padding[2] + node.params.padding[3]) * c
+
+
+def padded_scratch(node: Node, graph: Graph) -> int:
+    return padded_bytes(graph.tensors[node.inputs[0]].shape, node.params.padding)
+
+
+def pixels(node: Node, graph: Graph) -> tuple[int, int]:
+    """Output pixels computed in fours, which share each weight they load, and one by one at the end of a row."""
+    out_h, out_w, _ = graph.output_tensor(node).shape
+    return out_h * (out_w // 4 * 4), out_h * (out_w % 4)
+
+
+def image(node: Node, graph: Graph) -> tuple[int, int]:
+    """Output rows and columns as the kernels with a stream see them."""
+    fields = flattened(node, graph)
+    height, width = fields["window.out_h"], fields["window.out_w"]
+    assert isinstance(height, int) and isinstance(width, int)
+    return height, width
+
+
+def tap_offsets(node: Node, graph: Graph) -> np.ndarray:
+    """Where each weight of (kh, kw, in) meets the padded input, in elements from the window's origin."""
+    _, w, c = graph.tensors[node.inputs[0]].shape
+    _, kh, kw, _ = node.params.weight.shape
+    row = (w + node.params.padding[2] + node.params.padding[3]) * c
+    return (np.arange(kh)[:, None] * row + np.arange(kw * c)[None, :]).reshape(-1)

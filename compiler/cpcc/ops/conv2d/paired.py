@@ -1,0 +1,62 @@
+"""Dense convolution for the DSP extension: two rows of weights in one word, a tile of 4 channels by 2 pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cpcc.costs import fitted
+from cpcc.graph import Graph, Node
+from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Packed
+from cpcc.ops.conv2d.geometry import flattened, image, strip_bytes
+from cpcc.paired import GROUP, group_stream, pairable, widened_order
+from cpcc.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of
+
+TILE_BODY = 32  # steps that the assembly of cpcc_tile4x2 unrolls
+
+FILES = (
+    *STREAM_FILES, "kernels/cpcc_saturate.h", "kernels/cpcc_strip.h", "kernels/cpcc_strip.c",
+    "kernels/cpcc_tile4x2.h", "kernels/cpcc_tile4x2.c",
+    "kernels/cpcc_widen2.h", "kernels/cpcc_widen2.c",
+)  # fmt: skip
+
+
+def _order(node: Node) -> np.ndarray:
+    _, kh, kw, channels = node.params.weight.shape
+    return widened_order(kh, kw * channels)
+
+
+def pack(node: Node, graph: Graph) -> Packed:
+    out, kh, kw, _ = node.params.weight.shape
+    output, order = node.params.output, _order(node)
+    rounding = rounding_of(output, node.params.matrix)
+    assert rounding is not None
+    fields: dict[str, int | np.ndarray] = {
+        **flattened(node, graph), "kernel_h": kh, "kernel_w": kw, "out_channels": out,
+        "steps": len(order), "stream": group_stream(node.params.matrix, rounding, order),
+        "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
+    }  # fmt: skip
+    return Packed(
+        fields,
+        4 * (1 + 2 * len(order) + 5) + 8 + strip_bytes(node, graph, kh, 1 + graph.output_tensor(node).shape[1] % 2),
+    )
+
+
+def applies(node: Node, graph: Graph) -> bool:
+    return pairable(node.params.matrix) and rounding_of(node.params.output, node.params.matrix) is not None
+
+
+def features(node: Node, graph: Graph) -> tuple[float, ...]:
+    height, width = image(node, graph)
+    out, kh, kw, channels = node.params.weight.shape
+    pairs, steps = (height * width + 1) // 2, len(_order(node))
+    groups, run, kind = -(-out // GROUP), kw * channels, rounding_kind(node.params.output, node.params.matrix)
+    passes = (steps - 2) // TILE_BODY + 1 if steps - 1 >= TILE_BODY else 0
+    copied = -(-height // (1 + width % 2)) * strip_bytes(node, graph, kh, 1 + width % 2)
+    return (
+        1.0, pairs, pairs * groups, pairs * groups * (kind == TFLITE), pairs * groups * (kind == TFLITE_RELU),
+        pairs * groups * steps, pairs * groups * passes, pairs * kh * (run // 4), pairs * kh * (run >= 4),
+        pairs * (run % 4 > 0), pairs * kh * (run % 4 > 0), copied, pairs * (out % 4 > 0), height,
+    )  # fmt: skip
+
+
+KERNEL = Kernel("conv2d_paired", pack, fitted("conv2d_paired", features), DSP, applies, shared=FILES)

@@ -1,0 +1,57 @@
+"""Depthwise 3x3 convolution at stride 1 for the DSP extension, on pairs of rows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cpcc.costs import fitted
+from cpcc.depthwise import paired_stream
+from cpcc.graph import Graph, Node
+from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Packed
+from cpcc.ops.conv2d.geometry import geometry
+from cpcc.ops.depthwise_conv2d import quad
+from cpcc.ops.depthwise_conv2d.semantics import per_channel
+from cpcc.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of
+
+PAIRS_BYTES = 2048  # of scratch, unless two strips need more
+
+FILES = (*STREAM_FILES, "kernels/cpcc_saturate.h", "kernels/cpcc_rows2.h", "kernels/cpcc_rows2.c")
+
+
+def strips_held(node: Node, graph: Graph) -> tuple[int, int]:
+    """(strips held at a time, padded columns): weights are loaded once for all strips held."""
+    rows, width, _ = graph.output_tensor(node).shape
+    columns = width + 2
+    return max(1, min((rows + 1) // 2, PAIRS_BYTES // (32 * columns) - 1)), columns
+
+
+def pack(node: Node, graph: Graph) -> Packed:
+    strips, columns = strips_held(node, graph)
+    output, weight = node.params.output, per_channel(node)
+    rounding = rounding_of(output, weight)
+    assert rounding is not None
+    fields: dict[str, int | np.ndarray] = {
+        **geometry(node, graph), "strips": strips, "stream": paired_stream(weight, rounding),
+        "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
+    }  # fmt: skip
+    return Packed(fields, 32 * columns * (strips + 1))
+
+
+def applies(node: Node, graph: Graph) -> bool:
+    return node.params.weight.shape[:2] == (3, 3) and node.params.stride == (1, 1) and quad.applies(node, graph)
+
+
+def features(node: Node, graph: Graph) -> tuple[float, ...]:
+    out_h, out_w, channels = graph.output_tensor(node).shape
+    groups, all_strips = -(-channels // 4), -(-out_h // 2)
+    held = strips_held(node, graph)[0]
+    strips, chunks = groups * all_strips, groups * -(-all_strips // held)
+    kind = rounding_kind(node.params.output, per_channel(node))
+    twos, ones = strips * (out_w // 2), strips * (out_w % 2)
+    return (
+        groups, chunks, strips, twos, ones, (twos + ones) * (kind == TFLITE), (twos + ones) * (kind == TFLITE_RELU),
+        (strips + groups) * out_w, chunks * out_w,
+    )  # fmt: skip
+
+
+KERNEL = Kernel("depthwise_paired", pack, fitted("depthwise_paired", features), DSP, applies, shared=FILES)

@@ -1,0 +1,55 @@
+"""Depthwise convolution of any shape for the DSP extension: four channels at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cpcc.costs import fitted
+from cpcc.depthwise import quad_stream
+from cpcc.graph import Graph, Node
+from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Packed
+from cpcc.ops.conv2d.geometry import geometry, strip_bytes
+from cpcc.ops.depthwise_conv2d.semantics import per_channel
+from cpcc.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of
+
+TAPS = 12  # unrolled in the assembly
+
+FILES = (*STREAM_FILES, "kernels/cpcc_saturate.h", "kernels/cpcc_strip.h", "kernels/cpcc_strip.c")
+
+
+def _is_column(node: Node) -> bool:
+    kh, kw, _ = node.params.weight.shape
+    return bool(kw == 1 and 1 < kh <= TAPS)
+
+
+def pack(node: Node, graph: Graph) -> Packed:
+    kh, kw, _ = node.params.weight.shape
+    output, weight = node.params.output, per_channel(node)
+    rounding = rounding_of(output, weight)
+    assert rounding is not None
+    column = _is_column(node)
+    fields: dict[str, int | np.ndarray] = {
+        **geometry(node, graph), "kernel_h": kh, "runs": 1 if column else kh, "taps": kh if column else kw,
+        "stream": quad_stream(weight, rounding),
+        "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
+    }  # fmt: skip
+    return Packed(fields, strip_bytes(node, graph, kh, outputs=1))
+
+
+def applies(node: Node, graph: Graph) -> bool:
+    _, kw, channels = node.params.weight.shape
+    return channels >= 4 and kw <= TAPS and rounding_of(node.params.output, per_channel(node)) is not None
+
+
+def features(node: Node, graph: Graph) -> tuple[float, ...]:
+    out_h, out_w, channels = graph.output_tensor(node).shape
+    kh, kw, _ = node.params.weight.shape
+    runs, taps = (1, kh) if _is_column(node) else (kh, kw)
+    quads = out_h * out_w * -(-channels // 4)
+    copied = out_h * strip_bytes(node, graph, kh, 1)
+    kind = rounding_kind(node.params.output, per_channel(node))
+    rounded = quads * (kind == TFLITE), quads * (kind == TFLITE_RELU)
+    return quads, quads * runs, quads * runs * taps, *rounded, copied, out_h * out_w, out_h
+
+
+KERNEL = Kernel("depthwise_quad", pack, fitted("depthwise_quad", features), DSP, applies, shared=FILES)

@@ -1,0 +1,32 @@
+"""Fully connected layer: ``y = clamp(requantize(weight @ x + bias))``."""
+
+from cpcc.ops import float_params
+from cpcc.ops.base import Op
+from cpcc.ops.linear import dense, paired, sparse, sparse2
+from cpcc.ops.linear.semantics import (
+    QLinear,
+    check,
+    infer_shape,
+    macs,
+    quantize,
+    run_float,
+    run_int8,
+    sample,
+)
+
+__all__ = ["OP", "QLinear"]
+
+OP = Op(
+    name="linear",
+    float_params=float_params.Linear,
+    int8_params=QLinear,
+    infer_shape=infer_shape,
+    run_float=run_float,
+    run_int8=run_int8,
+    quantize=quantize,
+    sample=sample,
+    kernels=(dense.KERNEL, paired.KERNEL, sparse.KERNEL, sparse2.KERNEL),
+    macs=macs,
+    check=check,
+    weights=("weight",),
+)

@@ -24,8 +24,9 @@ def markdown(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def _first_line(op: Op) -> str:
-    """Of the docstring of the file that defines `op`."""
-    text = sys.modules[op.run_int8.__module__].__doc__ or ""
+    """Of the docstring of the file or package in `cpcc.ops` that defines `op`."""
+    module = ".".join(op.run_int8.__module__.split(".")[:3])
+    text = sys.modules[module].__doc__ or ""
     return text.strip().splitlines()[0].replace("|", "\\|")
 
 

@@ -14,6 +14,7 @@ COMMON = PruneSettings(
     epochs=30, epochs_later=15, patience=30, levels=LEVELS,
 )  # fmt: skip
 
+# Each arm names all that makes it what it is: a default of the product may change, an arm of the tables may not.
 BLIND: dict[str, Any] = {"loss": "bce", "pos_weight": 1.0}
 TOP: dict[str, Any] = {"loss": "hybrid", "rank": "top", "rank_weight": 2.0, "pos_weight": 1.0}
 
@@ -22,12 +23,16 @@ ARMS: dict[str, dict[str, Any]] = {
     "one-shot": BLIND,
     "snip": {**BLIND, "score": "snip_init", "rewind": "init"},
     "random": {**BLIND, "score": "random"},
-    "paper": {"loss": "hybrid", "rank": "max", "rank_weight": 0.1},
+    "paper": {"loss": "hybrid", "rank": "max", "rank_weight": 0.1, "pos_weight": None},
     "constrained": {**TOP, "max_fn_increase": 0},
+    # the budget alone, or together with the class weight of the paper's loss
+    "budget": {**BLIND, "max_fn_increase": 0},
+    "budget-weighted": {"loss": "bce", "pos_weight": None, "max_fn_increase": 0},
+    "constrained-weighted": {**TOP, "pos_weight": None, "max_fn_increase": 0},
     # ablations: one idea each
     "blind-snip": {**BLIND, "score": "snip"},
     "blind-distill": {**BLIND, "distill": 1.0},
-    "weighted": {"loss": "bce"},
+    "weighted": {"loss": "bce", "pos_weight": None},
     "focal": {"loss": "focal", "pos_weight": 1.0},
     "pairwise": {**TOP, "rank": "pairwise"},
     "top": TOP,

@@ -42,6 +42,11 @@ def quick(settings):
     return replace(settings, epochs=2, epochs_later=1)
 
 
+def test_the_papers_arm_weighs_by_the_class_ratio():
+    """The product's default became 1, and the arm, which relied on it, silently lost its weight."""
+    assert all(settings.pos_weight is None for settings in settings_of("paper", seed=0))
+
+
 def test_arms_differ_from_the_baseline_in_loss_score_and_schedule_alone():
     allowed = {"loss", "rank", "rank_weight", "pos_weight", "distill", "max_fn_increase", "score", "levels", "rewind"}
     blind = settings_of("blind", 3)[0]

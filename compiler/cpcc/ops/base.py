@@ -47,6 +47,8 @@ class Kernel:
     applies: Callable[[Node, Graph], bool] = lambda node, graph: True
     sparse: bool = False
     streaming: bool = False  # the C file has a function for one step of a sequence too, suffixed ``_step``
+    wide: bool = False  # reads or writes int16 tensors
+    bytewise: bool = False  # moves the bytes of tensors of any type, which it takes as int8_t
     variadic: bool = False  # the C function takes its inputs as one array of pointers
     shared: tuple[str, ...] = ()
 

@@ -292,7 +292,7 @@ def check_ram(plan: Plan, name: str) -> None:
 def check_flash(plan: Plan, name: str, sizes: artifacts.Sizes) -> None:
     """Raises `DoesNotFitError` with the largest layers and what to do."""
     if sizes.firmware_flash > plan.target.flash_bytes:
-        parts = sorted(((s.node.name, _constant_bytes(s.packed.struct)) for s in plan.steps), key=lambda p: -p[1])
+        parts = sorted(((s.node.name, s.packed.constant_bytes) for s in plan.steps), key=lambda p: -p[1])
         largest = ", ".join(f"{layer} {size:,} B" for layer, size in parts[:3])
         raise DoesNotFitError(
             f"{name} needs {sizes.firmware_flash:,} B of flash, {plan.target.name} has {plan.target.flash_bytes:,}; "
@@ -300,13 +300,9 @@ def check_flash(plan: Plan, name: str, sizes: artifacts.Sizes) -> None:
         )
 
 
-def _constant_bytes(struct: dict[str, int | np.ndarray]) -> int:
-    return sum(v.nbytes for v in struct.values() if isinstance(v, np.ndarray))
-
-
 def _largest_tensor(plan: Plan) -> str:
-    tensor = max(plan.graph.tensors.values(), key=lambda t: t.size)
-    return f"{tensor.name} {tensor.size:,} B"
+    tensor = max(plan.graph.tensors.values(), key=lambda t: t.bytes)
+    return f"{tensor.name} {tensor.bytes:,} B"
 
 
 __all__ = ["BuildResult", "BuildSettings", "build", "check_name", "compile_model", "default_name"]

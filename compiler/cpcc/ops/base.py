@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from cpcc.costs import Cost
 from cpcc.graph import Graph, Int8, Node
 
 DSP = frozenset({"dsp"})  # Arm's DSP extension: Cortex-M4, M7, M33, M55
@@ -19,14 +20,32 @@ def no_check(node: Node, graph: Graph) -> None:
 
 
 @dataclass(frozen=True, eq=False)
+class Code:
+    """Straight-line code of one layer: `steps`, macros of the kernel's header, between the macros `begin` and
+    `begin` + ``_END``. `nbytes` of machine code."""
+
+    begin: str
+    steps: tuple[str, ...]
+    nbytes: int
+
+
+Value = int | np.ndarray | Code
+
+
+@dataclass(frozen=True, eq=False)
 class Packed:
-    """A node ready for C. `struct` maps field names of the kernel's C struct, in order, to an int or to an
-    ndarray (emitted as a ``static const`` array whose C type follows from its dtype). `entry` is the suffix of the C
+    """A node ready for C. `struct` maps field names of the kernel's C struct, in order, to an int, to an
+    ndarray (emitted as a ``static const`` array whose C type follows from its dtype) or to code (emitted as a function). `entry` is the suffix of the C
     function, where the kernel has several: ``_tflite`` for TensorFlow Lite's rounding."""
 
-    struct: dict[str, int | np.ndarray]
+    struct: Mapping[str, Value]
     scratch_bytes: int = 0
     entry: str = ""
+
+    @property
+    def constant_bytes(self) -> int:
+        """Flash of weights, indices, biases, multipliers, and of code that stands for them; without the struct itself."""
+        return sum(value.nbytes for value in self.struct.values() if not isinstance(value, int))
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,17 +54,19 @@ class Kernel:
 
     `name` is the C function (prefixed ``cpcc_``), the struct type (suffixed ``_t``) and the file in
     ``firmware/kernels``. `requires` are core features. `applies(node, graph)` says whether it can run this
-    node, `pack(node, graph)` lays the constants out, `cost(node, graph)` estimates executed instructions.
+    node, `pack(node, graph)` lays the constants out, `cost(node, graph, core)` estimates its call.
     `shared` are further files of ``firmware`` that it needs, ``cpcc_fixed.h`` aside.
     """
 
     name: str
     pack: Callable[[Node, Graph], Packed]
-    cost: Callable[[Node, Graph], float]
+    cost: Cost
     requires: frozenset[str] = frozenset()
     applies: Callable[[Node, Graph], bool] = lambda node, graph: True
     sparse: bool = False
     streaming: bool = False  # the C file has a function for one step of a sequence too, suffixed ``_step``
+    wide: bool = False  # reads or writes int16 tensors
+    bytewise: bool = False  # moves the bytes of tensors of any type, which it takes as int8_t
     variadic: bool = False  # the C function takes its inputs as one array of pointers
     shared: tuple[str, ...] = ()
 

@@ -342,11 +342,24 @@ def _inspect_tflite(model: Path) -> None:
     click.echo(report.graph_table(graph, Int8))
 
 
-def inspect(model: Path) -> None:
-    from cpcc.build import is_tflite
+def _inspect_onnx(model: Path) -> None:
+    from cpcc import report
+    from cpcc.frontends.onnx import to_graph
+    from cpcc.graph import Float32, Int8
+    from cpcc.onnx_model import read_file
 
-    if is_tflite(model):
-        _inspect_tflite(model)
+    imported = to_graph(read_file(model), model.stem)
+    what = "int8" if imported.quantized else "float"
+    shapes = ", ".join(map(str, imported.input_shapes))
+    click.echo(f"{model}: {what}, input {shapes}, every operator is supported")
+    click.echo(report.graph_table(imported.graph, Int8 if imported.quantized else Float32))
+
+
+def inspect(model: Path) -> None:
+    from cpcc.build import suffix_of
+
+    if suffix_of(model) != ".pt":
+        _inspect_tflite(model) if suffix_of(model) == ".tflite" else _inspect_onnx(model)
         return
     from cpcc import report
     from cpcc.frontends.torch_export import to_graph

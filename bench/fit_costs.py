@@ -136,7 +136,7 @@ def measure(kernel: Kernel, graph: Graph, compiler: str = "zig") -> int:
     shape = graph.input.shape
     model_shape = shape if len(shape) == 1 else (shape[2], shape[0], shape[1])
     ones = np.ones(shape[-1], np.float32)
-    detector = Detector(graph, InputSpec("int8", model_shape, ones * 0, ones), Decision(0, 1, 0, 0.0, 1.0, 1))
+    detector = Detector(graph, InputSpec("int8", model_shape, ones * 0, ones), (Decision(0, 1, 0, 0.0, 1.0, 1),))
     main = main_source(plan, detector, "bench", raw_examples(detector, np.zeros((1, *model_shape), np.int8)))
     elf = artifacts.arm_image(plan, emit_library(plan, detector, "bench"), main, compiler)
     return ArmExecutor(plan, detector, "bench", elf).measure(np.zeros((1, *shape), np.int8)).layer_instructions[0]

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -22,6 +23,7 @@ import torch
 from proof_cases import Case, cases
 
 from cpcc.build import BuildSettings, build
+from cpcc.errors import CpccError
 from cpcc.folder import open_build
 from cpcc.plan.kernels import any_kernel, dense_only
 from cpcc.proof import Job, prove
@@ -66,7 +68,9 @@ def run(case: Case, folder: Path) -> dict[str, Any]:
 
 def lines() -> list[dict[str, Any]]:
     """The last line of every case, in the order of `cases`."""
-    known = {line["case"]: line for line in map(json.loads, RESULTS.read_text().splitlines())} if RESULTS.is_file() else {}
+    known = (
+        {line["case"]: line for line in map(json.loads, RESULTS.read_text().splitlines())} if RESULTS.is_file() else {}
+    )
     return [known[case.key] for case in cases() if case.key in known]
 
 
@@ -76,14 +80,20 @@ def table(found: list[dict[str, Any]]) -> str:
     rows = [head, "|---|---|---:|---:|---:|---:|---:|"]
     for line in found:
         values = ", ".join(f"{line['rungs'][name][1]:,}" for name in ("host", "arm", "qemu") if name in line["rungs"])
-        differ = "0" if line["bit_exact"] else line["failure"] or "; ".join(r[2] for r in line["rungs"].values() if r[2])
+        differ = (
+            "0" if line["bit_exact"] else line["failure"] or "; ".join(r[2] for r in line["rungs"].values() if r[2])
+        )
         misses = "-" if line["fn"] is None else f"{line['fn']} ({line['float_fn']}) of {line['positives']:,}"
         name = f"{line['net']}{', pruned detector' if line['kind'] == 'detector' else ''}"
-        rows.append(f"| {name} | {line['data']} | {line['samples']:,} | {line['nodes']} | {values} | {differ} | {misses} |")
+        rows.append(
+            f"| {name} | {line['data']} | {line['samples']:,} | {line['nodes']} | {values} | {differ} | {misses} |"
+        )
     total = sum(rung[1] for line in found for rung in line["rungs"].values())
     exact = sum(line["bit_exact"] for line in found)
     samples = sum(line["samples"] for line in found)
-    rows.append(f"\n{exact} of {len(found)} cases without a difference: {samples:,} samples, {total:,} values compared.")
+    rows.append(
+        f"\n{exact} of {len(found)} cases without a difference: {samples:,} samples, {total:,} values compared."
+    )
     return "\n".join(rows)
 
 
@@ -105,15 +115,26 @@ def main() -> None:
     parser.add_argument("--anew", action="store_true", help="also those that are there")
     asked = parser.parse_args()
     torch.set_num_threads(1)
+    failed = []
     for case in [] if asked.table else missing(asked.only, asked.anew):
-        with tempfile.TemporaryDirectory() as folder:
-            line = run(case, Path(folder))
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                line = run(case, Path(folder))
+        except CpccError as error:  # the others are worth their hours all the same
+            print(f"{case.key}: FAILED: {error}", flush=True)
+            failed.append(case.key)
+            continue
         with RESULTS.open("a") as file:
             file.write(json.dumps(line) + "\n")
-        print(f"{line['case']}: {line['samples']:,} samples, {'equal' if line['bit_exact'] else 'DIFFERENT'}, {line['seconds']} s", flush=True)
+        print(
+            f"{line['case']}: {line['samples']:,} samples, {'equal' if line['bit_exact'] else 'DIFFERENT'}, {line['seconds']} s",
+            flush=True,
+        )
     text = table(lines())
     print(text)
     write_page(text)
+    if failed:
+        sys.exit(f"{len(failed)} cases failed: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

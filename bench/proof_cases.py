@@ -5,7 +5,6 @@ A case makes a model file, calibration samples and a whole test set: the officia
 
 from __future__ import annotations
 
-import itertools
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -147,5 +146,5 @@ def _exported(net: nn.Module, task: Task, folder: Path) -> Prepared:
     """An autoencoder decides nothing: its test set has no labels."""
     save_program(folder / "model.pt", export_module(net, task.x.shape[1:]))
     labels = (None, None) if task.metric == "anomaly AUC" else (task.y[:CALIBRATION], task.test_y)
-    calibration, test = itertools.starmap(partial(make_dataset, need_labels=False), zip((task.x[:CALIBRATION], task.test_x), labels))  # fmt: skip
+    calibration, test = map(partial(make_dataset, need_labels=False), (task.x[:CALIBRATION], task.test_x), labels)  # fmt: skip
     return Prepared(folder / "model.pt", calibration, test)

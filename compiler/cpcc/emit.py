@@ -13,8 +13,9 @@ import jinja2
 import numpy as np
 
 from cpcc import __version__
-from cpcc.detector import Detector, Network
+from cpcc.detector import Network, decisions_of
 from cpcc.graph import Int8
+from cpcc.guarantee import joint_delta
 from cpcc.names import c_prefix, unique_identifiers
 from cpcc.plan.plan import Plan, Step
 from cpcc.self_test import SelfTest
@@ -132,12 +133,13 @@ def context(plan: Plan, detector: Network, name: str, self_test: SelfTest | None
     """Variables of the library's templates."""
     prefix = c_prefix(name)
     graph = plan.graph
-    decision = detector.decision if isinstance(detector, Detector) else None
+    decisions = decisions_of(detector)
     kind = graph.input.type
     assert isinstance(kind, Int8)
     return {
         "name": name, "prefix": prefix, "PREFIX": prefix.upper(), "version": __version__, "abi": 1,
-        "layers": layers(plan, prefix), "arena": plan.arena, "graph": graph, "decision": decision,
+        "layers": layers(plan, prefix), "arena": plan.arena, "graph": graph, "decisions": decisions, "decision": decisions[0] if len(decisions) == 1 else None,
+        "joint_delta": joint_delta(decisions),
         "input": graph.input, "output": graph.output, "input_spec": detector.input,
         "input_offset": plan.arena.offsets[graph.input.name],
         "output_offset": plan.arena.offsets[graph.output.name],

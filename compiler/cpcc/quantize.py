@@ -128,20 +128,23 @@ def quantize_network(graph: Graph, samples: Samples, settings: QuantizerSettings
 def quantize(
     graph: Graph,
     samples: Samples,
-    rule: Decision,
+    rules: tuple[Decision, ...],
     float_scores: np.ndarray,
-    positive: np.ndarray,
+    labels: np.ndarray | None,
     settings: QuantizerSettings,
 ) -> Detector:
-    """The int8 detector. float_scores (n,) of the float model; positive (n,) bool, all False where the labels are
-    unknown."""
+    """The int8 detector with one decision per rule. float_scores (n, rules) of the float model; labels (n,), None where
+    they are unknown."""
     network, ranges = quantize_network(graph, samples, settings)
     int8, kind = network.graph, network.graph.input.type
     assert isinstance(kind, Int8)
     outputs = run_int8(int8, quantize_input(network.input, kind, samples.raw))
-    scores = integer_scores(rule, output_type(int8), outputs)
-    decision = integer_decision(int8, rule, scores, float_scores, positive)
-    return Detector(int8, network.input, decision, ranges, noise=network.noise)
+    decisions = []
+    for rule, floats in zip(rules, float_scores.T, strict=True):
+        positive = np.zeros(len(outputs), bool) if labels is None else labels == rule.positive
+        scores = integer_scores(rule, output_type(int8), outputs)
+        decisions.append(integer_decision(int8, rule, scores, floats, positive))
+    return Detector(int8, network.input, tuple(decisions), ranges, noise=network.noise)
 
 
 __all__ = [

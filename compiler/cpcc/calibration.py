@@ -16,7 +16,6 @@ import numpy as np
 from cpcc.data import Dataset, sample_hashes
 from cpcc.detector import Decision, Detector, check_raw, output_type, quantize_input, score_span, scores_of
 from cpcc.errors import DataError
-from cpcc.graph import Int8
 from cpcc.guarantee import Budget, Guarantee, check_enough, choose_threshold
 from cpcc.operating_points import OperatingPoint, operating_points
 from cpcc.quantize import run_int8
@@ -80,9 +79,8 @@ def check_unseen(threshold: Labelled, trained: Iterable[str], quantizer: Labelle
 
 def fixed_scores(detector: Detector, raw: np.ndarray) -> np.ndarray:
     """int32 scores (n, decisions) of raw samples, by the reference."""
-    kind = detector.graph.input.type
-    assert isinstance(kind, Int8)
-    return scores_of(detector, run_int8(detector.graph, quantize_input(detector.input, kind, raw)))
+    outputs = run_int8(detector.graph, quantize_input(detector.input, detector.graph.input.integer, raw))
+    return scores_of(detector, outputs)
 
 
 def with_promise(detector: Detector, samples: Labelled, budgets: Sequence[Budget]) -> Detector:

@@ -129,9 +129,7 @@ def _calibrated(detector: Detector, samples: Dataset) -> Detector:
     """The thresholds at which 5 * FNR + FPR on the labelled samples is least, as `cpcc prune` chooses its own."""
     from cpcc.metrics import choose_threshold
 
-    kind = detector.graph.input.type
-    assert isinstance(kind, Int8)
-    outputs = run_int8(detector.graph, quantize_input(detector.input, kind, samples.x))
+    outputs = run_int8(detector.graph, quantize_input(detector.input, detector.graph.input.integer, samples.x))
     scores = scores_of(detector, outputs)
     decisions = []
     for rule, own in zip(detector.decisions, scores.T, strict=True):

@@ -10,6 +10,7 @@ from cpcc.depthwise import halfwords
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import TfliteRequant, narrow
 from cpcc.graph import Graph, Int8, Node
+from cpcc.ops import wide_sum
 from cpcc.ops.base import DSP, Kernel, Op, Packed
 from cpcc.ops.float_params import Add
 from cpcc.ops.requantized import Output
@@ -193,4 +194,5 @@ OP = Op(
                table_applies, shared=DUAL_FILES),
     ),
     in_place=True,
+    wide=wide_sum.form("add_wide", Add, run_float, sample),
 )  # fmt: skip

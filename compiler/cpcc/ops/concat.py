@@ -34,8 +34,9 @@ def check(node: Node, graph: Graph) -> None:
 
 
 def pack(node: Node, graph: Graph) -> Packed:
-    axis, shapes = node.params.axis, [tensor.shape for tensor in graph.input_tensors(node)]
-    sizes = narrow(np.array([math.prod(shape[axis:]) for shape in shapes]), np.int32)
+    axis, inputs = node.params.axis, graph.input_tensors(node)
+    shapes = [tensor.shape for tensor in inputs]
+    sizes = narrow(np.array([tensor.bytes // math.prod(tensor.shape[:axis]) for tensor in inputs]), np.int32)
     return Packed({"rows": math.prod(shapes[0][:axis]), "inputs": len(shapes), "sizes": sizes})
 
 
@@ -58,7 +59,7 @@ OP = Op(
     run_int8=run,
     quantize=lambda params, inputs, output: params,
     sample=sample,
-    kernels=(Kernel("concat", pack, cost, variadic=True),),
+    kernels=(Kernel("concat", pack, cost, variadic=True, bytewise=True),),
     output_type=same_type,
     check=check,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cpcc.errors import ModelError
-from cpcc.graph import Graph, Int8, Node
+from cpcc.graph import Graph, Integer, Node
 from cpcc.ops.base import Kernel, Op, Packed
 from cpcc.ops.float_params import MaxPool2d
 
@@ -27,7 +27,7 @@ def _spans(params: MaxPool2d, axis: int, size: int) -> list[tuple[int, int]]:
 
 
 def run(params: MaxPool2d, x: np.ndarray) -> np.ndarray:
-    """Same dtype as `x` (n, h, w, c); float and int8 semantics are one."""
+    """Same dtype as `x` (n, h, w, c); float and integer semantics are one."""
     rows, cols = _spans(params, 0, x.shape[1]), _spans(params, 1, x.shape[2])
     out = np.empty((len(x), len(rows), len(cols), x.shape[3]), x.dtype)
     for i, (r0, r1) in enumerate(rows):
@@ -63,9 +63,11 @@ def sample(rng: np.random.Generator) -> tuple[MaxPool2d, tuple[tuple[int, ...], 
     return params, ((h, w, int(rng.integers(1, 6))),)
 
 
-def same_type(params: object, inputs: tuple[Int8, ...]) -> Int8:
+def same_type(params: object, inputs: tuple[Integer, ...]) -> Integer:
     return inputs[0]
 
+
+WIDE_FILES = ("kernels/cpcc_max_pool2d.h",)
 
 OP = Op(
     name="max_pool2d",
@@ -76,6 +78,6 @@ OP = Op(
     run_int8=run,
     quantize=lambda params, inputs, output: params,
     sample=sample,
-    kernels=(Kernel("max_pool2d", pack, cost),),
+    kernels=(Kernel("max_pool2d", pack, cost), Kernel("max_pool2d_wide", pack, cost, wide=True, shared=WIDE_FILES)),
     output_type=same_type,
 )

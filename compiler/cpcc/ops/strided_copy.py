@@ -32,7 +32,7 @@ def infer_shape(params: StridedCopy, x: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def run(params: StridedCopy, x: np.ndarray) -> np.ndarray:
-    """Same dtype as `x` (n, ...); float and int8 semantics are one."""
+    """Same dtype as `x` (n, ...); float and integer semantics are one."""
     index = np.full(1, params.offset, np.int64)
     for size, stride in params.loops:
         index = (index[:, None] + stride * np.arange(size)).reshape(-1)
@@ -80,6 +80,9 @@ OP = Op(
     run_int8=run,
     quantize=lambda params, inputs, output: params,
     sample=sample,
-    kernels=(Kernel("strided_copy", pack, cost),),
+    kernels=(
+        Kernel("strided_copy", pack, cost),
+        Kernel("strided_copy_wide", pack, cost, wide=True, shared=("kernels/cpcc_strided_copy.h",)),
+    ),
     output_type=same_type,
 )

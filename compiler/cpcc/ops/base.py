@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cpcc.costs import Cost
 from cpcc.graph import Graph, Integer, Node
 
 DSP = frozenset({"dsp"})  # Arm's DSP extension: Cortex-M4, M7, M33, M55
@@ -35,13 +36,13 @@ class Kernel:
 
     `name` is the C function (prefixed ``cpcc_``), the struct type (suffixed ``_t``) and the file in
     ``firmware/kernels``. `requires` are core features. `applies(node, graph)` says whether it can run this
-    node, `pack(node, graph)` lays the constants out, `cost(node, graph)` estimates executed instructions.
+    node, `pack(node, graph)` lays the constants out, `cost(node, graph, core)` estimates its call.
     `shared` are further files of ``firmware`` that it needs, ``cpcc_fixed.h`` aside.
     """
 
     name: str
     pack: Callable[[Node, Graph], Packed]
-    cost: Callable[[Node, Graph], float]
+    cost: Cost
     requires: frozenset[str] = frozenset()
     applies: Callable[[Node, Graph], bool] = lambda node, graph: True
     sparse: bool = False

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cpcc.costs import fitted
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import INT32_MAX, Requant
 from cpcc.graph import Graph, Int8, Int16, Integer, Node
@@ -67,8 +68,8 @@ def pack(node: Node, graph: Graph) -> Packed:
     return Packed(fields, entry=f"_{_bits(graph.input_tensors(node)[0].integer)}_{p.bits}")
 
 
-def cost(node: Node, graph: Graph) -> float:
-    return 20 + 12.0 * graph.output_tensor(node).size
+def features(node: Node, graph: Graph) -> tuple[float, ...]:
+    return 1.0, graph.output_tensor(node).size
 
 
 def sample(rng: np.random.Generator) -> tuple[Convert, tuple[tuple[int, ...], ...]]:
@@ -84,6 +85,6 @@ OP = Op(
     run_int8=run_integer,
     quantize=quantize,
     sample=sample,
-    kernels=(Kernel("convert", pack, cost), Kernel("convert", pack, cost, wide=True)),
+    kernels=tuple(Kernel("convert", pack, fitted("convert", features), wide=wide) for wide in (False, True)),
     check=check,
 )

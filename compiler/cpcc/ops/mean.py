@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cpcc.costs import fitted
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import INT32_MAX, Requant, requantize
 from cpcc.graph import Graph, Integer, Node
@@ -61,8 +62,9 @@ def pack(node: Node, graph: Graph) -> Packed:
     })  # fmt: skip
 
 
-def cost(node: Node, graph: Graph) -> float:
-    return graph.output_tensor(node).shape[2] * (25 + 5.0 * node.params.pixels)
+def features(node: Node, graph: Graph) -> tuple[float, ...]:
+    channels = graph.output_tensor(node).shape[2]
+    return 1.0, channels, channels * node.params.pixels
 
 
 def sample(rng: np.random.Generator) -> tuple[Mean, tuple[tuple[int, ...], ...]]:
@@ -80,8 +82,8 @@ OP = Op(
     quantize=quantize,
     sample=sample,
     kernels=(
-        Kernel("mean", pack, cost),
-        Kernel("mean_wide", pack, cost, wide=True, shared=("kernels/cpcc_mean.h",)),
+        Kernel("mean", pack, fitted("mean", features)),
+        Kernel("mean_wide", pack, fitted("mean_wide", features), wide=True, shared=("kernels/cpcc_mean.h",)),
     ),
     check=check,
 )

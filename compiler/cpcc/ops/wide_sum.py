@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from cpcc.costs import fitted
 from cpcc.fixedpoint import Requant
 from cpcc.graph import Graph, Int16, Node
 from cpcc.ops.base import Kernel, Op, Packed
-from cpcc.ops.broadcast import align, broadcast_fields, broadcast_shape
+from cpcc.ops.broadcast import align, broadcast_fields, broadcast_shape, loop_counts
 from cpcc.ops.float_params import Add, WeightedSum
 from cpcc.ops.requantized import clamp_limits
 
@@ -59,8 +60,8 @@ def pack(node: Node, graph: Graph) -> Packed:
     })  # fmt: skip
 
 
-def cost(node: Node, graph: Graph) -> float:
-    return 60 + 18.0 * graph.output_tensor(node).size
+def features(node: Node, graph: Graph) -> tuple[float, ...]:
+    return 1.0, *loop_counts(*(t.shape for t in graph.input_tensors(node)))
 
 
 FILES = ("include/cpcc_broadcast.h",)
@@ -77,5 +78,5 @@ def form(name: str, float_params: type, run_float: Callable[..., np.ndarray], sa
         run_int8=run_integer,
         quantize=quantize,
         sample=sample,
-        kernels=(Kernel("sum_wide", pack, cost, wide=True, shared=FILES),),
+        kernels=(Kernel("sum_wide", pack, fitted("sum_wide", features), wide=True, shared=FILES),),
     )

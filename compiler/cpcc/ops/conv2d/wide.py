@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cpcc.costs import fitted
 from cpcc.graph import Graph, Int16, Node
 from cpcc.ops import float_params
 from cpcc.ops.base import Kernel, Op, Packed
@@ -41,9 +42,11 @@ def pack(node: Node, graph: Graph) -> Packed:
     return Packed(fields, 2 * padded_scratch(node, graph), output.entry_for(matrix))
 
 
-def cost(node: Node, graph: Graph) -> float:
-    out_h, out_w, _ = graph.output_tensor(node).shape
-    return out_h * out_w * (25.0 * len(node.params.weight) + 5.0 * node.params.weight.size)
+def features(node: Node, graph: Graph) -> tuple[float, ...]:
+    out_h, out_w, out = graph.output_tensor(node).shape
+    pixels, kernel_h = out_h * out_w, node.params.weight.shape[1]
+    return (1.0, pixels, pixels * out, pixels * out * kernel_h, pixels * node.params.weight.size,
+            padded_scratch(node, graph))  # fmt: skip
 
 
 OP = Op(
@@ -55,7 +58,7 @@ OP = Op(
     run_int8=run_int8,
     quantize=quantize,
     sample=sample,
-    kernels=(Kernel("conv2d_wide", pack, cost, wide=True, shared=PADDED_FILES),),
+    kernels=(Kernel("conv2d_wide", pack, fitted("conv2d_wide", features), wide=True, shared=PADDED_FILES),),
     macs=macs,
     check=check,
     weights=("weight",),

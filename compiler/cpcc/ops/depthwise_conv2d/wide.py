@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cpcc.costs import fitted
 from cpcc.graph import Graph, Int16, Node
 from cpcc.ops import float_params
 from cpcc.ops.base import Kernel, Op, Packed
@@ -50,9 +51,9 @@ def pack(node: Node, graph: Graph) -> Packed:
     return Packed(fields, 2 * padded_scratch(node, graph), output.entry_for(rows))
 
 
-def cost(node: Node, graph: Graph) -> float:
-    kh, kw, _ = node.params.weight.shape
-    return graph.output_tensor(node).size * (30.0 + 7.0 * kh * kw)
+def features(node: Node, graph: Graph) -> tuple[float, ...]:
+    outputs, (kh, kw, _) = graph.output_tensor(node).size, node.params.weight.shape
+    return 1.0, outputs, outputs * kh, outputs * kh * kw, padded_scratch(node, graph)
 
 
 OP = Op(
@@ -64,7 +65,11 @@ OP = Op(
     run_int8=run_int8,
     quantize=quantize,
     sample=sample,
-    kernels=(Kernel("depthwise_conv2d_wide", pack, cost, wide=True, shared=PADDED_FILES),),
+    kernels=(
+        Kernel(
+            "depthwise_conv2d_wide", pack, fitted("depthwise_conv2d_wide", features), wide=True, shared=PADDED_FILES
+        ),
+    ),
     macs=macs,
     check=check,
     weights=("weight",),

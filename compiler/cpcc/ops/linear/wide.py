@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cpcc.costs import fitted
 from cpcc.graph import Graph, Int16, Node
 from cpcc.ops import float_params
 from cpcc.ops.base import Kernel, Op, Packed
@@ -39,8 +40,8 @@ def pack(node: Node, graph: Graph) -> Packed:
     )
 
 
-def cost(node: Node, graph: Graph) -> float:
-    return 30 + 25.0 * len(node.params.weight) + 5.0 * node.params.weight.size
+def features(node: Node, graph: Graph) -> tuple[float, ...]:
+    return 1.0, len(node.params.weight), node.params.weight.size
 
 
 OP = Op(
@@ -52,7 +53,7 @@ OP = Op(
     run_int8=run_int8,
     quantize=quantize,
     sample=sample,
-    kernels=(Kernel("linear_wide", pack, cost, wide=True, shared=FILES),),
+    kernels=(Kernel("linear_wide", pack, fitted("linear_wide", features), wide=True, shared=FILES),),
     macs=macs,
     check=check,
     weights=("weight",),

@@ -69,7 +69,8 @@ def pack(node: Node, graph: Graph) -> Packed:
 
 
 def features(node: Node, graph: Graph) -> tuple[float, ...]:
-    return 1.0, graph.output_tensor(node).size
+    size, entry = graph.output_tensor(node).size, pack(node, graph).entry
+    return 1.0, size, size * (entry == "_8_8")
 
 
 def sample(rng: np.random.Generator) -> tuple[Convert, tuple[tuple[int, ...], ...]]:

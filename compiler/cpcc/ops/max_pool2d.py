@@ -55,6 +55,10 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     return 1.0, windows, windows * channels, channels * sum(rows) * len(cols), channels * sum(rows) * sum(cols)
 
 
+def wide_features(node: Node, graph: Graph) -> tuple[float, ...]:
+    return *features(node, graph), node.params.out_size[0]
+
+
 def sample(rng: np.random.Generator) -> tuple[MaxPool2d, tuple[tuple[int, ...], ...]]:
     kernel = (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
     padding = tuple(int(rng.integers(0, k)) for k in (kernel[0], kernel[0], kernel[1], kernel[1]))
@@ -86,7 +90,7 @@ OP = Op(
         Kernel(
             "max_pool2d_wide",
             pack,
-            fitted("max_pool2d_wide", features),
+            fitted("max_pool2d_wide", wide_features),
             wide=True,
             shared=("kernels/cpcc_max_pool2d.h",),
         ),

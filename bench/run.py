@@ -67,7 +67,7 @@ def detector_of(graph: Graph) -> Detector:
     shape = graph.input.shape
     model_shape = shape if len(shape) == 1 else (shape[-1], *shape[:-1])
     ones = np.ones(shape[-1], np.float32)
-    return Detector(graph, InputSpec("int8", model_shape, ones * 0, ones), Decision(0, 1, 0, 0.0, 1.0, 1))
+    return Detector(graph, (InputSpec("int8", model_shape, ones * 0, ones),), Decision(0, 1, 0, 0.0, 1.0, 1))
 
 
 def run(name: str, graph: Graph, core: str, policy: str, compiler: str, peer: float | None) -> Row:
@@ -93,7 +93,7 @@ def run(name: str, graph: Graph, core: str, policy: str, compiler: str, peer: fl
 
 
 def constant_bytes(plan: Plan) -> int:
-    return sum(v.nbytes for step in plan.steps for v in step.packed.struct.values() if isinstance(v, np.ndarray))
+    return sum(step.packed.constant_bytes for step in plan.steps)
 
 
 def model_rows(cores: tuple[str, ...]) -> list[Row]:

@@ -18,7 +18,9 @@ OPSET = 17
 
 
 def node(kind: str, inputs: Sequence[str], outputs: Sequence[str] = ("y",), **attributes: Any) -> onnx.NodeProto:
-    return helper.make_node(kind, list(inputs), list(outputs), name=f"{kind.lower()}_node", **attributes)
+    return helper.make_node(
+        kind, list(inputs), list(outputs), name=f"{kind.lower()}_{next(filter(None, outputs))}", **attributes
+    )
 
 
 def onnx_file(

@@ -101,8 +101,8 @@ def test_a_detector_is_compared_with_its_float_network(work: Path) -> None:
 def test_inspect(work: Path) -> None:
     done = cpcc("inspect", "net.onnx", cwd=work)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("net.onnx: float, input (2, 6, 6), every operator is supported")
-    assert "conv_node" in done.stdout and "gemm_node" in done.stdout
+    assert done.stdout.startswith("net.onnx: float, input (6, 6, 2), output (2,), every operator is supported")
+    assert "conv_conv" in done.stdout and "gemm_logits" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -146,3 +146,25 @@ def test_promises_and_thresholds(work: Path) -> None:
     with pytest.raises(ModelError, match="LogSoftmax"):
         (work / "log.onnx").write_bytes(network(final="LogSoftmax"))
         build(work / "log.onnx", BuildSettings(TARGETS["host"], "net"), given, work / "log")
+
+
+def test_several_inputs_and_outputs(tmp_path: Path) -> None:
+    """Samples by the inputs' names; the output that decides by its name."""
+    rng = np.random.default_rng(1)
+    constants = {"w": rng.normal(0, 1, (2, 4)).astype(np.float32)}
+    nodes = [
+        node("Add", ["left", "right"], ["sum"]), node("Gemm", ["sum", "w"], ["spoken"], transB=1),
+        node("Relu", ["sum"], ["level"]),
+    ]  # fmt: skip
+    data = onnx_file(nodes, {"left": (1, 4), "right": (1, 4)}, constants, ("level", "spoken"))
+    (tmp_path / "two.onnx").write_bytes(data)
+    left, right = (rng.normal(0, 1, (30, 4)).astype(np.float32) for _ in range(2))
+    y = ((left + right) @ constants["w"].T).argmax(1)
+    np.savez(tmp_path / "x.npz", left=left, right=right, y=y)
+    words = ("build", "two.onnx", "--calibrate", "x.npz", "--positive", "1", "--target", "host", "-o", "two")
+    done = cpcc(*words, cwd=tmp_path)
+    assert done.returncode == 2 and "say which one decides with --decides: level (0), spoken (1)" in done.stderr
+    done = cpcc(*words, "--decides", "spoken", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    done = cpcc("verify", "two", "--data", "x.npz", "--allow-fn", "2", cwd=tmp_path)
+    assert done.returncode == 0 and "bit-exact: reference = host" in done.stdout, done.stderr

@@ -36,7 +36,7 @@ def test_zoo_through_onnx(name: str) -> None:
     data = exported(net, entry.small)
     raw = np.random.default_rng(0).normal(0, 1, (8, *entry.small)).astype(np.float32)
     x = np.ascontiguousarray(to_channels_last(raw.astype(np.float64)))
-    graph = to_graph(data, "t", drop_final=True).graph
+    graph = to_graph(data, "t", logits=0).graph
     ours, theirs = quantized(graph, x), quantized(torch_graph(export_module(net, entry.small), "t"), x)
     kind = theirs.input.type
     assert isinstance(kind, Int8) and ours.input.type == kind

@@ -11,11 +11,16 @@ import numpy as np
 from cpcc import calibration
 from cpcc.build import logit
 from cpcc.calibration import Labelled
-from cpcc.detector import Decision, Detector, Network, output_type, to_channels_last
+from cpcc.data import Scaling
+from cpcc.detector import Decision, Detector, Network, check_names, deciding_output, to_channels_last
 from cpcc.errors import DataError, ModelError, UsageError
 from cpcc.frontends.onnx import Imported, to_graph
+from cpcc.frontends.onnx.file import read_model
+from cpcc.frontends.onnx.model import import_model, inputs_of, results_of
 from cpcc.graph import Float32, Graph
-from cpcc.quantize import Samples, batches, quantize, quantize_network, run_nodes
+from cpcc.quant.running import run_outputs
+from cpcc.quantize import Samples, quantize, quantize_network
+from cpcc.records import by_name, each
 
 if TYPE_CHECKING:
     from cpcc.build import BuildSettings
@@ -32,25 +37,38 @@ NO_SAMPLES = (
 def compile_onnx(
     path: Path, settings: BuildSettings, given: Dataset | None, threshold_data: Dataset | None
 ) -> tuple[Network, np.ndarray]:
-    """(network or detector, raw samples (n, ...) to choose examples from)."""
-    if settings.regression and settings.positive is not None:
-        raise UsageError("--regression: has no decision; leave --positive out")
-    if settings.positive is None and settings.threshold is not None:
-        raise UsageError("--threshold: of which class? name it with --positive")
-    imported = to_graph(read_file(path), settings.name, drop_final=settings.positive is not None)
+    """(network or detector, raw samples (n, ...), or records, to choose examples from)."""
+    _check_settings(settings)
+    model = read_model(read_file(path), settings.name)
+    output = None if settings.positive is None else deciding_output(results_of(model), settings.output)
+    imported = import_model(model, settings.name, output)
     if given is None:
         raise DataError(f"{path}: {NO_SAMPLES}")
     everything = Labelled(given.x, given.y)
-    if settings.positive is None:
+    if output is None:
         return quantize_network(imported.graph, samples_of(imported, given.x), settings.quantizer)[0], given.x
     if settings.budget is None:
-        detector = _detector(imported, settings, everything)
+        detector = _detector(imported, settings, output, everything)
         return calibration.with_evidence(detector, everything, settings.threshold_table), given.x
     quantizer, threshold = calibration.sides(everything, threshold_data)
     calibration.check_unseen(threshold, (), quantizer)
-    detector = calibration.with_promise(_detector(imported, settings, quantizer), threshold, settings.budget)
+    detector = calibration.with_promise(_detector(imported, settings, output, quantizer), threshold, settings.budget)
     detector = _with_float_misses(detector, imported, threshold)
     return calibration.with_evidence(detector, threshold, settings.threshold_table), given.x
+
+
+def _check_settings(settings: BuildSettings) -> None:
+    """Raises `UsageError` where options ask for a decision and for none."""
+    if settings.regression and settings.positive is not None:
+        raise UsageError("--regression: has no decision; leave --positive out")
+    for option, wish in (("--threshold", settings.threshold), ("--decides", settings.output)):
+        if wish is not None and settings.positive is None:
+            raise UsageError(f"{option}: of which class? name it with --positive")
+
+
+def inputs_of_file(path: Path) -> tuple[str, ...]:
+    """Names of a file's inputs. Raises `ModelError`."""
+    return inputs_of(read_model(read_file(path), path.stem))
 
 
 def read_file(path: Path) -> bytes:
@@ -63,13 +81,19 @@ def read_file(path: Path) -> bytes:
 
 
 def samples_of(imported: Imported, raw: np.ndarray) -> Samples:
-    """Raw samples (n, ...) as they are: an ONNX model scales its input itself. Raises `DataError` where they do not fit."""
-    expected = imported.input_shapes[0]
-    if raw.shape[1:] != expected:
-        raise DataError(f"calibration samples have shape {raw.shape[1:]}, the model expects {expected}")
-    channels = expected[0]
-    scaled = to_channels_last(raw.astype(np.float64))
-    return Samples(raw, scaled, np.zeros(channels, np.float32), np.ones(channels, np.float32))
+    """Raw samples (n, ...), or records, as they are: an ONNX model scales its inputs itself. Raises `DataError` where they
+    do not fit."""
+    shapes = imported.input_shapes
+    check_names(raw, tuple(shapes))
+    for (name, part), expected in zip(by_name(raw, list(shapes)).items(), shapes.values()):
+        if part.shape[1:] != expected:
+            what = "calibration samples have" if len(shapes) == 1 else f"calibration samples of {name} have"
+            raise DataError(f"{what} shape {part.shape[1:]}, the model expects {expected}")
+    return Samples(raw, each(_real, raw), tuple(Scaling.identity(shape) for shape in shapes.values()))
+
+
+def _real(x: np.ndarray) -> np.ndarray:
+    return to_channels_last(x.astype(np.float64))
 
 
 def decision_rule(positive: int, threshold: float | None, logits: int) -> Decision:
@@ -82,23 +106,20 @@ def decision_rule(positive: int, threshold: float | None, logits: int) -> Decisi
 
 
 def float_scores(graph: Graph, rule: Decision, x: np.ndarray) -> np.ndarray:
-    """(n,) scores of the float graph on raw samples (n, ...), computed by the ops' own float semantics."""
+    """(n,) scores of the float graph on raw samples (n, ...), or records, by the ops' own float semantics."""
     from cpcc.metrics import scores_from_logits
 
-    parts = [run_nodes(graph, Float32, to_channels_last(b.astype(np.float64)))[graph.output.name] for b in batches(x)]
-    logits = np.concatenate(parts)
+    logits = run_outputs(graph, Float32, each(_real, x))[graph.outputs[rule.output]]
     return rule.sign * logits[:, 0] if logits.shape[1] == 1 else scores_from_logits(logits, rule.index)
 
 
-def _detector(imported: Imported, settings: BuildSettings, given: Labelled) -> Detector:
+def _detector(imported: Imported, settings: BuildSettings, output: int, given: Labelled) -> Detector:
     assert settings.positive is not None
-    graph = imported.graph
-    samples = samples_of(imported, given.x)
-    rule = decision_rule(settings.positive, settings.threshold, graph.output.size)
+    graph, samples = imported.graph, samples_of(imported, given.x)
+    logits = graph.tensors[graph.outputs[output]].size
+    rule = replace(decision_rule(settings.positive, settings.threshold, logits), output=output)
     positive = np.zeros(len(given.x), bool) if given.y is None else given.y == rule.positive
-    detector = quantize(graph, samples, rule, float_scores(graph, rule, given.x), positive, settings.quantizer)
-    output_type(detector.graph)
-    return detector
+    return quantize(graph, samples, rule, float_scores(graph, rule, given.x), positive, settings.quantizer)
 
 
 def _with_float_misses(detector: Detector, imported: Imported, samples: Labelled) -> Detector:
@@ -111,8 +132,8 @@ def _with_float_misses(detector: Detector, imported: Imported, samples: Labelled
 
 def float_graph_of(build: BuildFolder) -> Graph | None:
     """The float network of a build folder; None where its model file is quantized already."""
-    detector = isinstance(build.detector, Detector)
-    imported = to_graph(read_file(build.model_path), build.manifest.name, drop_final=detector)
+    logits = build.detector.decision.output if isinstance(build.detector, Detector) else None
+    imported = to_graph(read_file(build.model_path), build.manifest.name, logits)
     return None if imported.quantized else imported.graph
 
 

@@ -12,9 +12,8 @@ import onnx
 from cpcc.archive.text import show
 from cpcc.errors import ModelError
 from cpcc.frontends.channels_first.builder import GraphBuilder, Value
-from cpcc.frontends.channels_first.site import Site
 from cpcc.frontends.onnx.folding import MAX_BYTES, fold
-from cpcc.frontends.onnx.operator import Operator, cleaned, read_operator
+from cpcc.frontends.onnx.operator import Operator, read_operator
 from cpcc.frontends.onnx.tensors import QuantizedConstant, read_tensor, static_shape, type_name
 from cpcc.optimize import to_float32
 
@@ -26,13 +25,14 @@ Handler = Callable[["Importer", Operator], "Value | Sequence[Value | None]"]
 class Importer(GraphBuilder):
     """Builds the graph. `values` are what the samples' values become; `constants` are computed already and `stored` lie in
     the file; `quantized` are constants behind a DequantizeLinear; `shapes` are those that onnx infers; `read` are the names
-    that a live node or an output reads."""
+    that a live node or an output reads; `ports` names the graph's inputs by the file's."""
 
     opset: int = field(kw_only=True)
     handlers: Mapping[str, Handler] = field(kw_only=True)
     stored: dict[str, onnx.TensorProto] = field(kw_only=True)
     shapes: dict[str, tuple[int, ...] | None] = field(kw_only=True)
     read: set[str] = field(kw_only=True)
+    ports: dict[str, str] = field(kw_only=True)
     dropped: int = field(default=-1, kw_only=True)  # index of a final activation that a detector does without
     values: dict[str, Value] = field(default_factory=dict)
     constants: dict[str, np.ndarray] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Importer(GraphBuilder):
     def add_input(self, info: onnx.ValueInfoProto, batch: bool) -> None:
         """An input of float32. With `batch` its first axis must be 1."""
         kind, shape = type_name(info), static_shape(info)
-        name = show(info.name)
+        name, tensor = show(info.name), self.ports[info.name]
         if kind != "float32":
             raise ModelError(f"{self.name}: input {name} is {kind}; supported: float32")
         if shape is None:
@@ -56,9 +56,6 @@ class Importer(GraphBuilder):
                 f"{self.name}: input {name} has the shape {shape}; supported: (1, features), (1, c, length) or "
                 "(1, c, h, w), so export with a batch of 1 or a dynamic one"
             )
-        tensor = cleaned(info.name) or "input"
-        if tensor in self.tensors:
-            tensor = f"{tensor}_{len(self.inputs)}"
         self.inputs.append(tensor)
         self.values[info.name] = self._input_value(tensor, shape)
 
@@ -69,11 +66,13 @@ class Importer(GraphBuilder):
             return self.fresh(tensor, shape, sizes, (1, 2, 0))
         return self.fresh(tensor, shape, (math.prod(shape),), (0,))
 
-    def add_output(self, info: onnx.ValueInfoProto) -> None:
-        value = self.values.get(info.name)
-        if value is None:
-            raise ModelError(f"{self.name}: output {show(info.name)} does not depend on the input")
-        self.outputs.append(self.vector(value, Site("output", "output", "", self.name)).tensor)
+    def add_results(self, infos: Sequence[onnx.ValueInfoProto], names: Sequence[str]) -> None:
+        """The outputs, several of them called `names`."""
+        values = [self.values.get(info.name) for info in infos]
+        for info, value in zip(infos, values):
+            if value is None:
+                raise ModelError(f"{self.name}: output {show(info.name)} does not depend on the input")
+        self.add_outputs([value for value in values if value is not None], names)
 
     def visit(self, node: onnx.NodeProto, index: int) -> None:
         op = read_operator(node, index, self.opset)

@@ -11,7 +11,9 @@ from cpcc.frontends.onnx import activations, binary, conv, linear, pools, recurr
 from cpcc.frontends.onnx.families import Operators
 from cpcc.frontends.onnx.file import input_infos, opset_of, read_model
 from cpcc.frontends.onnx.importer import Handler, Importer
+from cpcc.frontends.onnx.operator import cleaned
 from cpcc.frontends.onnx.tensors import static_shape
+from cpcc.frontends.ports import input_names
 from cpcc.graph import Float32, Graph, validate
 from cpcc.optimize import optimize
 
@@ -28,41 +30,51 @@ _VIEWS = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout")
 @dataclass(frozen=True, eq=False)
 class Imported:
     """The graph of a model: float, to be quantized, or int8 where the file prescribes every scale. `input_shapes` are the
-    file's, without the batch."""
+    file's, without the batch, by the graph's names of the inputs."""
 
     graph: Graph
     quantized: bool
-    input_shapes: tuple[tuple[int, ...], ...]
+    input_shapes: dict[str, tuple[int, ...]]
 
 
-def to_graph(data: bytes, name: str, drop_final: bool = False) -> Imported:
-    """The graph of an ``.onnx`` file's bytes. With `drop_final` a final Sigmoid, Softmax or LogSoftmax is left out: a
-    detector's score is the logit. Raises `ModelError` naming what cannot be compiled."""
-    return import_model(read_model(data, name), name, drop_final)
+def inputs_of(model: onnx.ModelProto) -> tuple[str, ...]:
+    """Names of the inputs, in the file's order."""
+    return input_names([cleaned(info.name) or "input" for info in input_infos(model)])
 
 
-def import_model(model: onnx.ModelProto, name: str, drop_final: bool = False, batch: bool = True) -> Imported:
+def results_of(model: onnx.ModelProto) -> list[str]:
+    """Names of the outputs, in the file's order."""
+    return [cleaned(info.name) or "output" for info in model.graph.output]
+
+
+def to_graph(data: bytes, name: str, logits: int | None = None) -> Imported:
+    """The graph of an ``.onnx`` file's bytes: every output a vector; a final Sigmoid, Softmax or LogSoftmax of output number
+    `logits` left out (None: of none). Raises `ModelError` naming what cannot be compiled."""
+    return import_model(read_model(data, name), name, logits)
+
+
+def import_model(model: onnx.ModelProto, name: str, logits: int | None = None, batch: bool = True) -> Imported:
     """As `to_graph`, of a model that `read_model` has checked. Without `batch` the first axis may have any size."""
-    live = _live_nodes(model.graph)
-    shapes = {info.name: static_shape(info) for info in (*model.graph.value_info, *model.graph.output)}
-    stored = {tensor.name: tensor for tensor in model.graph.initializer}
+    live, infos = _live_nodes(model.graph), input_infos(model)
     if model.graph.sparse_initializer:
         raise ModelError(f"{name}: sparse initializers; supported: dense ones")
+    if not infos:
+        raise ModelError(f"{name}: no input; supported: models that compute something of their input")
+    ports = {info.name: port for info, port in zip(infos, inputs_of(model), strict=True)}
     importer = Importer(
-        name, opset=opset_of(model), handlers=HANDLERS, stored=stored, shapes=shapes,
-        dropped=_final_activation(model.graph) if drop_final else -1,
+        name, opset=opset_of(model), handlers=HANDLERS, ports=ports,
+        stored={tensor.name: tensor for tensor in model.graph.initializer},
+        shapes={info.name: static_shape(info) for info in (*model.graph.value_info, *model.graph.output)},
+        dropped=-1 if logits is None else _final_activation(model.graph, model.graph.output[logits].name),
         read={i for index in live for i in model.graph.node[index].input} | {info.name for info in model.graph.output},
     )  # fmt: skip
-    for info in input_infos(model):
+    for info in infos:
         importer.add_input(info, batch)
-    if not importer.inputs:
-        raise ModelError(f"{name}: no input; supported: models that compute something of their input")
     for index in live:
         importer.visit(model.graph.node[index], index)
-    for info in model.graph.output:
-        importer.add_output(info)
-    input_shapes = tuple(importer.values[info.name].shape[1:] for info in input_infos(model))
-    return Imported(validate(optimize(importer.graph()), Float32), False, input_shapes)
+    importer.add_results(model.graph.output, results_of(model))
+    shapes = {port: importer.values[own].shape[1:] for own, port in ports.items()}
+    return Imported(validate(optimize(importer.graph()), Float32), False, shapes)
 
 
 def _live_nodes(graph: onnx.GraphProto) -> list[int]:
@@ -75,15 +87,12 @@ def _live_nodes(graph: onnx.GraphProto) -> list[int]:
     return live[::-1]
 
 
-def _final_activation(graph: onnx.GraphProto) -> int:
-    """Index of the activation that gives the only output, views behind it aside; -1 where there is none."""
-    if len(graph.output) != 1:
-        return -1
+def _final_activation(graph: onnx.GraphProto, output: str) -> int:
+    """Index of the activation that gives `output`, views behind it aside; -1 where there is none, or others read it."""
     writer = {name: index for index, node in enumerate(graph.node) for name in node.output if name}
-    readers = [name for node in graph.node for name in node.input]
-    index = writer.get(graph.output[0].name, -1)
-    while index >= 0 and graph.node[index].op_type in _VIEWS:
-        index = writer.get(graph.node[index].input[0], -1)
-    if index < 0 or graph.node[index].op_type not in _FINAL:
-        return -1
-    return index if readers.count(graph.node[index].output[0]) <= 1 else -1
+    readers = [name for node in graph.node for name in node.input] + [info.name for info in graph.output]
+    index, name = writer.get(output, -1), output
+    while index >= 0 and graph.node[index].op_type in _VIEWS and readers.count(name) == 1:
+        name = graph.node[index].input[0]
+        index = writer.get(name, -1)
+    return index if index >= 0 and graph.node[index].op_type in _FINAL and readers.count(name) == 1 else -1

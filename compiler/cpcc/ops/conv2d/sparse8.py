@@ -2,82 +2,40 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from cpcc import sparse8
 from cpcc.costs import fitted
-from cpcc.fixedpoint import accumulator_bound, narrow
+from cpcc.fixedpoint import accumulator_bound
 from cpcc.graph import Graph, Node
-from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Packed
-from cpcc.ops.conv2d.geometry import flattened, image
-from cpcc.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of
-from cpcc.sparse import SPARSE8_LIMIT, sparse8_row_entries, sparse8_stream
+from cpcc.ops.base import DSP, Kernel, Packed
+from cpcc.ops.conv2d import tiles8
+from cpcc.rounding import constant_outputs, rounding_of
 
-FILES = (*STREAM_FILES, "kernels/cpcc_saturate.h", "kernels/cpcc_sparse8.h", "kernels/cpcc_sparse8.c")
-
-
-def input_columns(node: Node) -> tuple[np.ndarray, np.ndarray]:
-    """(first input column of each word, first word of each kernel column): a tile of eight outputs, in the words of
-    ``cpcc_conv2d_sparse8``."""
-    kw, stride = node.params.weight.shape[2], node.params.stride[1]
-    columns: list[int] = []
-    first = np.zeros(kw, np.int64)
-    for remainder in range(min(stride, kw)):
-        of_remainder = range(remainder, kw, stride)
-        first[remainder::stride] = len(columns) + np.arange(len(of_remainder))
-        columns += [remainder + stride * i for i in range(len(of_remainder) + 3)]
-    return np.array(columns), first
-
-
-def _offsets(node: Node) -> np.ndarray:
-    """(kh * kw * in,) first word of each weight's input."""
-    _, kh, _, channels = node.params.weight.shape
-    columns, first = input_columns(node)
-    ky, c = np.arange(kh)[:, None, None], np.arange(channels)[None, None, :]
-    return ((ky * channels + c) * len(columns) + first[None, :, None]).ravel()
+FILES = (*tiles8.FILES, "kernels/cpcc_sparse8.h", "kernels/cpcc_sparse8.c", "kernels/cpcc_sparse8_load.c")
+LAYOUT = tiles8.Layout(consecutive=4, group=1, words=1, unit=1)
 
 
 def pack(node: Node, graph: Graph) -> Packed:
-    out, kh, _, channels = node.params.weight.shape
-    output, (columns, _) = node.params.output, input_columns(node)
-    rounding = rounding_of(output, node.params.matrix)
+    output, of = node.params.output, tiles8.tiling(node, graph, LAYOUT)
+    rounding, channels = rounding_of(output, of.matrix), of.weight.shape[3]
     assert rounding is not None
-    fields: dict[str, int | np.ndarray] = {
-        **flattened(node, graph), "kernel_h": kh, "out_channels": out,
-        "words": len(columns), "columns": narrow(columns, np.uint8),
-        "stream": sparse8_stream(node.params.matrix, _offsets(node), rounding.bias, rounding.words),
-        "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
-    }  # fmt: skip
-    width = fields["window.out_w"]
-    assert isinstance(width, int)
-    return Packed(fields, 4 * kh * channels * len(columns) + (8 * out if width < 8 else 0))
+    stream = sparse8.stream(of.matrix, of.offsets, rounding, *constant_outputs(output, of.matrix))
+    return tiles8.pack(node, of, stream, channels // 4, channels % 4)
 
 
 def applies(node: Node, graph: Graph) -> bool:
-    rounding = rounding_of(node.params.output, node.params.matrix)
-    if rounding is None or input_columns(node)[0][-1] > 255:
+    if not tiles8.applies(node, tiles8.tiling(node, graph, LAYOUT)):
         return False
-    return bool((accumulator_bound(node.params.matrix, rounding.bias) < SPARSE8_LIMIT).all())
-
-
-def entries(node: Node) -> int:
-    """Entries of the stream: nonzeros, and steps over wide gaps."""
-    offsets = _offsets(node)
-    return sum(sparse8_row_entries(row, offsets) for row in node.params.matrix)
+    rounding = rounding_of(node.params.output, node.params.matrix)
+    assert rounding is not None
+    return bool((accumulator_bound(node.params.matrix, rounding.bias) < sparse8.LIMIT).all())
 
 
 def features(node: Node, graph: Graph) -> tuple[float, ...]:
-    height, width = image(node, graph)
-    out, kh, _, channels = node.params.weight.shape
-    words, stride = len(input_columns(node)[0]), node.params.stride[0]
-    stream, kind = entries(node), rounding_kind(node.params.output, node.params.matrix)
-    tiles = -(-width // 8)
-    new = height * min(stride, kh) + max(kh - stride, 0)
-    rows = tiles * height
-    return (
-        rows, rows * out, rows * out * (kind == TFLITE), rows * out * (kind == TFLITE_RELU), rows * stream,
-        tiles * new * words, tiles * new * words * (channels // 4), tiles * new * words * (channels % 4),
-        tiles * (height * kh - new) * words * channels, height * width * out * (width < 8),
-    )  # fmt: skip
+    of = tiles8.tiling(node, graph, LAYOUT)
+    fixed, _ = constant_outputs(node.params.output, of.matrix)
+    entries, channels = sum(sparse8.row_entries(row, of.offsets) for row in of.matrix[~fixed]), of.weight.shape[3]
+    loads = (int(channels > 3), channels // 4, int(channels % 4 > 0), channels % 4)
+    return tiles8.features(node, of, entries, loads)
 
 
 KERNEL = Kernel("conv2d_sparse8", pack, fitted("conv2d_sparse8", features), DSP, applies, sparse=True, shared=FILES)

@@ -10,6 +10,7 @@ from cpcc.graph import Float32, Graph, Int8
 from cpcc.guarantee import MAX_FNR, MAX_FPR
 from cpcc.ops import op_of
 from cpcc.plan.kernels import dense_only
+from cpcc.plan.memory import Arena
 from cpcc.plan.plan import Plan, Step, make_plan
 from cpcc.quant.noise import Noise, worst
 
@@ -141,8 +142,14 @@ def build_summary(result: BuildResult) -> str:
         rows.append((name, step.kernel.name, shape, kept, f"{size:,}", saved, *decibels(noise.get(name))))
     s, target = result.sizes, result.plan.target
     totals = (f"{target.name}: flash {s.model_flash:,} B model, {s.firmware_flash:,} B image of {target.flash_bytes:,}; "
-              f"arena {result.plan.arena.size:,} B (no plan can need less than {result.plan.arena.lower_bound:,})")  # fmt: skip
+              f"arena {arena_size(result.plan.arena)}")  # fmt: skip
     return "\n".join([table(header, rows), *worst_layer(noise), totals, sparsity_line(result.plan, dense)])
+
+
+def arena_size(arena: Arena) -> str:
+    """Bytes, and what is known of smaller plans."""
+    known = "no plan needs less" if arena.optimal else f"no plan can need less than {arena.lower_bound:,}"
+    return f"{arena.size:,} B ({known})"
 
 
 def decibels(noise: Noise | None) -> tuple[str, str]:

@@ -9,9 +9,10 @@ import numpy as np
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import narrow
 from cpcc.graph import Graph, Int8, Node
-from cpcc.ops.base import DSP, Kernel, Op, Packed
+from cpcc.ops.base import DSP, Kernel, Op, Overlap, Packed
 from cpcc.ops.float_params import AvgPool2d
 from cpcc.ops.max_pool2d import same_type
+from cpcc.ops.overlap import pixel_lag
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,14 @@ def pack(node: Node, graph: Graph) -> Packed:
     })  # fmt: skip
 
 
+def overlap(node: Node, graph: Graph) -> Overlap:
+    p: AvgPool2d = node.params.windows
+    _, width, channels = graph.tensors[node.inputs[0]].shape
+    rows, cols = np.array(p.rows)[:, 0], np.array(p.cols)[:, 0]
+    starts = (rows[:, None] * width + cols[None, :]).reshape(-1)
+    return Overlap(output=pixel_lag(starts, channels, channels, block=1, ahead=1))
+
+
 def cost(node: Node, graph: Graph) -> float:
     channels = graph.output_tensor(node).shape[2]
     return channels * (6.0 * float(_areas(node.params.windows).sum()) + 30 * len(node.params.windows.rows))
@@ -142,7 +151,7 @@ OP = Op(
     quantize=quantize,
     sample=sample,
     kernels=(
-        Kernel("avg_pool2d", pack, cost),
+        Kernel("avg_pool2d", pack, cost, overlap=overlap),
         Kernel(
             "avg_pool2d_quad",
             pack,
@@ -150,6 +159,7 @@ OP = Op(
             DSP,
             quad_applies,
             shared=("include/cpcc_dsp.h", "kernels/cpcc_avg_pool2d.h"),
+            overlap=overlap,
         ),
     ),
     output_type=same_type,

@@ -6,8 +6,9 @@ import numpy as np
 
 from cpcc.errors import ModelError
 from cpcc.graph import Graph, Int8, Node
-from cpcc.ops.base import Kernel, Op, Packed
+from cpcc.ops.base import Kernel, Op, Overlap, Packed
 from cpcc.ops.float_params import MaxPool2d
+from cpcc.ops.overlap import pixel_lag, window_starts
 
 
 def infer_shape(params: MaxPool2d, x: tuple[int, ...]) -> tuple[int, ...]:
@@ -46,6 +47,13 @@ def pack(node: Node, graph: Graph) -> Packed:
     })  # fmt: skip
 
 
+def overlap(node: Node, graph: Graph) -> Overlap:
+    p: MaxPool2d = node.params
+    _, width, channels = graph.tensors[node.inputs[0]].shape
+    starts = window_starts(width, p.out_size, p.stride, p.padding)
+    return Overlap(output=pixel_lag(starts, channels, channels, block=1, ahead=1))
+
+
 def cost(node: Node, graph: Graph) -> float:
     return graph.output_tensor(node).size * (20 + 12.1 * node.params.kernel[0] * node.params.kernel[1])
 
@@ -76,6 +84,6 @@ OP = Op(
     run_int8=run,
     quantize=lambda params, inputs, output: params,
     sample=sample,
-    kernels=(Kernel("max_pool2d", pack, cost),),
+    kernels=(Kernel("max_pool2d", pack, cost, overlap=overlap),),
     output_type=same_type,
 )

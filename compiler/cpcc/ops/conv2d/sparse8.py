@@ -7,8 +7,9 @@ import numpy as np
 from cpcc.costs import fitted
 from cpcc.fixedpoint import accumulator_bound, narrow
 from cpcc.graph import Graph, Node
-from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Packed
+from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Overlap, Packed
 from cpcc.ops.conv2d.geometry import flattened, image
+from cpcc.ops.overlap import strip_lag
 from cpcc.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of
 from cpcc.sparse import SPARSE8_LIMIT, sparse8_row_entries, sparse8_stream
 
@@ -80,4 +81,20 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     )  # fmt: skip
 
 
-KERNEL = Kernel("conv2d_sparse8", pack, fitted("conv2d_sparse8", features), DSP, applies, sparse=True, shared=FILES)
+def overlap(node: Node, graph: Graph) -> Overlap:
+    """A tile's rows are widened before one of its rows is written; a second tile begins at the image's top again. Where
+    all rows are one, tiles follow each other, the last one over some of the pixels before."""
+    height, width = image(node, graph)
+    _, kh, _, channels = node.params.weight.shape
+    if width <= 8:
+        return Overlap(output=strip_lag(node, graph, kh, 1))
+    if height > 1 or node.params.stride != (1, 1) or any(node.params.padding) or kh > 1:
+        return Overlap()
+    pixels = np.arange(0, width, 8)
+    lags = pixels * len(node.params.weight) - np.minimum(pixels, width - 8) * channels
+    return Overlap(output=max(0, int(lags.max())))
+
+
+KERNEL = Kernel(
+    "conv2d_sparse8", pack, fitted("conv2d_sparse8", features), DSP, applies, sparse=True, shared=FILES, overlap=overlap
+)

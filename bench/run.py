@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from fit_costs import Case, graph_of
+from cost_cases import Case, graph_of
 
 from cpcc import artifacts
 from cpcc.dead_channels import drop_dead_channels

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cpcc.costs import Cost
 from cpcc.graph import Graph, Int8, Node
 
 DSP = frozenset({"dsp"})  # Arm's DSP extension: Cortex-M4, M7, M33, M55
@@ -53,14 +54,19 @@ class Kernel:
 
     `name` is the C function (prefixed ``cpcc_``), the struct type (suffixed ``_t``) and the file in
     ``firmware/kernels``. `requires` are core features. `applies(node, graph)` says whether it can run this
+<<<<<<< HEAD
     node, `pack(node, graph)` lays the constants out, `cost(node, graph)` estimates executed instructions.
     `shared` are further files of ``firmware`` that it needs, ``cpcc_fixed.h`` aside. `overlap(node, graph)` says what
     it may write over; it holds for the loops of the C file, so the two change together.
+=======
+    node, `pack(node, graph)` lays the constants out, `cost(node, graph, core)` estimates its call.
+    `shared` are further files of ``firmware`` that it needs, ``cpcc_fixed.h`` aside.
+>>>>>>> main
     """
 
     name: str
     pack: Callable[[Node, Graph], Packed]
-    cost: Callable[[Node, Graph], float]
+    cost: Cost
     requires: frozenset[str] = frozenset()
     applies: Callable[[Node, Graph], bool] = lambda node, graph: True
     sparse: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from cpcc.costs import fitted
 from cpcc.errors import ModelError
 from cpcc.graph import Graph, Int8, Node
 from cpcc.ops.base import Kernel, Op, Overlap, Packed
@@ -47,6 +48,7 @@ def pack(node: Node, graph: Graph) -> Packed:
     })  # fmt: skip
 
 
+<<<<<<< HEAD
 def overlap(node: Node, graph: Graph) -> Overlap:
     p: MaxPool2d = node.params
     _, width, channels = graph.tensors[node.inputs[0]].shape
@@ -56,6 +58,14 @@ def overlap(node: Node, graph: Graph) -> Overlap:
 
 def cost(node: Node, graph: Graph) -> float:
     return graph.output_tensor(node).size * (20 + 12.1 * node.params.kernel[0] * node.params.kernel[1])
+=======
+def features(node: Node, graph: Graph) -> tuple[float, ...]:
+    h, w, channels = graph.input_tensors(node)[0].shape
+    rows = [stop - start for start, stop in _spans(node.params, 0, h)]
+    cols = [stop - start for start, stop in _spans(node.params, 1, w)]
+    windows = len(rows) * len(cols)
+    return 1.0, windows, windows * channels, channels * sum(rows) * len(cols), channels * sum(rows) * sum(cols)
+>>>>>>> main
 
 
 def sample(rng: np.random.Generator) -> tuple[MaxPool2d, tuple[tuple[int, ...], ...]]:
@@ -84,6 +94,10 @@ OP = Op(
     run_int8=run,
     quantize=lambda params, inputs, output: params,
     sample=sample,
+<<<<<<< HEAD
     kernels=(Kernel("max_pool2d", pack, cost, overlap=overlap),),
+=======
+    kernels=(Kernel("max_pool2d", pack, fitted("max_pool2d", features)),),
+>>>>>>> main
     output_type=same_type,
 )

@@ -1,4 +1,4 @@
-"""Kernel choice: per node the cheapest applicable kernel whose features the core has."""
+"""Kernel choice: per node the applicable kernel of fewest modelled cycles whose features the core has."""
 
 from __future__ import annotations
 
@@ -35,4 +35,4 @@ def choose_kernel(node: Node, graph: Graph, core: Core, policy: Policy = any_ker
     assert usable or not kernels, f"{node.name}: no kernel can run it"
     if len(usable) < 2:  # nothing to estimate
         return usable[0] if usable else None
-    return min(usable, key=lambda kernel: kernel.cost(node, graph))
+    return min(usable, key=lambda kernel: kernel.cost(node, graph, core.name).cycles)

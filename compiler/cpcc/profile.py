@@ -81,10 +81,7 @@ def probes(x: Tensor) -> np.ndarray:
 
 def arena_map(plan: Plan) -> tuple[ArenaEntry, ...]:
     """Every buffer of the arena, by offset and by first use."""
-    entries = [
-        ArenaEntry(b.name, plan.arena.offsets[b.name], b.size, b.first, b.last)
-        for b in plan.buffers
-    ]
+    entries = [ArenaEntry(b.name, plan.arena.offsets[b.name], b.size, b.first, b.last) for b in plan.buffers]
     return tuple(sorted(entries, key=lambda e: (e.offset, e.first, e.name)))
 
 

@@ -98,7 +98,6 @@ def pack(node: Node, graph: Graph) -> Packed:
     })  # fmt: skip
 
 
-<<<<<<< HEAD
 def overlap(node: Node, graph: Graph) -> Overlap:
     p: AvgPool2d = node.params.windows
     _, width, channels = graph.tensors[node.inputs[0]].shape
@@ -107,16 +106,11 @@ def overlap(node: Node, graph: Graph) -> Overlap:
     return Overlap(output=pixel_lag(starts, channels, channels, block=1, ahead=1))
 
 
-def cost(node: Node, graph: Graph) -> float:
-    channels = graph.output_tensor(node).shape[2]
-    return channels * (6.0 * float(_areas(node.params.windows).sum()) + 30 * len(node.params.windows.rows))
-=======
 def features(node: Node, graph: Graph) -> tuple[float, ...]:
     height, width, channels = graph.output_tensor(node).shape
     spans = sum(stop - start for start, stop in node.params.windows.rows) * width
     area = float(_areas(node.params.windows).sum())
     return 1.0, height * width, height * width * channels, spans * channels, area * channels
->>>>>>> main
 
 
 def quad_applies(node: Node, graph: Graph) -> bool:
@@ -154,11 +148,7 @@ OP = Op(
     quantize=quantize,
     sample=sample,
     kernels=(
-<<<<<<< HEAD
-        Kernel("avg_pool2d", pack, cost, overlap=overlap),
-=======
-        Kernel("avg_pool2d", pack, fitted("avg_pool2d", features)),
->>>>>>> main
+        Kernel("avg_pool2d", pack, fitted("avg_pool2d", features), overlap=overlap),
         Kernel(
             "avg_pool2d_quad",
             pack,

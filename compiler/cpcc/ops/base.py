@@ -54,14 +54,9 @@ class Kernel:
 
     `name` is the C function (prefixed ``cpcc_``), the struct type (suffixed ``_t``) and the file in
     ``firmware/kernels``. `requires` are core features. `applies(node, graph)` says whether it can run this
-<<<<<<< HEAD
-    node, `pack(node, graph)` lays the constants out, `cost(node, graph)` estimates executed instructions.
+    node, `pack(node, graph)` lays the constants out, `cost(node, graph, core)` estimates its call.
     `shared` are further files of ``firmware`` that it needs, ``cpcc_fixed.h`` aside. `overlap(node, graph)` says what
     it may write over; it holds for the loops of the C file, so the two change together.
-=======
-    node, `pack(node, graph)` lays the constants out, `cost(node, graph, core)` estimates its call.
-    `shared` are further files of ``firmware`` that it needs, ``cpcc_fixed.h`` aside.
->>>>>>> main
     """
 
     name: str

@@ -48,7 +48,6 @@ def pack(node: Node, graph: Graph) -> Packed:
     })  # fmt: skip
 
 
-<<<<<<< HEAD
 def overlap(node: Node, graph: Graph) -> Overlap:
     p: MaxPool2d = node.params
     _, width, channels = graph.tensors[node.inputs[0]].shape
@@ -56,16 +55,12 @@ def overlap(node: Node, graph: Graph) -> Overlap:
     return Overlap(output=pixel_lag(starts, channels, channels, block=1, ahead=1))
 
 
-def cost(node: Node, graph: Graph) -> float:
-    return graph.output_tensor(node).size * (20 + 12.1 * node.params.kernel[0] * node.params.kernel[1])
-=======
 def features(node: Node, graph: Graph) -> tuple[float, ...]:
     h, w, channels = graph.input_tensors(node)[0].shape
     rows = [stop - start for start, stop in _spans(node.params, 0, h)]
     cols = [stop - start for start, stop in _spans(node.params, 1, w)]
     windows = len(rows) * len(cols)
     return 1.0, windows, windows * channels, channels * sum(rows) * len(cols), channels * sum(rows) * sum(cols)
->>>>>>> main
 
 
 def sample(rng: np.random.Generator) -> tuple[MaxPool2d, tuple[tuple[int, ...], ...]]:
@@ -94,10 +89,6 @@ OP = Op(
     run_int8=run,
     quantize=lambda params, inputs, output: params,
     sample=sample,
-<<<<<<< HEAD
-    kernels=(Kernel("max_pool2d", pack, cost, overlap=overlap),),
-=======
-    kernels=(Kernel("max_pool2d", pack, fitted("max_pool2d", features)),),
->>>>>>> main
+    kernels=(Kernel("max_pool2d", pack, fitted("max_pool2d", features), overlap=overlap),),
     output_type=same_type,
 )

@@ -1,0 +1,95 @@
+"""Functions of an ELF image and their instructions."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import capstone
+from capstone import CsInsn
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
+
+from cpcc.errors import VerificationError
+
+SHF_EXECINSTR = 0x4
+
+
+@dataclass(frozen=True)
+class Function:
+    """`size` bytes of code from `address`."""
+
+    name: str
+    address: int
+    size: int
+
+    def holds(self, address: int) -> bool:
+        return self.address <= address < self.address + self.size
+
+
+@dataclass(frozen=True, eq=False)
+class Code:
+    """`sections` are (address, bytes); `marks` the addresses where data (True) or code (False) begins, in order: the mapping symbols of
+    "ELF for the Arm Architecture" (IHI 0044), 5.5.5."""
+
+    functions: dict[int, Function]
+    sections: tuple[tuple[int, bytes], ...]
+    marks: tuple[tuple[int, bool], ...]
+
+    def named(self, name: str) -> Function:
+        for function in self.functions.values():
+            if function.name == name:
+                return function
+        raise VerificationError(f"the image has no function {name}")
+
+    def function_at(self, address: int, caller: str) -> Function:
+        """What `caller` reaches at `address`: a function, or the rest of one that the compiler's library enters in the middle."""
+        if address in self.functions:
+            return self.functions[address]
+        for f in self.functions.values():
+            if f.holds(address):
+                return Function(f"{f.name}+{address - f.address}", address, f.address + f.size - address)
+        raise VerificationError(f"stack: {caller} calls {address:#x}, where no function is")
+
+    def instructions(self, function: Function) -> list[CsInsn]:
+        """All of a function, without the data in it."""
+        disassembler = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
+        disassembler.detail = True
+        found: list[CsInsn] = []
+        for begin, end in self._spans(function):
+            found += disassembler.disasm(self._bytes(begin, end), begin)
+        return found
+
+    def _spans(self, function: Function) -> list[tuple[int, int]]:
+        end = function.address + function.size
+        cuts = [at for at, _ in self.marks if function.address < at < end]
+        edges = [function.address, *cuts, end]
+        return [(a, b) for a, b in pairwise(edges) if not self._is_data(a)]
+
+    def _is_data(self, address: int) -> bool:
+        i = bisect_right(self.marks, (address, True))
+        return i > 0 and self.marks[i - 1][1]
+
+    def _bytes(self, begin: int, end: int) -> bytes:
+        start, data = next((at, data) for at, data in self.sections if at <= begin < at + len(data))
+        return data[begin - start : end - start]
+
+
+def read_code(path: Path) -> Code:
+    """The code of an ELF image. A function without a size reaches to the next symbol."""
+    with path.open("rb") as file:
+        elf = ELFFile(file)
+        sections = tuple((s["sh_addr"], s.data()) for s in elf.iter_sections() if s["sh_flags"] & SHF_EXECINSTR)
+        table = elf.get_section_by_name(".symtab")
+        assert isinstance(table, SymbolTableSection), f"{path} has no symbols"
+        symbols = [(s["st_value"] & ~1, s.name, s["st_size"], s["st_info"]["type"]) for s in table.iter_symbols()]
+    starts = sorted({at for at, name, _, kind in symbols if kind == "STT_FUNC"})
+    ends = [*starts[1:], max((at + len(data) for at, data in sections), default=0)]
+    after = dict(zip(starts, ends))
+    functions = {
+        at: Function(name, at, size or after[at] - at) for at, name, size, kind in symbols if kind == "STT_FUNC"
+    }
+    marks = {at: name.startswith("$d") for at, name, _, _ in symbols if name.startswith(("$d", "$t"))}
+    return Code(functions, sections, tuple(sorted(marks.items())))

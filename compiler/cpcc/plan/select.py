@@ -1,0 +1,67 @@
+"""From a graph to the kernels of its layers, for an objective and a budget."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+
+from cpcc.graph import Graph, Node
+from cpcc.ops.base import Kernel
+from cpcc.plan.choice import Option, Problem, choose
+from cpcc.plan.kernels import Policy, any_kernel, usable_kernels
+from cpcc.plan.memory import live_buffers, round_up
+from cpcc.plan.objective import Objective
+from cpcc.plan.sizes import packed_bytes
+from cpcc.targets import Target
+
+CodeBytes = Callable[[str], int]  # flash of a C file of the firmware, compiled for the target
+
+
+def kernel_files(kernel: Kernel, padded: bool) -> frozenset[str]:
+    """The C files of `kernel`, of ``firmware``; `padded` where it calls ``cpcc_pad``."""
+    files = {f"kernels/cpcc_{kernel.name}.c", *(file for file in kernel.shared if file.endswith(".c"))}
+    return frozenset(files | ({"kernels/cpcc_pad.c"} if padded else set()))
+
+
+def uses_padding(kernel: Kernel, struct: dict[str, object]) -> bool:
+    """Whether a kernel with the C struct `struct` calls ``cpcc_pad``."""
+    return "window.in_h" in struct and not kernel.shared
+
+
+def options_of(node: Node, graph: Graph, target: Target, policy: Policy) -> list[Option]:
+    """What can run `node`; several only where there is something to choose."""
+    found = []
+    for kernel in usable_kernels(node, graph, target.core, policy):
+        packed = kernel.pack(node, graph)
+        files = kernel_files(kernel, uses_padding(kernel, dict(packed.struct)))
+        cycles = kernel.cost(node, graph, target.core.name).cycles
+        found.append(Option(kernel.name, cycles, packed_bytes(packed), packed.scratch_bytes, files))
+    return found
+
+
+def select_kernels(
+    graph: Graph, target: Target, objective: Objective, code: CodeBytes, flash: float, ram: float,
+    policy: Policy = any_kernel,
+) -> dict[str, str]:  # fmt: skip
+    """Kernel by node name, within bytes of `flash` for constants and kernel code and of `ram` for the arena where possible."""
+    layers = [(i, node, options_of(node, graph, target, policy)) for i, node in enumerate(graph.nodes)]
+    layers = [(i, node, options) for i, node, options in layers if options]
+    live = live_bytes(graph)
+
+    def arena(scratch: Sequence[int]) -> int:
+        return max([*live, *(live[i + 1] + round_up(size) for (i, _, _), size in zip(layers, scratch))])
+
+    @functools.cache
+    def of_files(files: frozenset[str]) -> int:
+        return sum(code(file) for file in files)
+
+    problem = Problem([options for _, _, options in layers], of_files, arena)
+    chosen = problem.chosen(choose(problem, objective, flash, ram))
+    return {node.name: option.kernel for (_, node, _), option in zip(layers, chosen, strict=True)}
+
+
+def live_bytes(graph: Graph) -> list[int]:
+    """Bytes of live tensors before the first node (index 0), and while each runs."""
+    buffers = live_buffers(graph, {})
+    steps = range(-1, len(graph.nodes) + 1)
+    return [sum(round_up(b.size) for b in buffers if b.first <= step <= b.last) for step in steps]

@@ -29,6 +29,7 @@ ASSEMBLY = r"""
   FUNCTION("again") " push {r4, lr}\n cmp r0, #0\n beq 1f\n bl again\n1: pop {r4, pc}\n"
   FUNCTION("pointer") " push {r4, lr}\n blx r0\n pop {r4, pc}\n"
   FUNCTION("jumps") " bx r0\n"
+
   FUNCTION("variable") " push {r4, lr}\n mov sp, r0\n pop {r4, pc}\n"
 """
 WIDE = r"""
@@ -40,9 +41,14 @@ WIDE = r"""
 """
 
 
-def image_of(core: str) -> Path:
+POINTER = r"""
+  FUNCTION("through") " push {r4, lr}\n ldr r0, =five_and_forty\n blx r0\n pop {r4, pc}\n .ltorg\n"
+"""
+
+
+def image_of(core: str, more: str = "") -> Path:
     """An image that holds the assembly above."""
-    assembly = ASSEMBLY + ("" if core == "cortex-m0plus" else WIDE)
+    assembly = ASSEMBLY + ("" if core == "cortex-m0plus" else WIDE) + more
     text = f'{MACRO}\n__asm__(".syntax unified\\n.text\\n.thumb\\n"{assembly});\n{MAIN}\n'
     rng = np.random.default_rng(0)
     plan = make_plan(detector_of(random_network(rng), rng).graph, TARGETS[core])
@@ -67,9 +73,16 @@ def test_a_computed_jump_reaches_the_whole_body() -> None:
     assert stack_bound(image_of("cortex-m4"), ["body"]).bytes == 20
 
 
+def test_a_pointer_reaches_every_function_whose_address_is_held() -> None:
+    """Of the image's two callers neither says which function it means."""
+    elf = image_of("cortex-m4", POINTER)
+    assert stack_bound(elf, ["through"]).bytes == stack_bound(elf, ["pointer"]).bytes == 68
+    assert stack_bound(elf, ["jumps"]).bytes == 60
+
+
 @pytest.mark.parametrize(
     ("name", "why"),
-    [("again", "calls itself"), ("pointer", "calls through a pointer"), ("jumps", "goes on through a pointer"),
+    [("again", "calls itself"), ("pointer", "calls through a pointer"), ("jumps", "calls through a pointer"),
      ("variable", "sets the stack pointer"), ("nothing", "no function nothing")],
 )  # fmt: skip
 def test_what_is_not_known_is_refused(name: str, why: str) -> None:

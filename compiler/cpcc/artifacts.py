@@ -72,7 +72,7 @@ def image_sizes(elf: Path) -> Sizes:
 def measure(plan: Plan, library: dict[str, str], main: str) -> Sizes:
     """Compile for the target; its sizes. For the target `host` only constants count."""
     if plan.target.name == "host":
-        constants = sum(v.nbytes for s in plan.steps for v in s.packed.struct.values() if not isinstance(v, int))
+        constants = sum(step.packed.constant_bytes for step in plan.steps)
         return Sizes(constants, 0, constants)
     return image_sizes(arm_image(plan, library, main))
 

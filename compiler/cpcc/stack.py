@@ -1,7 +1,8 @@
 """The most stack a function can take: the depth of its call graph, read off the disassembled image.
 
 Every path from a function's first instruction is followed with the bytes pushed so far; a call adds the callee's own bound. What can
-not be followed is refused by name: recursion, a stack pointer set from a register, a call through a pointer. Naked assembly kernels
+not be followed is refused by name: recursion, a stack pointer set from a register. A call through a pointer may reach every function
+whose address the image holds. Naked assembly kernels
 jump by computed addresses into their own bodies: such a jump is taken to reach every instruction of its function that nothing else
 reaches, at the depth of the jump (the stack pointer does not move inside these bodies; the painted stack of a run checks that)."""
 
@@ -82,14 +83,21 @@ class _Walk:
     def _below(self, function: Function, instruction: CsInsn, depth: int) -> StackBound:
         """What a call, or a jump to another function, takes on top of `depth`."""
         target = _target(instruction)
-        if instruction.id == capstone.arm.ARM_INS_BLX and target is None:
-            raise _refused(function, instruction, "calls through a pointer")
-        if instruction.id == capstone.arm.ARM_INS_BX and depth == 0 and not returns(instruction):
-            raise _refused(function, instruction, "goes on through a pointer")
+        call = instruction.id == capstone.arm.ARM_INS_BLX and target is None
+        if call or (instruction.id == capstone.arm.ARM_INS_BX and depth == 0 and not returns(instruction)):
+            return self._through_pointer(function, instruction, depth)
         if target is None or (function.holds(target) and not _calls(instruction)):
             return StackBound(0, (function.name,))
         callee = self.bound(self.code.function_at(target, function.name))
         return StackBound(depth + callee.bytes, (function.name, *callee.path))
+
+    def _through_pointer(self, function: Function, instruction: CsInsn, depth: int) -> StackBound:
+        """Any function of which the image holds the address may be meant."""
+        callees = [self.bound(callee) for callee in self.code.pointers]
+        if not callees:
+            raise _refused(function, instruction, "calls through a pointer, and the image holds no function's address")
+        deepest = max(callees, key=lambda b: b.bytes)
+        return StackBound(depth + deepest.bytes, (function.name, *deepest.path))
 
     def _next(self, function: Function, instruction: CsInsn, depth: int) -> Iterator[int]:
         """Addresses in the function that may run next."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,7 +15,8 @@ from elftools.elf.sections import SymbolTableSection
 
 from cpcc.errors import VerificationError
 
-SHF_EXECINSTR = 0x4
+SHF_ALLOC, SHF_EXECINSTR = 0x2, 0x4
+VECTORS = ".isr_vector"
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,14 @@ class Function:
 
 @dataclass(frozen=True, eq=False)
 class Code:
-    """`sections` are (address, bytes); `marks` the addresses where data (True) or code (False) begins, in order: the mapping symbols of
+    """`sections` are (address, bytes) of executable ones; `pointers` the functions whose address is a word of the image, the vector
+    table's aside: what a call through a pointer may reach. `marks` the addresses where data (True) or code (False) begins, in order: the mapping symbols of
     "ELF for the Arm Architecture" (IHI 0044), 5.5.5."""
 
     functions: dict[int, Function]
     sections: tuple[tuple[int, bytes], ...]
     marks: tuple[tuple[int, bool], ...]
+    pointers: tuple[Function, ...]
 
     def named(self, name: str) -> Function:
         for function in self.functions.values():
@@ -81,7 +85,9 @@ def read_code(path: Path) -> Code:
     """The code of an ELF image. A function without a size reaches to the next symbol."""
     with path.open("rb") as file:
         elf = ELFFile(file)
-        sections = tuple((s["sh_addr"], s.data()) for s in elf.iter_sections() if s["sh_flags"] & SHF_EXECINSTR)
+        loaded = [s for s in elf.iter_sections() if s["sh_flags"] & SHF_ALLOC and s["sh_type"] != "SHT_NOBITS"]
+        sections = tuple((s["sh_addr"], s.data()) for s in loaded if s["sh_flags"] & SHF_EXECINSTR)
+        data = [s.data() for s in loaded if s.name != VECTORS]
         table = elf.get_section_by_name(".symtab")
         assert isinstance(table, SymbolTableSection), f"{path} has no symbols"
         symbols = [(s["st_value"] & ~1, s.name, s["st_size"], s["st_info"]["type"]) for s in table.iter_symbols()]
@@ -92,4 +98,6 @@ def read_code(path: Path) -> Code:
         at: Function(name, at, size or after[at] - at) for at, name, size, kind in symbols if kind == "STT_FUNC"
     }
     marks = {at: name.startswith("$d") for at, name, _, _ in symbols if name.startswith(("$d", "$t"))}
-    return Code(functions, sections, tuple(sorted(marks.items())))
+    words = {word for part in data for (word,) in struct.iter_unpack("<I", part[: len(part) // 4 * 4])}
+    pointers = tuple(function for at, function in sorted(functions.items()) if at | 1 in words)
+    return Code(functions, sections, tuple(sorted(marks.items())), pointers)

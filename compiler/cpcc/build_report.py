@@ -13,6 +13,7 @@ from cpcc.fit import Wish, kernel_flash, planned
 from cpcc.plan.kernels import dense_only
 from cpcc.plan.plan import Plan, Step
 from cpcc.plan.sizes import packed_bytes
+from cpcc.quant.int16_choice import int16_layers
 from cpcc.quant.noise import Noise
 from cpcc.stack import StackBound
 
@@ -27,6 +28,7 @@ class LayerReport:
     name: str
     kernel: str
     shape: tuple[int, ...]
+    type: str
     macs_dense: int
     macs_nonzero: int
     instructions: int
@@ -66,6 +68,7 @@ class BuildReport:
     stack_bytes: int | None
     stack_path: tuple[str, ...]
     stack_note: str
+    int16_layers: tuple[str, ...]
     layers: tuple[LayerReport, ...]
 
     @property
@@ -76,7 +79,7 @@ class BuildReport:
     def as_json(self) -> dict[str, Any]:
         """Schema: cpcc/schemas/build.schema.json."""
         layers = [{**asdict(layer), "shape": list(layer.shape), "cashed_in": layer.cashed_in} for layer in self.layers]
-        return {"schema": SCHEMA, **asdict(self), "layers": layers, "stack_path": list(self.stack_path),
+        return {"schema": SCHEMA, **asdict(self), "layers": layers, "stack_path": list(self.stack_path), "int16_layers": list(self.int16_layers),
                 "saved_instructions": self.saved_instructions}  # fmt: skip
 
 
@@ -90,9 +93,11 @@ def _decibels(value: float | None) -> float | None:
 
 def _layer(plan: Plan, step: Step, dense: Step, noise: Noise | None) -> LayerReport:
     cost, before = _estimate(step, plan), _estimate(dense, plan)
+    output = plan.graph.output_tensor(step.node)
     own, so_far = (noise.alone, noise.so_far) if noise else (None, None)
     return LayerReport(
-        step.node.name, step.kernel.name, plan.graph.output_tensor(step.node).shape, step.macs_dense, step.macs_nonzero,
+        step.node.name, step.kernel.name, output.shape,
+        type(output.type).__name__.lower(), step.macs_dense, step.macs_nonzero,
         round(cost.instructions), round(cost.cycles), round(before.instructions if step.kernel.sparse else cost.instructions),
         packed_bytes(step.packed), _decibels(own), _decibels(so_far), own is not None and isinf(own),
     )  # fmt: skip
@@ -110,5 +115,5 @@ def report_of(plan: Plan, network: Network, sizes: Sizes, wish: Wish, stack: Sta
         sum(layer.dense_instructions for layer in layers), sizes.model_flash, sum(layer.bytes for layer in layers),
         sizes.firmware_flash, kernel_flash(dense) - kernel_flash(plan) if sparse else 0, plan.arena.size,
         plan.arena.lower_bound, stack.bytes if isinstance(stack, StackBound) else None, stack.path if isinstance(stack, StackBound) else (),
-        "" if isinstance(stack, StackBound) else stack, layers,
+        "" if isinstance(stack, StackBound) else stack, tuple(int16_layers(plan.graph)), layers,
     )  # fmt: skip

@@ -11,13 +11,13 @@ HEADER = ("layer", "kernel", "output", "kept", "instr.~", "cycles~", "bytes", "c
 def summary(report: BuildReport) -> str:
     """All but the last line; estimates carry a ``~``, and its cycles are modelled."""
     rows = [_row(layer) for layer in report.layers]
-    return "\n".join([table(HEADER, rows), *_worst(report), *_totals(report)])
+    return "\n".join([table(HEADER, rows), *_worst(report), *_int16(report), *_totals(report)])
 
 
 def _row(layer: LayerReport) -> tuple[str, ...]:
     kept = percent(layer.macs_nonzero / layer.macs_dense) if layer.macs_dense else "-"
     saved = "" if layer.cashed_in is None else percent(layer.cashed_in)
-    shape = "x".join(map(str, layer.shape))
+    shape = "x".join(map(str, layer.shape)) + (" int16" if layer.type == "int16" else "")
     return (layer.name, layer.kernel, shape, kept, f"{layer.instructions:,}", f"{layer.cycles:,}", f"{layer.bytes:,}", saved,
             _decibels(layer.sqnr, layer.exact), _decibels(layer.sqnr_so_far, layer.exact))  # fmt: skip
 
@@ -33,6 +33,11 @@ def _worst(report: BuildReport) -> list[str]:
         return []
     decibels, name = min(known)
     return [f"signal to quantization noise: worst layer {name}, {decibels:.1f} dB of its own"]
+
+
+def _int16(report: BuildReport) -> list[str]:
+    """The line that names the layers with int16 activations."""
+    return [f"int16 activations: {', '.join(report.int16_layers)}"] if report.int16_layers else []
 
 
 def _totals(report: BuildReport) -> list[str]:

@@ -79,10 +79,10 @@ class Network:
 
 @dataclass(frozen=True, eq=False)
 class Detector(Network):
-    """A network with a decision: its result is a score and whether it reaches the threshold. `float_ranges` keeps the
-    calibrated (low, high) per tensor for reports."""
+    """A network with one decision per important class, in the user's order: its results are scores and whether each
+    reaches its threshold. `float_ranges` keeps the calibrated (low, high) per tensor for reports."""
 
-    decision: Decision
+    decisions: tuple[Decision, ...]
     float_ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
@@ -137,11 +137,17 @@ def quantize_input(spec: InputSpec, kind: Integer, raw: np.ndarray) -> np.ndarra
     return np.ascontiguousarray(arena_layout(spec, np.clip(rounded, kind.low, kind.high).astype(kind.dtype)))
 
 
+def decisions_of(network: Network) -> tuple[Decision, ...]:
+    """Its decisions; none of a network that decides nothing."""
+    return network.decisions if isinstance(network, Detector) else ()
+
+
 def scores_of(network: Network, outputs: np.ndarray) -> np.ndarray:
-    """(n,) int32 scores of integer outputs (n, ...); zeros where the network has no decision."""
+    """int32 scores (n, decisions) of integer outputs (n, ...); no columns where the network decides nothing."""
     if not isinstance(network, Detector):
-        return np.zeros(len(outputs), np.int32)
-    return integer_scores(network.decision, output_type(network.graph), outputs).astype(np.int32)
+        return np.zeros((len(outputs), 0), np.int32)
+    kind = output_type(network.graph)
+    return np.stack([integer_scores(d, kind, outputs) for d in network.decisions], axis=1).astype(np.int32)
 
 
 def integer_scores(decision: Decision, kind: Integer, outputs: np.ndarray) -> np.ndarray:

@@ -13,8 +13,9 @@ import jinja2
 import numpy as np
 
 from cpcc import __version__
-from cpcc.detector import Detector, Network, input_bound
+from cpcc.detector import Network, decisions_of, input_bound
 from cpcc.graph import Int16, Tensor
+from cpcc.guarantee import joint_delta
 from cpcc.names import c_prefix, unique_identifiers
 from cpcc.ops.base import Code
 from cpcc.plan.plan import Plan, Step
@@ -22,7 +23,7 @@ from cpcc.plan.select import uses_padding
 from cpcc.self_test import SelfTest
 
 C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "uint16_t",
-           "int32": "int32_t", "uint32": "uint32_t", "int64": "int64_t", "float32": "float"}  # fmt: skip
+           "int32": "int32_t", "uint32": "uint32_t", "float32": "float"}  # fmt: skip
 NUMBERS_PER_LINE = 24
 STEPS_PER_LINE = 8
 
@@ -171,11 +172,12 @@ def context(plan: Plan, detector: Network, name: str, self_test: SelfTest | None
     """Variables of the library's templates."""
     prefix = c_prefix(name)
     graph = plan.graph
-    decision = detector.decision if isinstance(detector, Detector) else None
+    decisions = decisions_of(detector)
     kind = graph.input.integer
     return {
         "name": name, "prefix": prefix, "PREFIX": prefix.upper(), "version": __version__, "abi": 1,
-        "layers": layers(plan, prefix), "arena": plan.arena, "graph": graph, "decision": decision,
+        "layers": layers(plan, prefix), "arena": plan.arena, "graph": graph, "decisions": decisions, "decision": decisions[0] if len(decisions) == 1 else None,
+        "joint_delta": joint_delta(decisions),
         "input": graph.input, "output": graph.output, "input_spec": detector.input,
         "input_offset": plan.arena.offsets[graph.input.name],
         "output_offset": plan.arena.offsets[graph.output.name],

@@ -21,10 +21,11 @@ EXAMPLE_BYTES = 4096
 
 @dataclass(frozen=True)
 class Example:
-    """A raw sample as C initialiser lines, with the score and the int8 outputs that the firmware must compute."""
+    """A raw sample as C initialiser lines, with the scores (one per decision) and the int8 outputs that the firmware must
+    compute."""
 
     lines: tuple[str, ...]
-    score: int
+    scores: tuple[int, ...]
     output: tuple[str, ...]
 
 
@@ -32,16 +33,16 @@ def raw_examples(detector: Network, raw: np.ndarray) -> list[Example]:
     """The samples `raw` (n, ...) with their scores and outputs from the reference."""
     outputs = run_int8(detector.graph, quantize_input(detector.input, detector.graph.input.integer, raw))
     scores = scores_of(detector, outputs)
-    return [Example(_lines(sample), int(score), _lines(y)) for sample, score, y in zip(raw, scores, outputs)]
+    return [Example(_lines(sample), tuple(own.tolist()), _lines(y)) for sample, own, y in zip(raw, scores, outputs)]
 
 
 def choose_examples(detector: Network, raw: np.ndarray) -> list[Example]:
-    """The samples of `raw` with the highest and the lowest score (where there are both, a positive and a negative), of a
-    network without a decision the first two, as many as `EXAMPLE_BYTES` of flash hold: examples must not be why a model does not fit."""
+    """The samples of `raw` with the highest score of each decision and the lowest of the first (where there are both, a
+    positive and a negative), of a network without a decision the first two, as many as `EXAMPLE_BYTES` of flash hold: examples must not be why a model does not fit."""
     chosen = [0, 1][: len(raw)]
     if isinstance(detector, Detector):
-        scores = [example.score for example in raw_examples(detector, raw)]
-        chosen = [int(np.argmax(scores)), int(np.argmin(scores))]
+        scores = np.array([example.scores for example in raw_examples(detector, raw)])
+        chosen = [*scores.argmax(axis=0).tolist(), int(scores[:, 0].argmin())]
     chosen = chosen[: EXAMPLE_BYTES // raw[0].nbytes]
     return raw_examples(detector, raw[chosen]) if chosen else []
 

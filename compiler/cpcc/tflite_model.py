@@ -37,7 +37,7 @@ def compile_tflite(path: Path, settings: BuildSettings, samples: Dataset | None)
         if settings.threshold is not None:
             raise UsageError("--threshold: of which class? name it with --positive")
         return network, raw
-    return _detector(network, settings.positive, settings.threshold, samples), raw
+    return _detector(network, settings, samples), raw
 
 
 def read_file(path: Path) -> bytes:
@@ -72,28 +72,33 @@ def drawn_samples(network: Network) -> np.ndarray:
     return q if spec.dtype == "int8" else (q.astype(np.int16) + 128).astype(np.uint8)
 
 
-def _detector(network: Network, positive: int, threshold: float | None, samples: Dataset | None) -> Detector:
-    """The network with the rule "class `positive` beats every other", moved where the user says or the labelled
-    samples suggest."""
+def _detector(network: Network, settings: BuildSettings, samples: Dataset | None) -> Detector:
+    """The network with the rule "the class beats every other" for each important one, moved where the user says or the
+    labelled samples suggest."""
+    rules = tuple(_rule(network, label) for label in settings.labels)
+    if network.graph.output.size == 1 and len(rules) > 1:
+        raise UsageError("--important: several important classes need an output per class; this model has one output")
+    detector = Detector(network.graph, network.input, rules)
+    if settings.threshold is None and samples is not None and samples.y is not None:
+        return _calibrated(detector, samples)
+    p = 0.5 if settings.threshold is None else settings.threshold
+    return replace(
+        detector, decisions=tuple(_at(rule, probability_threshold(network.graph, rule, p)) for rule in rules)
+    )
+
+
+def _rule(network: Network, positive: int) -> Decision:
     kind, classes = output_type(network.graph), network.graph.output.size
     if not 0 <= positive < max(classes, 2):
         raise UsageError(
             f"--positive {positive}: the model tells {max(classes, 2)} classes, 0 to {max(classes, 2) - 1}"
         )
-    rule = Decision(
-        0 if classes == 1 else positive, -1 if (classes, positive) == (1, 0) else 1, 0, 0.0, kind.scale, positive
-    )
-    detector = Detector(network.graph, network.input, rule)
-    if threshold is not None:
-        return _at(detector, probability_threshold(network.graph, rule, threshold))
-    if samples is not None and samples.y is not None:
-        return _calibrated(detector, samples)
-    return _at(detector, probability_threshold(network.graph, rule, 0.5))
+    sign = -1 if (classes, positive) == (1, 0) else 1
+    return Decision(0 if classes == 1 else positive, sign, 0, 0.0, kind.scale, positive)
 
 
-def _at(detector: Detector, threshold: int) -> Detector:
-    rule = detector.decision
-    return replace(detector, decision=replace(rule, threshold=threshold, float_threshold=threshold * rule.step))
+def _at(rule: Decision, threshold: int) -> Decision:
+    return replace(rule, threshold=threshold, float_threshold=threshold * rule.step)
 
 
 def gives_probabilities(graph: Graph) -> bool:
@@ -121,12 +126,15 @@ def _ceil(value: float) -> int:
 
 
 def _calibrated(detector: Detector, samples: Dataset) -> Detector:
-    """The threshold at which 5 * FNR + FPR on the labelled samples is least, as `cpcc prune` chooses its own."""
+    """The thresholds at which 5 * FNR + FPR on the labelled samples is least, as `cpcc prune` chooses its own."""
     from cpcc.metrics import choose_threshold
 
-    positive = samples.labels() == detector.decision.positive
-    if not positive.any() or positive.all():
-        raise DataError(f"the calibration samples hold one side of class {detector.decision.positive} only; give both")
     outputs = run_int8(detector.graph, quantize_input(detector.input, detector.graph.input.integer, samples.x))
     scores = scores_of(detector, outputs)
-    return _at(detector, math.ceil(choose_threshold(positive, scores)))
+    decisions = []
+    for rule, own in zip(detector.decisions, scores.T, strict=True):
+        positive = samples.labels() == rule.positive
+        if not positive.any() or positive.all():
+            raise DataError(f"the calibration samples hold one side of class {rule.positive} only; give both")
+        decisions.append(_at(rule, math.ceil(choose_threshold(positive, own))))
+    return replace(detector, decisions=tuple(decisions))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cpcc.detector import Detector, Network
+from cpcc.detector import Network, decisions_of
 from cpcc.emit import layer_functions
 from cpcc.errors import VerificationError
 from cpcc.executors.base import FULL_RUN, INPUT_NODE, ExecutionError, Trace, traced_tensors
@@ -40,7 +40,7 @@ class ArmExecutor:
         self, plan: Plan, detector: Network, name: str, elf: Path, seconds: float = CALL_SECONDS, wait_states: int = 0
     ) -> None:
         self._plan, self._prefix, self._wait_states = plan, c_prefix(name), wait_states
-        self._decides = isinstance(detector, Detector)
+        self._decisions = len(decisions_of(detector))
         self._layers = layer_functions(plan, name)
         raw_bytes = plan.graph.input.size * np.dtype(detector.input.dtype).itemsize
         self._core = UnicornCore(elf, plan.target, raw_bytes, seconds)
@@ -52,24 +52,34 @@ class ArmExecutor:
         traces = [self._sample(i, sample, quantized, nodes) for i, sample in enumerate(samples)]
         names = traced_tensors(self._plan) if nodes else []
         values = {name: np.stack([t[0][i] for t in traces]) for i, name in enumerate(names)}
-        return Trace(values, np.stack([t[1] for t in traces]), np.array([t[2] for t in traces], np.int32))
+        return Trace(values, np.stack([t[1] for t in traces]), np.stack([t[2] for t in traces]))
 
     def _sample(
         self, index: int, sample: np.ndarray, quantized: bool, nodes: bool
-    ) -> tuple[list[np.ndarray], np.ndarray, int]:
+    ) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
         self._node = INPUT_NODE
         try:
             return self._traced(sample, quantized, nodes)
         except VerificationError as error:
             raise ExecutionError(self.name, index, self._node, str(error)) from error
 
-    def _traced(self, sample: np.ndarray, quantized: bool, nodes: bool) -> tuple[list[np.ndarray], np.ndarray, int]:
+    def _traced(
+        self, sample: np.ndarray, quantized: bool, nodes: bool
+    ) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
         values = self._step_through(sample, quantized) if nodes else []
         self._node = FULL_RUN
         self._load(sample, quantized)
         self._core.call(f"{self._prefix}_run", self._arena)
-        score = self._core.call(f"{self._prefix}_score", self._arena) if self._decides else 0
-        return values, self._tensor(self._plan.graph.output.name), score
+        return values, self._tensor(self._plan.graph.output.name), self._scores()
+
+    def _scores(self) -> np.ndarray:
+        """int32 (decisions,)."""
+        if self._decisions == 1:
+            found = [self._core.call(f"{self._prefix}_score", self._arena)]
+        else:
+            place = f"{self._prefix}_class_score"
+            found = [self._core.call(place, self._arena, which) for which in range(self._decisions)]
+        return np.array(found, np.int32)
 
     def _step_through(self, sample: np.ndarray, quantized: bool) -> list[np.ndarray]:
         first, *rest = traced_tensors(self._plan)

@@ -29,8 +29,8 @@ class ExecutionError(VerificationError):
 @dataclass(frozen=True, eq=False)
 class Trace:
     """Results for n samples. `nodes` maps tensor names, in execution order, to their values (n, *shape), int8 or
-    int16, channels-last, each read right after its layer ran (empty when not asked for). `output` (n, *shape) and `scores` (n,)
-    int32, zeros without a decision, come from a second, uninterrupted run."""
+    int16, channels-last, each read right after its layer ran (empty when not asked for). `output` (n, *shape) and
+    `scores` (n, decisions) int32 come from a second, uninterrupted run."""
 
     nodes: dict[str, np.ndarray]
     output: np.ndarray
@@ -56,12 +56,12 @@ def bytes_per_sample(plan: Plan) -> int:
     return sum(plan.graph.tensors[name].bytes for name in traced_tensors(plan))
 
 
-def broken_off(reply: bytes, plan: Plan, nodes: bool) -> tuple[int, str]:
-    """(sample, node) at which a harness stopped: the first that its unfinished reply lacks."""
+def broken_off(reply: bytes, plan: Plan, nodes: bool, scores: int) -> tuple[int, str]:
+    """(sample, node) at which a harness that sends so many `scores` stopped: the first that its unfinished reply lacks."""
     names = {node.output: node.name for node in plan.graph.nodes}
     tensors = traced_tensors(plan) if nodes else []
     parts = [(names.get(name, INPUT_NODE), plan.graph.tensors[name].bytes) for name in tensors]
-    parts += [(FULL_RUN, plan.graph.output.bytes), (SCORE, 4)]
+    parts += [(FULL_RUN, plan.graph.output.bytes), *[(SCORE, 4)] * scores]
     sample, rest = divmod(len(reply), sum(size for _, size in parts))
     for name, size in parts:
         if rest < size:
@@ -85,14 +85,14 @@ def _stored(tensor: Tensor) -> np.dtype[Any]:
     return np.dtype(tensor.integer.dtype).newbyteorder("<")
 
 
-def parse_reply(reply: bytes, samples: int, plan: Plan, nodes: bool) -> Trace:
-    """The harness's reply (firmware/harness/cpcc_harness.h) as arrays. Raises `ValueError` on a wrong length."""
+def parse_reply(reply: bytes, samples: int, plan: Plan, nodes: bool, scores: int) -> Trace:
+    """The harness's reply (firmware/harness/cpcc_harness.h) as arrays; `scores` per sample. Raises `ValueError` on a wrong length."""
     tensors = [plan.graph.tensors[name] for name in traced_tensors(plan)] if nodes else []
     fields = [(f"n{i}", _stored(t), t.shape) for i, t in enumerate(tensors)]
     output = plan.graph.output
-    record = np.dtype([*fields, ("output", _stored(output), output.shape), ("score", "<i4")])
+    record = np.dtype([*fields, ("output", _stored(output), output.shape), ("scores", "<i4", (scores,))])
     if len(reply) != samples * record.itemsize:
         raise ValueError(f"{len(reply)} bytes of reply, expected {samples * record.itemsize}")
     table = np.frombuffer(reply, record)
     values = {t.name: table[f"n{i}"].astype(t.integer.dtype) for i, t in enumerate(tensors)}
-    return Trace(values, table["output"].astype(output.integer.dtype), table["score"].astype(np.int32))
+    return Trace(values, table["output"].astype(output.integer.dtype), table["scores"].astype(np.int32))

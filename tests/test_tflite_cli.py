@@ -81,7 +81,7 @@ def test_build_verify_run_and_profile_without_torch(work: Path) -> None:
     assert done.stdout.startswith("bit-exact: reference = host = arm at every node of 5 samples")
     report = json.loads((work / "verify.json").read_text())
     jsonschema.validate(report, json.loads((files("cpcc.schemas") / "verify.schema.json").read_text()))
-    assert report["classes"] == [] and report["fn_match"] is None and report["passed"]
+    assert report["fixed"] is None and report["fn_match"] is None and report["passed"]
     done = cpcc("run", "plain", "--input", "x.npy", "--raw", "--on", "arm", "-o", "y.npy", cwd=work)
     assert done.returncode == 0, done.stderr
     expected = run_int8(to_graph((work / "plain.tflite").read_bytes(), "t").graph, x)
@@ -115,7 +115,7 @@ def test_a_classifier_gets_its_class_on_request(work: Path) -> None:
     y = (margin > np.median(margin)).astype(np.int64)
     result = build(path, BuildSettings(STM32, "classes", positive=1), Dataset(x, y, None), out)
     assert isinstance(result.detector, Detector)
-    threshold = result.detector.decisions[0].threshold
+    threshold = result.detector.decision.threshold
     assert ((margin >= threshold) == y.astype(bool)).all()
     assert f"#define CLASSES_THRESHOLD ({threshold})" in (out / "lib/classes/classes.h").read_text()
     np.savez(work / "labelled.npz", x=x, y=y)
@@ -123,9 +123,8 @@ def test_a_classifier_gets_its_class_on_request(work: Path) -> None:
     assert done.returncode == 0, done.stderr
     report = json.loads((work / "labelled.json").read_text())
     jsonschema.validate(report, json.loads((files("cpcc.schemas") / "verify.schema.json").read_text()))
-    (found,) = report["classes"]
-    assert found["fixed"]["fn"] == found["fixed"]["fp"] == 0
-    assert found["float"] is None and report["fn_match"] is None
+    assert report["fixed"]["fn"] == report["fixed"]["fp"] == 0
+    assert report["float"] is None and report["fn_match"] is None
 
 
 def detector(
@@ -137,9 +136,9 @@ def detector(
 
 def test_the_default_rule_is_that_the_class_wins(work: Path) -> None:
     plain = detector(work)
-    assert isinstance(plain, Detector) and plain.decisions[0].threshold == 0
+    assert isinstance(plain, Detector) and plain.decision.threshold == 0
     tuned = detector(work, threshold=0.75)
-    assert isinstance(tuned, Detector) and tuned.decisions[0].threshold == 128  # p - (1 - p) = 0.5, in units of 1/256
+    assert isinstance(tuned, Detector) and tuned.decision.threshold == 128  # p - (1 - p) = 0.5, in units of 1/256
 
 
 @pytest.mark.parametrize(
@@ -152,12 +151,12 @@ def test_one_output_is_the_probability_of_class_1(work: Path, positive: int, p: 
     (work / "binary.tflite").write_bytes(tflite_file(tensors, operators, (0,), (2,)))
     network, _ = compile_tflite(work / "binary.tflite", BuildSettings(HOST, "t", positive=positive, threshold=p), None)
     assert isinstance(network, Detector)
-    assert network.decisions[0].threshold == threshold
+    assert network.decision.threshold == threshold
     q = np.array([[-128], [0], [127]], np.int8)
     level = q[:, 0].astype(int) + 128  # 256 times the probability of class 1
     asked = 256 * (0.5 if p is None else p)
     expected = level >= asked if positive else 256 - level >= asked
-    np.testing.assert_array_equal(scores_of(network, q)[:, 0] >= threshold, expected)
+    np.testing.assert_array_equal(scores_of(network, {network.logits.name: q}) >= threshold, expected)
 
 
 def test_wrong_requests(work: Path) -> None:
@@ -206,7 +205,7 @@ def test_quantize_and_dequantize_at_the_ends_are_the_callers() -> None:
         FileOperator("DEQUANTIZE", (2,), (3,)),
     ]
     imported = to_graph(tflite_file(tensors, operators, (0,), (3,)), "t")
-    assert imported.input_dtype == "float32"
+    assert imported.input_dtypes == ("float32",)
     assert [node.name for node in imported.graph.nodes] == ["softmax_1"]
 
 

@@ -15,14 +15,15 @@ import numpy as np
 from cpcc.calibration import fixed_scores
 from cpcc.detector import Decision, Detector
 from cpcc.plan.plan import Plan
+from cpcc.records import by_name
 
 
 @dataclass(frozen=True)
 class Vector:
-    """A raw sample as C initialiser lines, with the scores the device must compute, one per decision."""
+    """A raw sample as C initialiser lines, those of each input, with the score the device must compute."""
 
-    lines: tuple[str, ...]
-    scores: tuple[int, ...]
+    lines: tuple[tuple[str, ...], ...]
+    score: int
 
 
 @dataclass(frozen=True)
@@ -52,30 +53,30 @@ def _layers(plan: Plan) -> Iterator[bytes]:
 
 
 def _input(detector: Detector) -> Iterator[bytes]:
-    if not detector.input.copies(detector.graph.input.integer):
-        yield _array(detector.input.mean)
-        yield _array(detector.input.factor)
+    for name, spec in zip(detector.graph.inputs, detector.inputs, strict=True):
+        if not spec.copies(detector.graph.tensors[name].integer):
+            yield _array(spec.mean)
+            yield _array(spec.factor)
 
 
-def _decisions(decisions: tuple[Decision, ...]) -> Iterator[bytes]:
-    """All thresholds, with several classes their logits, then all operating points."""
-    yield from (_number(decision.threshold) for decision in decisions)
-    if len(decisions) > 1:
-        yield from (_number(decision.index) for decision in decisions)
-    for decision in decisions:
-        for point in decision.points:
-            yield from map(_number, (point.threshold, point.fnr, point.fpr))
+def _decision(decision: Decision) -> Iterator[bytes]:
+    yield _number(decision.threshold)
+    for point in decision.points:
+        yield from map(_number, (point.threshold, point.fnr, point.fpr))
 
 
 def choose_vectors(detector: Detector, raw: np.ndarray) -> np.ndarray:
-    """The samples of `raw` (n, ...) with the highest and the lowest score of each decision: (k, ...)."""
+    """The samples of `raw` (n, ...) with the highest and the lowest score: (1 or 2, ...)."""
     scores = fixed_scores(detector, raw)
-    return raw[sorted({*scores.argmax(axis=0).tolist(), *scores.argmin(axis=0).tolist()})]
+    return raw[sorted({int(np.argmax(scores)), int(np.argmin(scores))})]
 
 
-def make_self_test(plan: Plan, detector: Detector, raw: np.ndarray, lines: list[tuple[str, ...]]) -> SelfTest:
+def make_self_test(
+    plan: Plan, detector: Detector, raw: np.ndarray, lines: list[tuple[tuple[str, ...], ...]]
+) -> SelfTest:
     """The self-test on the raw vectors (n, ...), each written as C by `lines`."""
     scores = fixed_scores(detector, raw)
-    parts = [*_layers(plan), *_input(detector), *_decisions(detector.decisions), _array(raw), *map(_number, scores.ravel().tolist())]  # fmt: skip
-    vectors = tuple(Vector(text, tuple(own.tolist())) for text, own in zip(lines, scores, strict=True))
+    vectors_of_inputs = map(_array, by_name(raw, detector.graph.inputs).values())
+    parts = [*_layers(plan), *_input(detector), *_decision(detector.decision), *vectors_of_inputs, *map(_number, scores.tolist())]  # fmt: skip
+    vectors = tuple(Vector(text, int(score)) for text, score in zip(lines, scores, strict=True))
     return SelfTest(vectors, zlib.crc32(b"".join(parts)))

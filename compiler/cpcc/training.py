@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpcc import __version__
-from cpcc.build import float_scores, scaling_of
+from cpcc.build import float_scores, scaled_inputs
 from cpcc.data import Dataset, sample_hashes
 from cpcc.detector import Detector
 from cpcc.errors import UsageError, VerificationError
 from cpcc.folder import BuildFolder
 from cpcc.model_file import ModelMeta, export_network, load_model, save_model, save_program
-from cpcc.nets import check_net, load_net
+from cpcc.nets import NETS, check_net, load_module, load_net
 from cpcc.prune import ImportantClass
 from cpcc.prune.api import PruneResult, PruneSettings, prune_network
 from cpcc.verify import FloatScores
@@ -111,31 +111,24 @@ def save_result(result: PruneResult, dataset: Dataset, path: Path) -> None:
         train_hashes=tuple(sample_hashes(dataset.x[result.splits.train]) + sample_hashes(dataset.x[result.splits.validation])),
         calibration_hashes=tuple(sample_hashes(dataset.x[calibration])), calibration_labels=labels,
         history=[iteration.as_json() for iteration in result.history],
-        settings={**asdict(result.settings), **stops}, cpcc_version=__version__, more_positive=tuple(result.more_thresholds),
-        more_thresholds=tuple(result.more_thresholds.values()),
-        more_dense_thresholds=tuple(result.more_dense_thresholds.values()),
+        settings={**asdict(result.settings), **stops}, cpcc_version=__version__,
     )  # fmt: skip
     save_model(path, result.pruned, result.dense, dataset.x.shape[1:], meta, dataset.x[calibration])
 
 
-def export_to_file(net: str, weights: Path, input_shape: tuple[int, ...], path: Path) -> None:
-    """A model file from a module and its state_dict: no scaling, no calibration samples."""
+def export_to_file(net: str, weights: Path, shapes: Sequence[tuple[int, ...]], path: Path) -> None:
+    """A model file from a module and its state_dict, for inputs of these `shapes`: no scaling, no calibration samples."""
     _check_writable(path)
-    save_program(path, export_network(load_net(net, input_shape, NAMED_NET_OUTPUTS), weights, input_shape))
+    module = load_net(net, shapes[0], NAMED_NET_OUTPUTS) if net in NETS else load_module(net)
+    save_program(path, export_network(module, weights, *shapes))
 
 
-def float_scores_of(build: BuildFolder, x: np.ndarray) -> tuple[FloatScores, ...]:
-    """Per decision the scores (n,) of the float networks kept in the build folder, on raw samples `x`, by torch."""
+def float_scores_of(build: BuildFolder, x: np.ndarray) -> FloatScores:
+    """Scores (n,) of the float networks kept in the build folder, on raw samples `x`, computed by torch."""
     model = load_model(build.model_path)
     assert isinstance(build.detector, Detector), "a torch model always has a decision"
-    decisions, meta = build.detector.decisions, model.meta
-    scaled = scaling_of(model, tuple(x.shape[1:])).apply(x)
-    pruned = float_scores(model.program, decisions, scaled)
-    dense = None if model.dense is None else float_scores(model.dense, decisions, scaled)
-    return tuple(
-        FloatScores(
-            pruned[:, i], decision.float_threshold, None if dense is None else dense[:, i],
-            meta.threshold_of(decision.positive, dense=True),
-        )
-        for i, decision in enumerate(decisions)
-    )  # fmt: skip
+    decision = build.detector.decision
+    scaled = scaled_inputs(model, x)
+    pruned = float_scores(model.program, decision, scaled)
+    dense = None if model.dense is None else float_scores(model.dense, decision, scaled)
+    return FloatScores(pruned, decision.float_threshold, dense, model.meta.dense_threshold)

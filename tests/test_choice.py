@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cpcc.errors import UsageError
+from cpcc.plan.buffers import Need
 from cpcc.plan.choice import Option, Problem, Totals, choose, excess
 from cpcc.plan.objective import Limits, Objective, limits_of
 from cpcc.targets import TARGETS
@@ -25,12 +26,14 @@ def problem_of(seed: int) -> Problem:
     sizes = {file: int(rng.integers(0, 4000)) for file in FILES}
     options = [
         [
-            Option(file, float(rng.integers(1, 10_000)), int(rng.integers(0, 3000)), int(rng.integers(0, 500)), frozenset({file}))
+            Option(file, float(rng.integers(1, 10_000)), int(rng.integers(0, 3000)), Need(int(rng.integers(0, 500))), frozenset({file}))
             for file in FILES[: int(rng.integers(1, 5))]
         ]
         for _ in range(int(rng.integers(1, 6)))
     ]  # fmt: skip
-    return Problem(options, lambda files: sum(sizes[f] for f in files), lambda scratch: 1000 + max(scratch))
+    return Problem(
+        options, lambda files: sum(sizes[f] for f in files), lambda needs: 1000 + max(n.scratch_bytes for n in needs)
+    )
 
 
 def every(problem: Problem) -> list[tuple[int, ...]]:
@@ -73,12 +76,12 @@ def product(totals: Totals) -> float:
 
 def test_a_kernel_in_common_beats_the_smallest_for_each() -> None:
     """Two layers of which each has a smallest kernel of its own: one kernel for both takes less flash in all."""
-    own = partial(Option, cycles=10.0, scratch=0)
+    own = partial(Option, cycles=10.0, need=Need())
     options = [
         [own("a", constants=100, files=frozenset({"a"})), own("c", constants=150, files=frozenset({"c"}))],
         [own("b", constants=100, files=frozenset({"b"})), own("c", constants=150, files=frozenset({"c"}))],
     ]
-    problem = Problem(options, lambda files: 1000 * len(files), lambda scratch: 0)
+    problem = Problem(options, lambda files: 1000 * len(files), lambda needs: 0)
     assert choose(problem, Objective.SIZE, INFINITY, INFINITY) == (1, 1)
     assert problem.totals((1, 1)).flash == 1300
 
@@ -87,12 +90,12 @@ def test_scratch_is_traded_for_cycles() -> None:
     """The fastest kernel needs more RAM than there is."""
     options = [
         [
-            Option("a", 1.0, 0, 400, frozenset()),
-            Option("b", 5.0, 0, 40, frozenset()),
-            Option("c", 9.0, 0, 0, frozenset()),
+            Option("a", 1.0, 0, Need(400), frozenset()),
+            Option("b", 5.0, 0, Need(40), frozenset()),
+            Option("c", 9.0, 0, Need(), frozenset()),
         ]
     ]
-    problem = Problem(options, lambda files: 0, lambda scratch: 100 + sum(scratch))
+    problem = Problem(options, lambda files: 0, lambda needs: 100 + sum(n.scratch_bytes for n in needs))
     assert choose(problem, Objective.SPEED, INFINITY, 200) == (1,)
     assert choose(problem, Objective.SPEED, INFINITY, 50) == (2,), "the nearest to fitting"
 

@@ -65,6 +65,7 @@ class BuildReport:
     saved_flash: int
     arena_bytes: int
     arena_bound: int
+    arena_optimal: bool
     stack_bytes: int | None
     stack_path: tuple[str, ...]
     stack_note: str
@@ -114,6 +115,6 @@ def report_of(plan: Plan, network: Network, sizes: Sizes, wish: Wish, stack: Sta
         sum(layer.instructions for layer in layers), sum(layer.cycles for layer in layers),
         sum(layer.dense_instructions for layer in layers), sizes.model_flash, sum(layer.bytes for layer in layers),
         sizes.firmware_flash, kernel_flash(dense) - kernel_flash(plan) if sparse else 0, plan.arena.size,
-        plan.arena.lower_bound, stack.bytes if isinstance(stack, StackBound) else None, stack.path if isinstance(stack, StackBound) else (),
+        plan.arena.lower_bound, plan.arena.optimal, stack.bytes if isinstance(stack, StackBound) else None, stack.path if isinstance(stack, StackBound) else (),
         "" if isinstance(stack, StackBound) else stack, tuple(int16_layers(plan.graph)), layers,
     )  # fmt: skip

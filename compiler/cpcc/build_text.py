@@ -47,8 +47,13 @@ def _totals(report: BuildReport) -> list[str]:
         f"{report.target}, --optimize {report.optimize}: about {report.instructions:,} instructions and {report.cycles:,} modelled "
         "cycles (cpcc profile counts them)",
         f"flash {report.flash_bytes:,} B model ({report.constant_bytes:,} weights and tables), {report.image_bytes:,} B image of "
-        f"{report.flash_limit:,}; arena {report.arena_bytes:,} B (no plan can need less than {report.arena_bound:,}){stack}",
+        f"{report.flash_limit:,}; arena {report.arena_bytes:,} B ({_arena(report)}){stack}",
     ]  # fmt: skip
+
+
+def _arena(report: BuildReport) -> str:
+    """What is known of smaller plans."""
+    return "no plan needs less" if report.arena_optimal else f"no plan can need less than {report.arena_bound:,}"
 
 
 def sparsity(report: BuildReport) -> str:

@@ -76,13 +76,13 @@ def kernel_flash(plan: Plan) -> int:
 def fit(graph: Graph, wish: Wish, emit: Callable[[Plan], dict[str, str]]) -> Fitted:
     """The plan of `graph` for the wish. `emit(plan)` makes its project. Raises `DoesNotFitError`."""
     flash, ram = inf, float(wish.limits.ram - STACK_RESERVE)
-    allowed, seen = ram, set()
+    allowed, seen = inf, set()
     while True:
         plan = planned(graph, wish, flash, allowed)
         key = tuple(plan.kernels.items())
         if plan.arena.size > ram:
             _stop_if(key in seen, _no_ram, plan, wish)
-            allowed -= plan.arena.size - ram
+            allowed = min(allowed, plan.arena.size) - (plan.arena.size - ram)
         else:
             project = emit(plan)
             sizes = artifacts.measure(plan, library_of(project, wish.name), project["src/main.c"])
@@ -96,10 +96,8 @@ def fit(graph: Graph, wish: Wish, emit: Callable[[Plan], dict[str, str]]) -> Fit
 def planned(graph: Graph, wish: Wish, flash: float, ram: float) -> Plan:
     """The plan within bytes of `flash` for constants and kernel code, and of `ram` for the arena, where possible. Without limits
     the fastest plan needs no search."""
-    if wish.objective is Objective.SPEED and flash == inf:
-        plan = make_plan(graph, wish.target, wish.policy)
-        if plan.arena.size <= ram:
-            return plan
+    if wish.objective is Objective.SPEED and flash == ram == inf:
+        return make_plan(graph, wish.target, wish.policy)
     code = code_bytes(wish.target.core, wish.objective.level)
     kernels = select_kernels(graph, wish.target, wish.objective, code, flash, ram, wish.policy)
     return plan_with(graph, wish.target, kernels, wish.objective)

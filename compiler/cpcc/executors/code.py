@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
@@ -33,20 +35,35 @@ class Function:
 
 @dataclass(frozen=True, eq=False)
 class Code:
-    """`sections` are (address, bytes) of executable ones; `pointers` the functions whose address is a word of the image, the vector
-    table's aside: what a call through a pointer may reach. `marks` the addresses where data (True) or code (False) begins, in order: the mapping symbols of
+    """`sections` are (address, bytes) of executable ones; `words` all aligned words of the image, the vector table's aside. `marks` the addresses where data (True) or code (False) begins, in order: the mapping symbols of
     "ELF for the Arm Architecture" (IHI 0044), 5.5.5."""
 
     functions: dict[int, Function]
     sections: tuple[tuple[int, bytes], ...]
     marks: tuple[tuple[int, bool], ...]
-    pointers: tuple[Function, ...]
+    words: frozenset[int]
 
     def named(self, name: str) -> Function:
         for function in self.functions.values():
             if function.name == name:
                 return function
         raise VerificationError(f"the image has no function {name}")
+
+    @cached_property
+    def pointers(self) -> tuple[Function, ...]:
+        """The functions whose address the image holds, as a word or in a pair of MOVW and MOVT: what a call through a pointer may
+        reach."""
+        held = self.words | {value for function in self.functions.values() for value in self._built(function)}
+        return tuple(function for at, function in sorted(self.functions.items()) if at | 1 in held)
+
+    def _built(self, function: Function) -> Iterator[int]:
+        """Values that pairs of MOVW and MOVT put into one register, the halves in any order of what lies between."""
+        low: dict[int, int] = {}
+        for instruction in self.instructions(function):
+            if instruction.mnemonic.startswith("movw"):
+                low[instruction.operands[0].reg] = instruction.operands[1].imm
+            elif instruction.id == capstone.arm.ARM_INS_MOVT:
+                yield instruction.operands[1].imm << 16 | low.get(instruction.operands[0].reg, 0)
 
     def function_at(self, address: int, caller: str) -> Function:
         """What `caller` reaches at `address`: a function, or the rest of one that the compiler's library enters in the middle."""
@@ -99,5 +116,4 @@ def read_code(path: Path) -> Code:
     }
     marks = {at: name.startswith("$d") for at, name, _, _ in symbols if name.startswith(("$d", "$t"))}
     words = {word for part in data for (word,) in struct.iter_unpack("<I", part[: len(part) // 4 * 4])}
-    pointers = tuple(function for at, function in sorted(functions.items()) if at | 1 in words)
-    return Code(functions, sections, tuple(sorted(marks.items())), pointers)
+    return Code(functions, sections, tuple(sorted(marks.items())), frozenset(words))

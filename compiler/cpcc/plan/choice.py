@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from cpcc.plan.buffers import Need
 from cpcc.plan.objective import Objective
 
 Choice = tuple[int, ...]  # by layer, which of its options
@@ -18,18 +19,18 @@ MANY = 11  # kernels of which every subset is tried
 
 @dataclass(frozen=True)
 class Option:
-    """One kernel for a layer: modelled `cycles`, bytes of `constants`, `scratch` bytes, and the C files it needs."""
+    """One kernel for a layer: modelled `cycles`, bytes of `constants`, what it needs of the arena, and the C files it needs."""
 
     kernel: str
     cycles: float
     constants: int
-    scratch: int
+    need: Need
     files: frozenset[str]
 
 
 @dataclass(frozen=True)
 class Totals:
-    """Of a choice: modelled cycles, bytes of constants and kernel code, bytes of arena (a lower bound)."""
+    """Of a choice: modelled cycles, bytes of constants and kernel code, bytes of arena."""
 
     cycles: float
     flash: int
@@ -38,11 +39,11 @@ class Totals:
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """`options` by layer; `code(files)` is the flash of C files; `ram(scratch)` the arena that scratch bytes by layer need."""
+    """`options` by layer; `code(files)` is the flash of C files; `ram(needs)` the arena for the needs by layer (0 where no limit asks)."""
 
     options: Sequence[Sequence[Option]]
     code: Callable[[frozenset[str]], int]
-    ram: Callable[[Sequence[int]], int]
+    ram: Callable[[tuple[Need, ...]], int]
 
     def chosen(self, choice: Choice) -> list[Option]:
         return [own[i] for own, i in zip(self.options, choice, strict=True)]
@@ -52,7 +53,7 @@ class Problem:
         files = frozenset(file for option in chosen for file in option.files)
         return Totals(
             sum(o.cycles for o in chosen), sum(o.constants for o in chosen) + self.code(files),
-            self.ram([o.scratch for o in chosen]),
+            self.ram(tuple(o.need for o in chosen)),
         )  # fmt: skip
 
     def fastest(self) -> Choice:

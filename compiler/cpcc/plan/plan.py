@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from cpcc.errors import ModelError
 from cpcc.graph import Graph, Int8, Node
 from cpcc.ops import op_of
-from cpcc.ops.base import Kernel, Packed
+from cpcc.ops.base import Kernel, Overlap, Packed
+from cpcc.plan.buffers import Buffer, Need, live_buffers
 from cpcc.plan.kernels import Policy, any_kernel, choose_kernel, usable_kernels
 from cpcc.plan.memory import Arena, plan_arena
 from cpcc.plan.objective import Objective
@@ -22,6 +23,7 @@ class Step:
     node: Node
     kernel: Kernel
     packed: Packed
+    overlap: Overlap
     macs_dense: int
     macs_nonzero: int
 
@@ -41,10 +43,19 @@ class Plan:
         """Kernel by node name: what `plan_with` makes the same plan of."""
         return {step.node.name: step.kernel.name for step in self.steps}
 
+    @property
+    def buffers(self) -> list[Buffer]:
+        """What lies in the arena, and how long."""
+        return live_buffers(self.graph, needs_of(self.steps))
+
+
+def needs_of(steps: tuple[Step, ...]) -> dict[str, Need]:
+    return {step.node.name: Need(step.packed.scratch_bytes, step.overlap) for step in steps}
+
 
 def _step(node: Node, graph: Graph, kernel: Kernel) -> Step:
     dense, nonzero = op_of(node, Int8).macs(node.params, graph.output_tensor(node).shape)
-    return Step(node, kernel, kernel.pack(node, graph), dense, nonzero)
+    return Step(node, kernel, kernel.pack(node, graph), kernel.overlap(node, graph), dense, nonzero)
 
 
 def make_plan(graph: Graph, target: Target, policy: Policy = any_kernel) -> Plan:
@@ -69,5 +80,4 @@ def plan_with(graph: Graph, target: Target, kernels: Mapping[str, str], objectiv
 
 def _planned(graph: Graph, target: Target, chosen: list[tuple[Node, Kernel | None]], objective: Objective) -> Plan:
     steps = tuple(_step(node, graph, kernel) for node, kernel in chosen if kernel is not None)
-    scratch = {step.node.name: step.packed.scratch_bytes for step in steps}
-    return Plan(graph, target, steps, plan_arena(graph, scratch), objective)
+    return Plan(graph, target, steps, plan_arena(graph, needs_of(steps)), objective)

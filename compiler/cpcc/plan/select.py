@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from math import inf
 
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import Kernel
+from cpcc.plan.bound import lower_bound
+from cpcc.plan.buffers import Need, Needs, lags, live_buffers
 from cpcc.plan.choice import Option, Problem, choose
 from cpcc.plan.kernels import Policy, any_kernel, usable_kernels
-from cpcc.plan.memory import live_buffers, round_up
 from cpcc.plan.objective import Objective
+from cpcc.plan.placement import problem_of, quick_plan
 from cpcc.plan.sizes import packed_bytes
 from cpcc.targets import Target
 
@@ -34,8 +37,9 @@ def options_of(node: Node, graph: Graph, target: Target, policy: Policy) -> list
     for kernel in usable_kernels(node, graph, target.core, policy):
         packed = kernel.pack(node, graph)
         files = kernel_files(kernel, uses_padding(kernel, dict(packed.struct)))
+        need = Need(packed.scratch_bytes, kernel.overlap(node, graph))
         cycles = kernel.cost(node, graph, target.core.name).cycles
-        found.append(Option(kernel.name, cycles, packed_bytes(packed), packed.scratch_bytes, files))
+        found.append(Option(kernel.name, cycles, packed_bytes(packed), need, files))
     return found
 
 
@@ -44,24 +48,24 @@ def select_kernels(
     policy: Policy = any_kernel,
 ) -> dict[str, str]:  # fmt: skip
     """Kernel by node name, within bytes of `flash` for constants and kernel code and of `ram` for the arena where possible."""
-    layers = [(i, node, options_of(node, graph, target, policy)) for i, node in enumerate(graph.nodes)]
-    layers = [(i, node, options) for i, node, options in layers if options]
-    live = live_bytes(graph)
+    layers = [(node, options_of(node, graph, target, policy)) for node in graph.nodes]
+    layers = [(node, options) for node, options in layers if options]
 
-    def arena(scratch: Sequence[int]) -> int:
-        return max([*live, *(live[i + 1] + round_up(size) for (i, _, _), size in zip(layers, scratch))])
+    @functools.cache
+    def arena(needs: tuple[Need, ...]) -> int:
+        return arena_bytes(graph, {node.name: need for (node, _), need in zip(layers, needs, strict=True)})
 
     @functools.cache
     def of_files(files: frozenset[str]) -> int:
         return sum(code(file) for file in files)
 
-    problem = Problem([options for _, _, options in layers], of_files, arena)
+    problem = Problem([options for _, options in layers], of_files, arena if ram < inf else lambda needs: 0)
     chosen = problem.chosen(choose(problem, objective, flash, ram))
-    return {node.name: option.kernel for (_, node, _), option in zip(layers, chosen, strict=True)}
+    return {node.name: option.kernel for (node, _), option in zip(layers, chosen, strict=True)}
 
 
-def live_bytes(graph: Graph) -> list[int]:
-    """Bytes of live tensors before the first node (index 0), and while each runs."""
-    buffers = live_buffers(graph, {})
-    steps = range(-1, len(graph.nodes) + 1)
-    return [sum(round_up(b.size) for b in buffers if b.first <= step <= b.last) for step in steps]
+def arena_bytes(graph: Graph, needs: Needs) -> int:
+    """Bytes of a first-fit plan: at least what the exact search will find."""
+    buffers = live_buffers(graph, needs)
+    problem = problem_of(buffers, lags(graph, needs, buffers))
+    return problem.height(quick_plan(problem, lower_bound(problem)))

@@ -25,7 +25,7 @@ from cpcc.tflite_model import compile_tflite, input_specs
 from golden import Oracle
 from support import assert_equal, compiled, extreme_inputs
 from tflite_files import FileOperator, FileTensor, activation, constant, tflite_file
-from tflite_samples import branchy_network, varied_network
+from tflite_samples import branchy_network, ported_network, varied_network
 
 SECONDS_PER_FILE = 20
 GIBIBYTE = 2**30
@@ -140,11 +140,11 @@ def survive(data: bytes, folder: Path) -> bool:
 
 
 def fuzz(count: int, seed: int, folder: Path) -> None:
-    bases = [branchy_network(), varied_network()]
+    bases = [branchy_network(), varied_network(), ported_network()]
     rng = np.random.default_rng(seed)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.monotonic()
-    compiled = sum(survive(mutant(bases[i % 2], rng), folder) for i in range(count))
+    compiled = sum(survive(mutant(bases[i % len(bases)], rng), folder) for i in range(count))
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
     print(
         f"{count} mutants in {time.monotonic() - started:.0f} s: {compiled} compile, memory grew by {grown / 2**20:.0f} MiB"

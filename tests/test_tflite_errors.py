@@ -65,8 +65,8 @@ CASES: list[tuple[str, Callable[[], bytes], str]] = [
     ("stride 0", lambda: pooled(IMAGE, IMAGE), "stride"),
     ("no output", lambda: tflite_file([PLAIN, PLAIN], [FileOperator("SOFTMAX", (0,), (1,), "SoftmaxOptions", {})], (0,), ()),
      "1 inputs, 0 outputs; supported: 1 and more of each"),
-    ("constant operand", lambda: tflite_file([PLAIN, constant(np.zeros((1, 4), np.int8), (0.1,)), PLAIN],
-                                             [FileOperator("ADD", (0, 1), (2,), "AddOptions", {})], (0,), (2,)), "a constant of 4 values"),
+    ("constant operand", lambda: tflite_file([PLAIN, constant(np.zeros((1, 3), np.int8), (0.1,)), PLAIN],
+                                             [FileOperator("ADD", (0, 1), (2,), "AddOptions", {})], (0,), (2,)), "supported: one that broadcasts"),
     ("shapes differ", lambda: tflite_file([PLAIN, activation((5,), 0.1, 0)],
                                           [FileOperator("SOFTMAX", (0,), (1,), "SoftmaxOptions", {"Beta": 1.0})], (0,), (1,)), "computed"),
 ]  # fmt: skip

@@ -110,6 +110,14 @@ class Lookup:
     arguments: tuple[float, ...] = ()
 
 
+@dataclass(frozen=True, eq=False)
+class ChannelAffine:
+    """``x * scale + offset`` of every element; both float32 (channels,), which the elements of a sample take in turn."""
+
+    scale: np.ndarray
+    offset: np.ndarray
+
+
 @dataclass(frozen=True)
 class Mul:
     """``a * b``, broadcast."""

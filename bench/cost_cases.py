@@ -4,7 +4,7 @@ A new kernel's shapes go here; every op is there with random samples of its own 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,15 +15,18 @@ from cpcc.graph import Float32, Graph, Int8, Node, Tensor
 from cpcc.ops import OPS
 from cpcc.ops.add import QAdd, tflite_add_scaling
 from cpcc.ops.base import Op
-from cpcc.ops.float_params import Conv2d, DepthwiseConv2d, Linear, Reshape
+from cpcc.ops.float_params import ChannelAffine, Conv2d, DepthwiseConv2d, Linear, Reshape
+from cpcc.quant.widths import wide_tensors
 from cpcc.quantize import calibrate, quantize_graph
 
+INT16 = "int16"
 SAMPLES, KEPT_OUT = 24, 6  # of the ops that have no shapes of their own here
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One layer of an input of `shape`, and of `more` operands. `rounding` is "once", "tflite" or "tflite relu"."""
+    """One layer of an input of `shape`, and of `more` operands. `rounding` is "once", "tflite" or "tflite relu",
+    or "int16": once, with int16 activations."""
 
     label: str
     params: Any
@@ -37,6 +40,17 @@ def pruned(rng: np.random.Generator, shape: tuple[int, ...], keep: float) -> np.
     return (rng.normal(0, 1, shape) * (rng.random(shape) < keep)).astype(np.float32)
 
 
+def blocks(rng: np.random.Generator, shape: tuple[int, ...], keep: float) -> np.ndarray:
+    """As `pruned`, in blocks of four consecutive inputs."""
+    kept = rng.random((*shape[:-1], -(-shape[-1] // 4))) < keep
+    return (rng.normal(0, 1, shape) * kept.repeat(4, axis=-1)[..., : shape[-1]]).astype(np.float32)
+
+
+def ternary(rng: np.random.Generator, shape: tuple[int, ...], keep: float) -> np.ndarray:
+    """As `pruned`, of one level and two signs."""
+    return np.sign(pruned(rng, shape, keep))
+
+
 def _linears(rng: np.random.Generator, keep: float, rounding: str, fit: bool) -> list[Case]:
     sizes = ((16, 32), (32, 64), (64, 256), (10, 640), (7, 30), (3, 64), (128, 128)) if fit else ((24, 100), (41, 333))
     relu = rounding.endswith("relu")
@@ -47,7 +61,9 @@ def _linears(rng: np.random.Generator, keep: float, rounding: str, fit: bool) ->
     ]  # fmt: skip
 
 
-def _convolutions(rng: np.random.Generator, keep: float, rounding: str, fit: bool) -> list[Case]:
+def _convolutions(
+    rng: np.random.Generator, keep: float, rounding: str, fit: bool, prune: Callable[..., np.ndarray] = pruned
+) -> list[Case]:
     shapes = (
         ((8, 8, 8), 16, (3, 3), 1, 1), ((16, 16, 3), 16, (3, 3), 1, 1), ((8, 8, 32), 32, (1, 1), 1, 0),
         ((12, 12, 16), 8, (5, 5), 1, 0), ((9, 9, 8), 7, (3, 3), 1, 0), ((25, 5, 64), 64, (1, 1), 1, 0),
@@ -56,11 +72,11 @@ def _convolutions(rng: np.random.Generator, keep: float, rounding: str, fit: boo
     ) if fit else (((14, 14, 24), 20, (3, 3), 1, 1), ((7, 7, 96), 48, (1, 1), 1, 0), ((15, 15, 5), 9, (3, 3), 2, 1))  # fmt: skip
     found = []
     for shape, out, kernel, stride, pad in shapes:
-        weight = pruned(rng, (out, *kernel, shape[2]), keep)
+        weight = prune(rng, (out, *kernel, shape[2]), keep)
         relu = rounding.endswith("relu")
         conv = Conv2d(weight, np.zeros(out, np.float32), (stride, stride), (pad,) * 4, relu)
         size = "x".join(map(str, shape))
-        label = f"conv {kernel[0]}x{kernel[1]} {size}-{out} /{stride} {keep} {rounding}"
+        label = f"conv {kernel[0]}x{kernel[1]} {size}-{out} /{stride} {keep} {rounding}{'' if prune is pruned else ' ' + prune.__name__}"
         found.append(Case(label, conv, shape, rounding, fit))
     return found
 
@@ -89,8 +105,12 @@ def cases() -> list[Case]:
     for fit in (True, False):
         for rounding in ("once", "tflite", "tflite relu"):
             found += _depthwise(rng, rounding, fit)
+            for structure, keep in ((blocks, 0.1), (ternary, 0.1), (ternary, 0.3), (ternary, 0.05)):
+                found += _convolutions(np.random.default_rng(7), keep, rounding, fit, structure)
             for keep in (1.0, 0.1):
                 found += _linears(rng, keep, rounding, fit) + _convolutions(rng, keep, rounding, fit)
+        wide = np.random.default_rng(4)
+        found += _depthwise(wide, INT16, fit) + _linears(wide, 1.0, INT16, fit) + _convolutions(wide, 1.0, INT16, fit)
     return found + list(_samples())
 
 
@@ -103,8 +123,11 @@ def _samples() -> Iterator[Case]:
         for i in range(SAMPLES + KEPT_OUT):
             params, shapes = op.sample(rng)
             if i % 3 == 0 and op.in_place:  # sums and tables of an ordinary size
-                shapes = tuple((int(rng.integers(50, 600)),) for _ in shapes[:1]) * len(shapes)
-            for rounding in ("once", "tflite") if op.name == "add" else ("once",):
+                size = int(rng.integers(50, 600))
+                shapes = ((size,),) * len(shapes)
+                if isinstance(params, ChannelAffine):  # whole pixels
+                    shapes = ((size // len(params.scale), 1, len(params.scale)),)
+            for rounding in ("once", *(["tflite"] if op.name == "add" else []), *([INT16] if op.int16 else [])):
                 yield Case(f"{op.name} {i} {rounding}", params, shapes[0], rounding, i < SAMPLES, shapes[1:])
 
 
@@ -113,7 +136,7 @@ def op_of_case(case: Case) -> Op:
 
 
 def graph_of(case: Case) -> Graph:
-    """The layer as an int8 graph with the case's rounding, its first node; its output is flat. Operands after the first are
+    """The layer as an integer graph with the case's rounding, its first node; its output is flat. Operands after the first are
     the input itself, spread over the shape by a layer of ones."""
     out = op_of_case(case).infer_shape(case.params, case.shape, *case.more)
     size = int(np.prod(out))
@@ -129,7 +152,8 @@ def graph_of(case: Case) -> Graph:
     nodes += [Node("n", case.params, inputs, "y"), Node("f", Reshape((size,)), ("y",), "z")]
     graph = Graph("bench", tensors, tuple(nodes), ("x",), ("z",))
     ranges = calibrate(graph, np.random.default_rng(1).normal(0, 1, (8, *case.shape)))
-    return with_rounding(quantize_graph(graph, ranges), case.rounding)
+    wide = wide_tensors(graph, [node.name for node in graph.nodes] if case.rounding == INT16 else [])
+    return with_rounding(quantize_graph(graph, ranges, wide), case.rounding)
 
 
 def layer(graph: Graph) -> Node:
@@ -139,7 +163,7 @@ def layer(graph: Graph) -> Node:
 
 def with_rounding(graph: Graph, rounding: str) -> Graph:
     """`graph` with TensorFlow Lite's rounding in its layer where `rounding` says so."""
-    if rounding == "once":
+    if rounding in ("once", INT16):
         return graph
     node = layer(graph)
     if isinstance(node.params, QAdd):

@@ -14,10 +14,11 @@ from cpcc.costs import Estimate
 from cpcc.detector import Decision, Detector, InputSpec
 from cpcc.emit import emit_library
 from cpcc.executors.arm import ArmExecutor
-from cpcc.graph import Graph, Int8, Tensor
-from cpcc.ops import op_of
-from cpcc.ops.base import Kernel
-from cpcc.plan.memory import Arena, round_up
+from cpcc.graph import Graph, Tensor
+from cpcc.ops.base import Kernel, Overlap
+from cpcc.plan.buffers import round_up
+from cpcc.plan.kernels import usable_kernels
+from cpcc.plan.memory import Arena
 from cpcc.plan.plan import Plan, Step
 from cpcc.project import main_source
 from cpcc.targets import find_target
@@ -36,8 +37,7 @@ class Run:
 
 def kernels_for(graph: Graph, core: str) -> list[Kernel]:
     """The kernels that can run the graph's layer on `core`."""
-    node, features = layer(graph), find_target(core).core.features
-    return [k for k in op_of(node, Int8).kernels if k.requires <= features and k.applies(node, graph)]
+    return usable_kernels(layer(graph), graph, find_target(core).core)
 
 
 def detector_of(graph: Graph) -> Detector:
@@ -45,7 +45,7 @@ def detector_of(graph: Graph) -> Detector:
     shape = graph.input.shape
     model_shape = shape if len(shape) == 1 else (shape[-1], *shape[:-1])
     ones = np.ones(shape[-1], np.float32)
-    return Detector(graph, InputSpec("int8", model_shape, ones * 0, ones), Decision(0, 1, 0, 0.0, 1.0, 1))
+    return Detector(graph, (InputSpec("int8", model_shape, ones * 0, ones),), Decision(0, 1, 0, 0.0, 1.0, 1))
 
 
 def measure(runs: Sequence[Run], core: str, compiler: str = "zig") -> list[Estimate]:
@@ -58,7 +58,7 @@ def _image(runs: Sequence[Run], core: str, compiler: str) -> list[Estimate]:
     detector = detector_of(plan.graph)
     main = main_source(plan, detector, "bench", [])
     elf = artifacts.arm_image(plan, emit_library(plan, detector, "bench"), main, compiler)
-    sample = np.zeros((1, *plan.graph.input.shape), np.int8)
+    sample = np.zeros((1, *plan.graph.input.shape), plan.graph.input.integer.dtype)
     cost = ArmExecutor(plan, detector, "bench", elf).measure(sample)
     return [Estimate(i, c) for i, c in zip(cost.layer_instructions, cost.layer_cycles, strict=True)]
 
@@ -78,11 +78,11 @@ def side_by_side(runs: Sequence[Run], core: str) -> Plan:
         at = 0
         for name in own:
             offsets[name] = at
-            at += round_up(own[name].size)
+            at += round_up(own[name].bytes)
         offsets[f"scratch:{step.node.name}"] = at
         size = max(size, at + round_up(step.packed.scratch_bytes))
     target = replace(find_target(core), flash_bytes=FLASH)
-    return Plan(graph, target, steps, Arena(offsets, size, size))
+    return Plan(graph, target, steps, Arena(offsets, size, size, True))
 
 
 def _renamed(run: Run, prefix: str) -> tuple[Step, dict[str, Tensor]]:
@@ -91,4 +91,4 @@ def _renamed(run: Run, prefix: str) -> tuple[Step, dict[str, Tensor]]:
     name = re.sub(r"\W", "_", prefix + run.kernel.name)
     moved = replace(node, name=name, inputs=tuple(prefix + i for i in node.inputs), output=prefix + node.output)
     own = {prefix + t: replace(run.graph.tensors[t], name=prefix + t) for t in (*node.inputs, node.output)}
-    return Step(moved, run.kernel, run.kernel.pack(node, run.graph), 0, 0), own
+    return Step(moved, run.kernel, run.kernel.pack(node, run.graph), Overlap(), 0, 0), own

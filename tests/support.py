@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,12 +16,15 @@ from cpcc.executors.base import Trace
 from cpcc.executors.host import HostExecutor
 from cpcc.executors.qemu import QemuExecutor
 from cpcc.executors.reference import ReferenceExecutor
-from cpcc.graph import Float32, Graph, Int8, Node, Tensor, validate
+from cpcc.graph import Float32, Graph, Int8, Int16, Node, Tensor, validate
 from cpcc.ops.base import Op
 from cpcc.ops.float_params import Linear, Reshape
 from cpcc.plan.plan import Plan, make_plan
 from cpcc.project import main_source, raw_examples
+from cpcc.quant.widths import wide_tensors
 from cpcc.quantize import calibrate, quantize_graph
+from cpcc.records import joined
+from cpcc.stack import library_stack
 from cpcc.targets import TARGETS, Target
 
 NAME = "t"
@@ -70,31 +74,33 @@ def single(op: Op, rng: np.random.Generator) -> Graph:
     return validate(Graph(NAME, tensors, tuple(nodes), ("x",), ("logits",)), Float32)
 
 
-def detector_of(graph: Graph, rng: np.random.Generator, dtype: str = "float32") -> Detector:
-    """`graph` quantized on random samples, with a random input scaling and decision."""
+def detector_of(graph: Graph, rng: np.random.Generator, dtype: str = "float32", wide: Iterable[str] = ()) -> Detector:
+    """`graph` quantized on random samples, with a random input scaling and decision; the layers `wide` in int16."""
     spread = rng.choice([0.1, 1.0, 10.0])
     x = rng.normal(rng.choice([0.0, 1.5]) * spread, spread, (16, *graph.input.shape))  # zero points off the middle
     ranges = calibrate(graph, x)
-    int8 = quantize_graph(graph, ranges)
+    int8 = quantize_graph(graph, ranges, wide_tensors(graph, wide))
     shape = graph.input.shape
     model_shape = shape if len(shape) == 1 else (shape[2], shape[0], shape[1])
     mean = rng.normal(0, 1, model_shape[0]).astype(np.float32)
     factor = rng.uniform(0.5, 40, model_shape[0]).astype(np.float32)
     index = int(rng.integers(graph.output.size))
     decision = Decision(index if graph.output.size > 1 else 0, int(rng.choice([-1, 1])), 0, 0.0, 1.0, 1)
-    return Detector(int8, InputSpec(dtype, model_shape, mean, factor), decision, ranges)
+    return Detector(int8, (InputSpec(dtype, model_shape, mean, factor),), decision, ranges)
 
 
 def detector_for(int8: Graph, model_shape: tuple[int, ...]) -> Detector:
     """`int8` as it is, behind an identity input conversion."""
     ones = np.ones(model_shape[0], np.float32)
-    return Detector(int8, InputSpec("float32", model_shape, 0 * ones, ones), Decision(0, 1, 0, 0.0, 1.0, 1), {})
+    return Detector(int8, (InputSpec("float32", model_shape, 0 * ones, ones),), Decision(0, 1, 0, 0.0, 1.0, 1), {})
 
 
-def extreme_inputs(rng: np.random.Generator, shape: tuple[int, ...], n: int = 6) -> np.ndarray:
-    """int8 samples: all -128, all 127, all 0, and random ones."""
-    x = rng.integers(-128, 128, (n, *shape)).astype(np.int8)
-    x[0], x[1], x[2] = -128, 127, 0
+def extreme_inputs(
+    rng: np.random.Generator, shape: tuple[int, ...], n: int = 6, kind: type[Int8] | type[Int16] = Int8
+) -> np.ndarray:
+    """Samples of `kind`: all lowest, all highest, all 0, and random ones."""
+    x = rng.integers(kind.low, kind.high + 1, (n, *shape)).astype(kind.dtype)
+    x[0], x[1], x[2] = kind.low, kind.high, 0
     return x
 
 
@@ -113,7 +119,8 @@ class Compiled:
         return HostExecutor(self.plan, artifacts.host_program(self.plan, self.detector, NAME, self.library))
 
     def arm_image(self, compiler: str = "zig") -> Path:
-        raw = np.zeros((1, *self.detector.input.shape), self.detector.input.dtype)
+        specs = dict(zip(self.detector.graph.inputs, self.detector.inputs))
+        raw = joined({name: np.zeros((1, *spec.shape), spec.dtype) for name, spec in specs.items()})
         main = main_source(self.plan, self.detector, NAME, raw_examples(self.detector, raw))
         return artifacts.arm_image(self.plan, self.library, main, compiler)
 
@@ -121,6 +128,14 @@ class Compiled:
         if not self.plan.target.core.unicorn_model:
             return QemuExecutor(self.plan, artifacts.qemu_image(self.plan, self.detector, NAME, self.library))
         return ArmExecutor(self.plan, self.detector, NAME, self.arm_image(compiler))
+
+
+def check_stack(c: Compiled, q: np.ndarray) -> None:
+    """The stack of a run on the sample `q` stays below the bound read off the image, and that below 512 bytes."""
+    bound = library_stack(c.arm_image(), NAME)
+    executor = c.arm()
+    assert isinstance(executor, ArmExecutor)
+    assert executor.measure(q).stack_bytes <= bound.bytes <= 512, bound
 
 
 def compiled(detector: Network, target: Target = TARGETS["stm32"], policy: object = None) -> Compiled:
@@ -133,7 +148,9 @@ def assert_equal(expected: Trace, actual: Trace) -> None:
     assert list(expected.nodes) == list(actual.nodes)
     for name in expected.nodes:
         np.testing.assert_array_equal(actual.nodes[name], expected.nodes[name], err_msg=f"node {name}")
-    np.testing.assert_array_equal(actual.output, expected.output)
+    assert list(expected.outputs) == list(actual.outputs)
+    for name in expected.outputs:
+        np.testing.assert_array_equal(actual.outputs[name], expected.outputs[name], err_msg=f"output {name}")
     np.testing.assert_array_equal(actual.scores, expected.scores)
 
 

@@ -1,6 +1,6 @@
 """Model file to build folder: front end, quantizer, planner, emitter, then one compilation to measure the fit.
 
-torch is imported where a PyTorch model is opened; a ``.tflite`` model builds without it.
+torch is imported where a PyTorch model is opened; ``.tflite`` and ``.onnx`` models build without it.
 """
 
 from __future__ import annotations
@@ -14,26 +14,28 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cpcc import artifacts, calibration
+from cpcc.build_report import BuildReport, report_of
 from cpcc.calibration import Labelled
 from cpcc.data import Dataset, Scaling, sample_hashes
 from cpcc.dead_channels import drop_dead_channels
-from cpcc.detector import Decision, Detector, Network, output_type, to_channels_last
-from cpcc.errors import DataError, DoesNotFitError, UsageError
-from cpcc.folder import Manifest, check_output, library_folder, sha256, write_folder
+from cpcc.detector import Decision, Detector, Network, check_names, deciding_output, to_channels_last
+from cpcc.errors import DataError, UsageError
+from cpcc.fit import Wish, fit, library_of, stack_of
+from cpcc.folder import Manifest, check_output, sha256, write_folder
 from cpcc.graph import Float32, validate
 from cpcc.guarantee import Budget
 from cpcc.plan.kernels import Policy, any_kernel
-from cpcc.plan.plan import Plan, make_plan
+from cpcc.plan.objective import Objective, limits_of
+from cpcc.plan.plan import Plan
 from cpcc.project import emit_project
 from cpcc.quantize import QuantizerSettings, Samples, quantize, quantize_network
+from cpcc.records import by_name, each, joined
 from cpcc.targets import Target
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
     from cpcc.model_file import Model
-
-STACK_RESERVE = 2048  # bytes of RAM left for the stack and the application's own data
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class BuildSettings:
     the promised rate, None for the default (no more misses than the float model on the calibration samples);
     `threshold_table` ships the operating points, `self_test` a check of the constants and known answers at boot.
     `input_dtype` is what raw samples of a .tflite model are, None for the file's own choice; a `regression` is built
-    without a decision."""
+    without a decision; `output`, a name or number, is which of several outputs decides. `objective` is what the planner makes least,
+    under bytes of `flash` and `ram`: None for the target's."""
 
     target: Target
     name: str
@@ -51,10 +54,19 @@ class BuildSettings:
     policy: Policy = any_kernel
     input_dtype: str | None = None
     regression: bool = False
+    output: str | None = None
     quantizer: QuantizerSettings = field(default_factory=QuantizerSettings)
     budget: Budget | None = None
     threshold_table: bool = False
     self_test: bool = False
+    objective: Objective = Objective.SPEED
+    flash: int | None = None
+    ram: int | None = None
+
+    @property
+    def wish(self) -> Wish:
+        """What the planner is asked for. Raises `UsageError` for a budget beyond the target's."""
+        return Wish(self.name, self.target, limits_of(self.target, self.flash, self.ram), self.objective, self.policy)
 
     def __post_init__(self) -> None:
         if self.budget is not None and self.threshold is not None:
@@ -63,12 +75,12 @@ class BuildSettings:
 
 @dataclass(frozen=True)
 class BuildResult:
-    """What a build measured, for the user. Sizes in bytes."""
+    """What a build made, and its report for the user."""
 
     path: Path
     plan: Plan
     detector: Network
-    sizes: artifacts.Sizes
+    report: BuildReport
     kept_files: list[str]
 
 
@@ -113,18 +125,24 @@ def float_scores(program: ExportedProgram, rule: Decision, scaled: np.ndarray) -
     from cpcc.metrics import scores_from_logits
     from cpcc.model_file import run_program
 
-    logits = run_program(program, scaled)
+    logits = run_program(program, scaled, rule.output)
     if logits.shape[1] == 1:
         return rule.sign * logits[:, 0]
     return scores_from_logits(logits, rule.index)
 
 
-def scaling_of(model: Model, sample_shape: tuple[int, ...]) -> Scaling:
-    """The model's input scaling; identity where the file has none."""
+def scalings_of(model: Model) -> tuple[Scaling, ...]:
+    """The scaling of each input; identities where the file has none, as of several inputs."""
     if not model.meta.scaling_mean:
-        return Scaling.identity(sample_shape)
+        return tuple(Scaling.identity(shape) for shape in model.input_shapes.values())
     mean = np.array(model.meta.scaling_mean, np.float32)
-    return Scaling(mean, np.array(model.meta.scaling_std, np.float32))
+    return (Scaling(mean, np.array(model.meta.scaling_std, np.float32)),)
+
+
+def scaled_inputs(model: Model, raw: np.ndarray) -> np.ndarray:
+    """Raw samples (n, ...), or records, scaled to what the program takes."""
+    parts = by_name(raw, list(model.input_shapes))
+    return joined({name: s.apply(x) for (name, x), s in zip(parts.items(), scalings_of(model), strict=True)})
 
 
 def calibration_samples(model: Model, given: Dataset | None) -> tuple[np.ndarray, np.ndarray | None]:
@@ -159,41 +177,61 @@ def compile_model(
 def _with_float_misses(detector: Detector, model: Model, samples: Labelled) -> Detector:
     """`detector` with the float model's misses on `samples` at the promised operating point."""
     decision = detector.decision
-    scaled = scaling_of(model, tuple(model.input_shape)).apply(samples.x[samples.y == decision.positive])
+    scaled = scaled_inputs(model, samples.x[samples.y == decision.positive])
     missed = int((float_scores(model.program, decision, scaled) < decision.float_threshold).sum())
     return replace(detector, decision=replace(decision, float_calibration_fn=missed))
 
 
 def _quantized(model: Model, settings: BuildSettings, given: Labelled) -> Network:
     """The int8 network with its ranges and its equal-FN threshold from the `given` samples."""
-    from cpcc.frontends.torch_export import to_graph
+    from cpcc.frontends.torch_export import results_of, to_graph
 
-    graph = validate(to_graph(model.program, settings.name), Float32)
+    names = results_of(model.program)
+    single = len(names) == 1
+    output = None if settings.regression and not single else deciding_output(names, settings.output)
+    graph = validate(to_graph(model.program, settings.name, output), Float32)
     raw, labels = given.x, given.y
     samples = scaled_samples(model, raw)
-    if settings.regression:
+    if settings.regression or output is None:
         return quantize_network(graph, samples, settings.quantizer)[0]
-    rule = decision_rule(model, settings, graph.output.size)
+    logits = graph.tensors[graph.outputs[output]].size
+    rule = replace(decision_rule(model, settings, logits), output=output)
     positive = np.zeros(len(raw), bool) if labels is None else labels == rule.positive
-    scores = float_scores(model.program, rule, scaling_of(model, tuple(model.input_shape)).apply(raw))
-    detector = quantize(graph, samples, rule, scores, positive, settings.quantizer)
-    output_type(detector.graph)
-    return detector
+    scores = float_scores(model.program, rule, scaled_inputs(model, raw))
+    return quantize(graph, samples, rule, scores, positive, settings.quantizer)
 
 
 def scaled_samples(model: Model, raw: np.ndarray) -> Samples:
     """Calibration samples `raw` (n, ...) with what the model's scaling makes of them. Raises `DataError` where they do not
     fit the model."""
-    expected = tuple(model.input_shape)
-    if raw.shape[1:] != expected:
-        raise DataError(f"calibration samples have shape {raw.shape[1:]}, the model expects {expected}")
+    shapes = model.input_shapes
+    check_names(raw, tuple(shapes))
+    for (name, part), expected in zip(by_name(raw, list(shapes)).items(), shapes.values()):
+        if part.shape[1:] != expected:
+            what = "calibration samples have" if len(shapes) == 1 else f"calibration samples of {name} have"
+            raise DataError(f"{what} shape {part.shape[1:]}, the model expects {expected}")
     if model.meta.has_meta and raw.dtype.name != model.meta.input_dtype:
         wanted = model.meta.input_dtype
         raise DataError(
             f"calibration samples are {raw.dtype.name}, the model was made for {wanted}; use x.astype('{wanted}')"
         )
-    scaling = scaling_of(model, expected)
-    return Samples(raw, to_channels_last(scaling.apply(raw)), scaling.mean, scaling.std)
+    return Samples(raw, each(to_channels_last, scaled_inputs(model, raw)), scalings_of(model))
+
+
+def input_names(model_path: Path) -> tuple[str, ...]:
+    """Names of the model file's inputs: what its samples are called in a data file. Raises `ModelError`."""
+    if suffix_of(model_path) == ".tflite":
+        from cpcc.tflite_model import inputs_of_file
+
+        return inputs_of_file(model_path)
+    if suffix_of(model_path) == ".onnx":
+        from cpcc.onnx_model import inputs_of_file as inputs_of_onnx
+
+        return inputs_of_onnx(model_path)
+    from cpcc.archive import read_archive
+    from cpcc.frontends import ports
+
+    return ports.input_names(read_archive(model_path).user_inputs("model"))
 
 
 def build(
@@ -203,28 +241,35 @@ def build(
     """Compile `model_path` into the folder `out`; the samples are those of `compile_detector`. Nothing is written
     unless all of it succeeded."""
     check_output(out)
+    wish = settings.wish
     detector, samples = _front(model_path, settings, given, threshold_data)
     _check_wishes(detector, settings)
     detector = replace(detector, graph=drop_dead_channels(detector.graph))
-    plan = make_plan(detector.graph, settings.target, settings.policy)
-    check_ram(plan, settings.name)
-    project = emit_project(plan, detector, settings.name, samples, settings.self_test)
-    folder = library_folder(settings.name)
-    library = {file.rpartition("/")[2]: text for file, text in project.items()
-               if file.startswith(f"{folder}/") and file.endswith((".c", ".h"))}  # fmt: skip
-    sizes = artifacts.measure(plan, detector, settings.name, library, project["src/main.c"])
-    check_flash(plan, settings.name, sizes)
+    fitted = fit(
+        detector.graph, wish, lambda plan: emit_project(plan, detector, settings.name, samples, settings.self_test)
+    )
+    plan, project = fitted.plan, fitted.project
+    artifacts.host_program(plan, detector, settings.name, library_of(project, settings.name))
     files = {path: text.encode() for path, text in project.items()}
-    model_file = "model.tflite" if is_tflite(model_path) else "model.pt"
+    model_file = f"model{suffix_of(model_path)}"
     provenance = {
         "model_sha256": sha256(model_path.read_bytes()), "model_file": model_file, "command": command, "toolchains": artifacts.versions(plan),
     }  # fmt: skip
     used = [h for data in (given, threshold_data) if data is not None for h in sample_hashes(data.x)]
     state = artifacts.state_files(detector, model_file, model_path.read_bytes(), project["src/main.c"], used)
     hashes, own = ({p: sha256(d) for p, d in group.items()} for group in (files, state))
-    manifest = Manifest(settings.name, settings.target.name, hashes, provenance, state=own)
+    manifest = Manifest(
+        settings.name,
+        settings.target.name,
+        hashes,
+        provenance,
+        state=own,
+        kernels=plan.kernels,
+        optimize=plan.objective.value,
+    )
+    report = report_of(plan, detector, fitted.sizes, wish, stack_of(fitted, settings.name))
     kept = write_folder(out, {**files, **state}, manifest)
-    return BuildResult(out, plan, detector, sizes, kept)
+    return BuildResult(out, plan, detector, report, kept)
 
 
 def _check_wishes(network: Network, settings: BuildSettings) -> None:
@@ -240,21 +285,26 @@ def _front(
     model_path: Path, settings: BuildSettings, given: Dataset | None, threshold_data: Dataset | None
 ) -> tuple[Network, np.ndarray]:
     """(the int8 network or detector of the file, raw samples (n, ...) to choose examples from)."""
-    if is_tflite(model_path):
+    suffix = suffix_of(model_path)
+    if suffix != ".tflite" and settings.input_dtype is not None:
+        raise UsageError(f"--input: is for .tflite models; {model_path} takes what it was trained with")
+    if suffix == ".onnx":
+        from cpcc.onnx_model import compile_onnx
+
+        return compile_onnx(model_path, settings, given, threshold_data)
+    if suffix == ".tflite":
         from cpcc.tflite_model import compile_tflite
 
         if settings.quantizer != QuantizerSettings():
             raise UsageError(
-                f"--calibration, --equalize, --correct-bias: {model_path} is quantized already; leave them out"
+                f"--calibration, --equalize, --correct-bias, --int16: {model_path} is quantized already; leave them out"
             )
         network, samples = compile_tflite(model_path, settings, given)
         return _with_wishes(network, settings, given, threshold_data), samples
     from cpcc.model_file import load_model
 
-    if settings.input_dtype is not None:
-        raise UsageError(f"--input: is for .tflite models; {model_path} takes what it was trained with")
-    if settings.regression and (settings.positive is not None or settings.threshold is not None):
-        raise UsageError("--regression: has no decision; leave --positive and --threshold out")
+    if settings.regression and {settings.positive, settings.threshold, settings.output} != {None}:
+        raise UsageError("--regression: has no decision; leave --positive, --threshold and --decides out")
     model = load_model(model_path)
     detector = compile_model(model, settings, given, threshold_data)
     return detector, calibration_samples(model, given)[0]
@@ -274,35 +324,10 @@ def _with_wishes(
     return calibration.with_evidence(detector, labelled, settings.threshold_table)
 
 
-def is_tflite(path: Path) -> bool:
-    """Whether a file's name says that it is a TensorFlow Lite model."""
-    return path.suffix.lower() == ".tflite"
-
-
-def check_ram(plan: Plan, name: str) -> None:
-    """Raises `DoesNotFitError` with the largest tensor. Before compiling: the linker would only say "overflowed"."""
-    if plan.arena.size + STACK_RESERVE > plan.target.ram_bytes:
-        raise DoesNotFitError(
-            f"{name} needs {plan.arena.size:,} B of arena and {STACK_RESERVE:,} B of stack, {plan.target.name} has "
-            f"{plan.target.ram_bytes:,} B of RAM; largest tensor: {_largest_tensor(plan)}. "
-            "Use smaller inputs or fewer channels, or choose a larger --target"
-        )
-
-
-def check_flash(plan: Plan, name: str, sizes: artifacts.Sizes) -> None:
-    """Raises `DoesNotFitError` with the largest layers and what to do."""
-    if sizes.firmware_flash > plan.target.flash_bytes:
-        parts = sorted(((s.node.name, s.packed.constant_bytes) for s in plan.steps), key=lambda p: -p[1])
-        largest = ", ".join(f"{layer} {size:,} B" for layer, size in parts[:3])
-        raise DoesNotFitError(
-            f"{name} needs {sizes.firmware_flash:,} B of flash, {plan.target.name} has {plan.target.flash_bytes:,}; "
-            f"largest: {largest}. Prune further (cpcc prune --keep) or choose a larger --target"
-        )
-
-
-def _largest_tensor(plan: Plan) -> str:
-    tensor = max(plan.graph.tensors.values(), key=lambda t: t.bytes)
-    return f"{tensor.name} {tensor.bytes:,} B"
+def suffix_of(path: Path) -> str:
+    """``.tflite``, ``.onnx``, or ``.pt`` for everything else: what a model file's name says that it is."""
+    suffix = path.suffix.lower()
+    return suffix if suffix in (".tflite", ".onnx") else ".pt"
 
 
 __all__ = ["BuildResult", "BuildSettings", "build", "check_name", "compile_model", "default_name"]

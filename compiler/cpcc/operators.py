@@ -5,11 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from cpcc.frontends.onnx.model import FAMILIES as ONNX
+from cpcc.frontends.onnx.rewrites import REWRITES as ONNX_REWRITES
+from cpcc.frontends.onnx.vectors import others as other_vectors
+from cpcc.frontends.onnx.vectors import rows as vector_rows
 from cpcc.frontends.tflite import HANDLERS as TFLITE
 from cpcc.frontends.torch_export.program import FAMILIES
 from cpcc.frontends.torch_export.source import REWRITES
 from cpcc.ops import OPS
-from cpcc.ops.base import Op
+from cpcc.ops.base import Kernel, Op
 
 HEAD = """# Operators
 
@@ -31,16 +35,21 @@ def _first_line(op: Op) -> str:
 
 
 def _kernels(op: Op) -> str:
-    names = [
-        kernel.name + (f" ({', '.join(sorted(kernel.requires))})" if kernel.requires else "") for kernel in op.kernels
-    ]
+    kernels = dict.fromkeys((*op.kernels, *(op.int16.kernels if op.int16 else ())))
+    names = dict.fromkeys(_named(kernel) for kernel in kernels)
     return ", ".join(names) or "no code: the output is the input's memory"
+
+
+def _named(kernel: Kernel) -> str:
+    needs = [*sorted(kernel.requires), *(["int16"] if kernel.wide else [])]
+    return kernel.name + (f" ({', '.join(needs)})" if needs else "")
 
 
 def document() -> str:
     """The whole page."""
     layers = [(", ".join(f.names), f.becomes, f.limits or "-") for f in FAMILIES if f.names]
     rewrites = [(f"`{name}`", rewrite) for name, rewrite in sorted(REWRITES.items())]
+    onnx = [(", ".join(sorted(group.handlers)), group.becomes, group.limits or "-") for group in ONNX]
     ops = [(f"`{op.name}`", _first_line(op), _kernels(op)) for op in OPS]
     return "\n\n".join([
         HEAD.strip(),
@@ -52,8 +61,19 @@ def document() -> str:
         markdown(("not supported", "use"), rewrites),
         "## .tflite",
         "int8 per channel, as TensorFlow Lite Micro computes it: " + ", ".join(f"`{name}`" for name in sorted(TFLITE)) + ".",
+        "## .onnx",
+        "Opset 9 and newer, float32; a dynamic batch is 1 ([onnx.md](onnx.md)). Operators on constants and on shapes are computed at "
+        "compile time; a node that no output depends on is dropped.",
+        markdown(("operators", "become", "limits"), onnx),
+        markdown(("not supported", "use"), [(f"`{name}`", text) for name, text in sorted(ONNX_REWRITES.items())]),
+        "### ONNX's node test vectors",
+        "`onnx.backend.test.case.node`, the vectors of single nodes of the operators above: operands that cpcc wants constant are made "
+        "constants, the float graph is compared within the tolerance that a vector carries. Out of scope as well: "
+        f"{other_vectors():,} vectors of other operators, or of several nodes.",
+        markdown(("operator", "passed", "failed", "out of scope"), vector_rows()),
         "## Ops inside, and their kernels",
-        "A kernel in parentheses needs that feature of the core.",
+        "What stands behind a kernel in parentheses is a feature of the core that it needs; `int16` kernels compute with int16 "
+        "activations (docs/numerics.md). Ops without one are fed int8.",
         markdown(("op", "what it computes", "kernels in C"), ops),
     ]) + "\n"  # fmt: skip
 

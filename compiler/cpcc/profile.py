@@ -10,9 +10,9 @@ import numpy as np
 from cpcc.artifacts import Sizes
 from cpcc.executors.arm import ArmExecutor
 from cpcc.folder import BuildFolder
-from cpcc.graph import Tensor
-from cpcc.plan.memory import live_buffers
+from cpcc.graph import Graph, Tensor
 from cpcc.plan.plan import Plan
+from cpcc.records import joined
 
 SCHEMA = "cpcc-profile-1"
 
@@ -44,7 +44,8 @@ class ArenaEntry:
 
 @dataclass(frozen=True)
 class Profile:
-    """Sizes in bytes; `instructions` of one steady-state call; RAM is arena plus the library's static data."""
+    """Sizes in bytes; `instructions` of one steady-state call; RAM is arena plus the library's static data.
+    `cycles` are modelled, with `wait_states` of the flash at each taken branch."""
 
     target: str
     instructions: int
@@ -59,6 +60,7 @@ class Profile:
     layers: tuple[LayerProfile, ...]
     varying_layers: tuple[str, ...] = ()
     arena: tuple[ArenaEntry, ...] = ()
+    wait_states: int = 0
 
     @property
     def constant_time(self) -> bool:
@@ -72,8 +74,12 @@ class Profile:
                 "constant_time": self.constant_time}  # fmt: skip
 
 
-def probes(x: Tensor) -> np.ndarray:
-    """Values (4, *shape) of the input `x` between which the instruction count must not differ: zeros, both ends, noise."""
+def probes(graph: Graph) -> np.ndarray:
+    """Quantized samples (4, ...) between which the instruction count must not differ: zeros, both ends, noise."""
+    return joined({name: _probes(graph.tensors[name]) for name in graph.inputs})
+
+
+def _probes(x: Tensor) -> np.ndarray:
     low, high, dtype = x.integer.low, x.integer.high, x.integer.dtype
     values = np.random.default_rng(0).integers(low, high + 1, (4, *x.shape)).astype(dtype)
     values[0], values[1], values[2] = 0, low, high
@@ -82,18 +88,15 @@ def probes(x: Tensor) -> np.ndarray:
 
 def arena_map(plan: Plan) -> tuple[ArenaEntry, ...]:
     """Every buffer of the arena, by offset and by first use."""
-    scratch = {step.node.name: step.packed.scratch_bytes for step in plan.steps}
-    entries = [
-        ArenaEntry(b.name, plan.arena.offsets[b.name], b.size, b.first, b.last)
-        for b in live_buffers(plan.graph, scratch)
-    ]
+    entries = [ArenaEntry(b.name, plan.arena.offsets[b.name], b.size, b.first, b.last) for b in plan.buffers]
     return tuple(sorted(entries, key=lambda e: (e.offset, e.first, e.name)))
 
 
-def profile(build: BuildFolder, executor: ArmExecutor, sizes: Sizes) -> Profile:
+def profile(build: BuildFolder, executor: ArmExecutor, sizes: Sizes, wait_states: int = 0) -> Profile:
     """Profile of the build on zeros; on the other `probes` only whether the counts are the same."""
     plan = build.plan
-    cost, *others = [executor.measure(sample[None]) for sample in probes(plan.graph.input)]
+    inputs = probes(plan.graph)
+    cost, *others = [executor.measure(inputs[i : i + 1]) for i in range(len(inputs))]
     varying = tuple(
         step.node.name
         for i, step in enumerate(plan.steps)
@@ -110,5 +113,5 @@ def profile(build: BuildFolder, executor: ArmExecutor, sizes: Sizes) -> Profile:
     return Profile(
         plan.target.name, cost.instructions, cost.cycles, plan.arena.size + sizes.model_ram, plan.arena.size, cost.stack_bytes,
         sizes.model_flash, sizes.firmware_flash, sum(s.macs_dense for s in plan.steps),
-        sum(s.macs_nonzero for s in plan.steps), layers, varying, arena_map(plan),
+        sum(s.macs_nonzero for s in plan.steps), layers, varying, arena_map(plan), wait_states,
     )  # fmt: skip

@@ -97,7 +97,7 @@ def _qemu_steps(build: BuildFolder, seconds: float, required: bool) -> list[Step
 
 def prove(build: BuildFolder, job: Job, progress: Callable[[int], None]) -> Report:
     """The report; the results are kept in the build folder. Raises `DataError`, `CompileError`."""
-    check_raw(build.detector.input, job.x)
+    check_raw(build.detector, job.x)
     meta = _meta(build)
     decision = build.detector.decision if isinstance(build.detector, Detector) else None
     _check_labels(meta, build, job.y)
@@ -117,8 +117,8 @@ def prove(build: BuildFolder, job: Job, progress: Callable[[int], None]) -> Repo
 
 
 def _meta(build: BuildFolder) -> ModelMeta | None:
-    """What the model file says beside the network; None for a .tflite."""
-    if build.model_path.suffix == ".tflite":
+    """What the model file says beside the network; None for a .tflite or .onnx."""
+    if build.model_path.suffix != ".pt":
         return None
     from cpcc.model_file import load_model
 
@@ -129,21 +129,25 @@ def _float_scores(build: BuildFolder, x: np.ndarray) -> FloatScores | None:
     """Scores of the float networks; None without a decision, or where the model file was fixed-point from the start."""
     if build.model_path.suffix == ".tflite" or not isinstance(build.detector, Detector):
         return None
+    if build.model_path.suffix == ".onnx":
+        from cpcc import onnx_model
+
+        return onnx_model.float_scores_of(build, x)
     from cpcc.training import float_scores_of
 
     return float_scores_of(build, x)
 
 
-def profile_of(build: BuildFolder) -> Profile:
-    """Exact counts of the build. Raises `ToolMissingError` for a core that unicorn lacks."""
+def profile_of(build: BuildFolder, wait_states: int = 0) -> Profile:
+    """Exact counts of the build; its cycles modelled with `wait_states` of the flash. Raises `ToolMissingError` for a core that unicorn lacks."""
     plan = build.plan
     if not plan.target.core.unicorn_model:
         raise ToolMissingError(
             f"{plan.target.name}: instruction counts need a core that unicorn emulates; build for another --target"
         )
     image = artifacts.arm_image(plan, artifacts.library_on_disk(build), artifacts.pristine_main(build))
-    executor = ArmExecutor(plan, build.detector, build.manifest.name, image)
-    return profile(build, executor, artifacts.image_sizes(image))
+    executor = ArmExecutor(plan, build.detector, build.manifest.name, image, wait_states=wait_states)
+    return profile(build, executor, artifacts.image_sizes(image), wait_states)
 
 
 def cost_of(build: BuildFolder) -> Figures:
@@ -154,9 +158,10 @@ def cost_of(build: BuildFolder) -> Figures:
 
 def _check_labels(meta: ModelMeta | None, build: BuildFolder, y: np.ndarray | None) -> None:
     """Raises `DataError` for labels the model does not know. A network of one logit without metadata knows none."""
-    logits = build.plan.graph.output.size
-    described = meta is not None and meta.has_meta
-    if y is None or not isinstance(build.detector, Detector) or (logits == 1 and not described):
+    if y is None or not isinstance(build.detector, Detector):
+        return
+    logits = build.detector.logits.size
+    if logits == 1 and not (meta is not None and meta.has_meta):
         return
     known = meta.classes if meta is not None and meta.has_meta else tuple(range(logits))
     strange = np.setdiff1d(y, known)

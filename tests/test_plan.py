@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
+from cpcc.errors import ModelError
 from cpcc.ops import linear
 from cpcc.ops.float_params import Linear
 from cpcc.plan.memory import live_buffers
@@ -37,7 +38,11 @@ def test_the_cheaper_kernel_wins() -> None:
 def test_live_buffers_never_overlap(seed: int) -> None:
     rng = np.random.default_rng(seed)
     network = random_network if seed % 2 else branching_network
-    plan = make_plan(detector_of(network(rng), rng).graph, STM32)
+    try:
+        graph = detector_of(network(rng), rng).graph
+    except ModelError:  # a layer that is all but constant: its accumulator could overflow, so it is refused
+        reject()
+    plan = make_plan(graph, STM32)
     scratch = {step.node.name: step.packed.scratch_bytes for step in plan.steps}
     placed = [(b, plan.arena.offsets[b.name]) for b in live_buffers(plan.graph, scratch)]
     for i, (a, at) in enumerate(placed):

@@ -77,7 +77,7 @@ def test_verify_writes_its_json(work: Path) -> None:
     assert report["bit_exact"] is True
     assert report["samples"] == 300
     assert report["executors"] == ["reference", "host", "arm"]
-    assert report["fixed"]["fn"] + report["fixed"]["tp"] == 60
+    assert report["classes"][0]["fixed"]["fn"] + report["classes"][0]["fixed"]["tp"] == 60
     assert "bit-exact: reference = host = arm" in done.stdout
 
 
@@ -87,7 +87,7 @@ def test_verify_without_labels(work: Path) -> None:
     assert done.returncode == 0, done.stderr
     report = json.loads((work / "u.json").read_text())
     jsonschema.validate(report, schema("verify"))
-    assert (report["fn_match"], report["fixed"], report["float"]) == (None, None, None)
+    assert (report["fn_match"], report["classes"]) == (None, [])
 
 
 def test_profile(work: Path) -> None:
@@ -183,7 +183,7 @@ def test_export_build_verify_of_a_users_own_module(tmp_path: Path) -> None:
     done = inside("verify", "b", "--data", "test.npz", "--allow-fn", 60, "--json", "v.json", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads((tmp_path / "v.json").read_text())
-    assert report["float_dense"] is None
+    assert report["classes"][0]["float_dense"] is None
 
 
 def test_a_changed_library_is_caught_at_the_node(work: Path) -> None:
@@ -338,7 +338,8 @@ def test_a_miss_more_than_the_float_model_fails(work: Path) -> None:
 
     inside("build", "my-net.pt", "-o", "strict", cwd=work)
     detector = open_build(work / "strict").detector
-    worse = replace(detector, decision=replace(detector.decision, threshold=detector.decision.threshold + 30))
+    (rule,) = detector.decisions
+    worse = replace(detector, decisions=(replace(rule, threshold=rule.threshold + 30),))
     (work / "strict/.cpcc/detector.npz").write_bytes(dump_detector(worse))
     done = inside("verify", "strict", "--data", "test.npz", "--on", "reference", "--json", "strict.json", cwd=work)
     assert done.returncode == 6
@@ -346,7 +347,7 @@ def test_a_miss_more_than_the_float_model_fails(work: Path) -> None:
     report = json.loads((work / "strict.json").read_text())
     jsonschema.validate(report, schema("verify"))
     assert report["fn_match"] is False
-    assert report["extra_misses"]
+    assert report["classes"][0]["extra_misses"]
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -7,15 +7,16 @@ samples that trained the network, chose its epoch or set the quantizer's ranges 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from cpcc.data import Dataset, sample_hashes
 from cpcc.detector import Decision, Detector, check_raw, score_span, scores_of
 from cpcc.errors import DataError
-from cpcc.guarantee import Budget, Guarantee, choose_threshold
+from cpcc.guarantee import Budget, Guarantee, check_enough, choose_threshold
 from cpcc.operating_points import OperatingPoint, operating_points
 from cpcc.quantize import integer_outputs
 
@@ -77,22 +78,39 @@ def check_unseen(threshold: Labelled, trained: Iterable[str], quantizer: Labelle
 
 
 def fixed_scores(detector: Detector, raw: np.ndarray) -> np.ndarray:
-    """(n,) integer scores of raw samples, by the reference."""
+    """int32 scores (n, decisions) of raw samples, by the reference."""
     return scores_of(detector, integer_outputs(detector, raw))
 
 
-def with_promise(detector: Detector, samples: Labelled, budget: Budget) -> Detector:
-    """`detector` with the threshold that `budget` asks for, and the float rule moved to the same operating point."""
+def with_promise(detector: Detector, samples: Labelled, budgets: Sequence[Budget]) -> Detector:
+    """`detector` with the thresholds that the `budgets` ask for, one per decision, and the float rules moved to the same
+    operating points. Raises `DataError` where the samples cannot prove a level; it names every class that lacks some."""
     check_raw(detector, samples.x)
-    scores, positive = fixed_scores(detector, samples.x), _positive(samples, detector.decision)
-    decision, logits = detector.decision, detector.logits
-    threshold, errors = choose_threshold(scores, positive, score_span(decision, logits.integer, logits.size), budget)
-    counted = int((positive if budget.counted == "positives" else ~positive).sum())
-    promise = Guarantee(budget.kind, budget.level, budget.delta, counted, errors, data_hash(samples))
-    return replace(detector, decision=replace(
-        decision, threshold=threshold, float_threshold=threshold * decision.step, guarantee=promise,
+    pairs = list(zip(detector.decisions, budgets, strict=True))
+    check_enough([(int(budget.own(_positive(samples, d)).sum()), budget) for d, budget in pairs])
+    scores, digest, span = fixed_scores(detector, samples.x), data_hash(samples), partial(_span, detector)
+    promised = [
+        _promised(decision, own, _positive(samples, decision), span(decision), budget, digest)
+        for (decision, budget), own in zip(pairs, scores.T, strict=True)
+    ]
+    return replace(detector, decisions=tuple(promised))
+
+
+def _span(detector: Detector, decision: Decision) -> tuple[int, int]:
+    return score_span(decision, detector.logits.integer, detector.logits.size)
+
+
+def _promised(
+    decision: Decision, scores: np.ndarray, positive: np.ndarray, span: tuple[int, int], budget: Budget, digest: str
+) -> Decision:
+    """`decision` at the threshold that keeps `budget` on scores (n,) of samples, `positive` (n,) bool."""
+    threshold, errors = choose_threshold(scores, positive, span, budget)
+    counted = int(budget.own(positive).sum())
+    return replace(
+        decision, threshold=threshold, float_threshold=threshold * decision.step,
+        guarantee=Guarantee(budget.kind, budget.level, budget.delta, counted, errors, digest),
         calibration_positives=int(positive.sum()), calibration_fn=int((scores[positive] < threshold).sum()),
-    ))  # fmt: skip
+    )  # fmt: skip
 
 
 def _positive(samples: Labelled, decision: Decision) -> np.ndarray:
@@ -101,24 +119,32 @@ def _positive(samples: Labelled, decision: Decision) -> np.ndarray:
 
 
 def with_evidence(detector: Detector, samples: Labelled, table: bool) -> Detector:
-    """`detector` with the hash of the data that chose its threshold and, with `table`, its operating points.
+    """`detector` with the hash of the data that chose its thresholds and, with `table`, its operating points.
 
     Raises `DataError` where a table is asked for and the samples cannot give one."""
-    decision = detector.decision
-    if not decision.guarantee.promised and samples.y is not None:
-        positives = decision.calibration_positives
-        own = Guarantee(samples=positives, errors=decision.calibration_fn, data_hash=data_hash(samples))
-        decision = replace(decision, guarantee=own)
+    decisions = detector.decisions
+    if samples.y is not None:
+        digest = data_hash(samples)
+        decisions = tuple(d if d.guarantee.promised else _with_hash(d, digest) for d in decisions)
     if table:
-        decision = replace(decision, points=_points(detector, samples))
-    return replace(detector, decision=decision)
+        scores = fixed_scores(detector, samples.x)
+        decisions = tuple(
+            replace(d, points=_points(d, own, samples)) for d, own in zip(decisions, scores.T, strict=True)
+        )
+    return replace(detector, decisions=decisions)
 
 
-def _points(detector: Detector, samples: Labelled) -> tuple[OperatingPoint, ...]:
+def _with_hash(decision: Decision, digest: str) -> Decision:
+    own = Guarantee(samples=decision.calibration_positives, errors=decision.calibration_fn, data_hash=digest)
+    return replace(decision, guarantee=own)
+
+
+def _points(decision: Decision, scores: np.ndarray, samples: Labelled) -> tuple[OperatingPoint, ...]:
     points: tuple[OperatingPoint, ...] = ()
     if samples.y is not None:
-        positive = _positive(samples, detector.decision)
-        points = operating_points(fixed_scores(detector, samples.x), positive, detector.decision.threshold)
+        points = operating_points(scores, _positive(samples, decision), decision.threshold)
     if not points:
-        raise DataError("--threshold-table: the calibration samples have no labels of both classes; give some")
+        raise DataError(
+            f"--threshold-table: the calibration samples have no labels on both sides of class {decision.positive}; give some"
+        )
     return points

@@ -27,7 +27,6 @@ if TYPE_CHECKING:  # a command imports what it needs when it runs: `cpcc targets
     from cpcc.executors.base import Executor
     from cpcc.folder import BuildFolder
     from cpcc.graph import Graph
-    from cpcc.guarantee import Budget
     from cpcc.profile import Profile
     from cpcc.quantize import QuantizerSettings
     from cpcc.verify import Report
@@ -103,10 +102,11 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def build(
-    model: Path, target: str, calibrate: Path | None, name: str | None, positive: int | None,
+    model: Path, target: str, calibrate: Path | None, name: str | None, positive: int | None, important: tuple[int, ...],
     threshold: float | None, input_dtype: str | None, output: Path | None, quantizer: QuantizerSettings,
     regression: bool, decides: str | None, *, threshold_data: Path | None, threshold_table: bool, self_test: bool, optimize: str,
-    flash: int | None, ram: int | None, json_path: Path | None, **promise: Any,
+    flash: int | None, ram: int | None, json_path: Path | None, max_fnr: tuple[str, ...], max_fpr: tuple[str, ...],
+    confidence: tuple[str, ...],
 ) -> None:  # fmt: skip
     from cpcc import build_text, report
     from cpcc.build import BuildSettings, check_name, default_name, input_names
@@ -114,17 +114,18 @@ def build(
     from cpcc.data import load_dataset
     from cpcc.detector import Detector
     from cpcc.plan.objective import Objective
+    from cpcc.promise import promise_of
     from cpcc.targets import find_target
 
     chosen = find_target(target)
     label = check_name(name or default_name(model))
     out = output or Path("build") / label
-    budget = _budget(**promise)
-    if threshold_data and not budget:
+    promise = promise_of(max_fnr, max_fpr, confidence)
+    if threshold_data and not promise:
         raise UsageError("--threshold-data: is used with --max-fnr or --max-fpr; give one of them")
     settings = BuildSettings(
         chosen, label, positive, threshold, input_dtype=input_dtype, regression=regression, output=decides,
-        quantizer=quantizer, budget=budget, threshold_table=threshold_table, self_test=self_test,
+        quantizer=quantizer, promise=promise, threshold_table=threshold_table, self_test=self_test, important=important,
         objective=Objective(optimize), flash=flash, ram=ram,
     )  # fmt: skip
     inputs = input_names(model) if calibrate or threshold_data else ()
@@ -134,7 +135,8 @@ def build(
     _write_json(json_path, result.report.as_json())
     click.echo(build_text.summary(result.report))
     if isinstance(result.detector, Detector):
-        click.echo(report.threshold_line(result.detector.decision))
+        for line in report.threshold_lines(result.detector.decisions):
+            click.echo(line)
     for kept in result.kept_files:
         click.echo(f"kept {out / kept}: you edited it")
     click.echo(f"wrote {out}; next: cpcc verify {out} --data test.npz")
@@ -144,16 +146,6 @@ def build(
 def _command_line() -> str:
     """How this program was called, for the build's provenance."""
     return shlex.join(["cpcc", *sys.argv[1:]])
-
-
-def _budget(max_fnr: float | None, max_fpr: float | None, confidence: float) -> Budget | None:
-    """The promised rate; None where none is asked for. Raises `UsageError`."""
-    from cpcc.guarantee import MAX_FNR, MAX_FPR, Budget
-
-    asked = [(kind, level) for kind, level in ((MAX_FNR, max_fnr), (MAX_FPR, max_fpr)) if level is not None]
-    if len(asked) == 2:
-        raise UsageError("--max-fnr and --max-fpr both choose the threshold; give one of them")
-    return Budget(*asked[0], confidence) if asked else None
 
 
 def make_executors(build: BuildFolder, names: tuple[str, ...]) -> list[Executor]:
@@ -235,16 +227,26 @@ def fail_unless_passed(report: Report) -> None:
         raise VerificationError(report.failure)
     if not report.bit_exact:
         raise VerificationError(f"executors differ: {report.first_difference}")
-    if report.promise is not None and not report.promise.holds:
-        p = report.promise
-        raise VerificationError(
-            f"{p.errors} of {p.samples} wrong contradict the promised --{p.kind} {p.level:g} (p = {p.p_value:.2g}); "
-            "the data are not exchangeable with the calibration's, or the build had bad luck: calibrate on data like these"
+    from cpcc.report import whose
+
+    broken = [(whose(each, report), each.promise) for each in report.classes if each.promise and not each.promise.holds]
+    if broken:
+        wrong = "; ".join(
+            f"{name}{p.errors} of {p.samples} wrong contradict the promised --{p.kind} {p.level:g} (p = {p.p_value:.2g})"
+            for name, p in broken
         )
-    if not report.passed:
-        extra = report.extra_fn
         raise VerificationError(
-            f"the fixed-point model misses {extra} more than the float model ({report.allow_fn} allowed); "
+            f"{wrong}; the data are not exchangeable with the calibration's, or the build had bad luck: "
+            "calibrate on data like these"
+        )
+    worse = [each for each in report.classes if each.fn_match(report.allow_fn) is False]
+    if worse:
+        extra = "; ".join(
+            f"{whose(each, report)}the fixed-point model misses {each.extra_fn} more than the float model"
+            for each in worse
+        )
+        raise VerificationError(
+            f"{extra} ({report.allow_fn} allowed); "
             "give more calibration positives, keep more weights, or accept it with --allow-fn"
         )
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from cpcc.build import float_scores, scaled_inputs
 from cpcc.calibration import fixed_scores
-from cpcc.detector import Detector, check_raw, quantize_inputs, to_channels_last
+from cpcc.detector import Decision, Detector, check_raw, quantize_inputs, to_channels_last
 from cpcc.errors import UsageError
 from cpcc.executors.base import node_names
 from cpcc.folder import BuildFolder
@@ -53,23 +53,31 @@ def explain(build: BuildFolder, raw: np.ndarray, number: int) -> str:
         raise UsageError(f"--explain: {build.path} has no float network to show beside; the model file is fixed-point")
     model = load_model(build.model_path)
     scaled = scaled_inputs(model, raw)
-    floats = to_graph(model.program, build.manifest.name, detector.decision.output)
+    floats = to_graph(model.program, build.manifest.name, detector.decisions[0].output)
     real = run_nodes(floats, Float32, each(to_channels_last, scaled))
     fixed = run_nodes(detector.graph, Int8, quantize_inputs(detector, raw))
     names = node_names(detector.graph)
-    scores = float_scores(model.program, detector.decision, scaled)
+    scores = float_scores(model.program, detector.decisions, scaled)[0]
     rows = []
     for tensor, node in names.items():
         own = detector.graph.tensors[tensor].integer
         if tensor in real:  # a pass may have made tensors that the float graph has not
             rows.append(_row(node, real[tensor], fixed[tensor], own))
-    return f"sample {number}\n{table(HEADER, rows)}\n{_decisions(detector, float(scores[0]), raw)}"
+    return f"sample {number}\n{table(HEADER, rows)}\n{_decisions(detector, scores, raw)}"
 
 
-def _decisions(detector: Detector, score: float, raw: np.ndarray) -> str:
-    decision = detector.decision
-    fixed = int(fixed_scores(detector, raw)[0])
+def _decisions(detector: Detector, scores: np.ndarray, raw: np.ndarray) -> str:
+    """Float scores (decisions,) and what the fixed-point model makes of the raw sample (1, ...), for each class."""
+    several = len(detector.decisions) > 1
+    fixed = fixed_scores(detector, raw)[0]
+    return "\n".join(
+        _decided(decision, float(score), int(own), f"class {decision.positive}, " if several else "")
+        for decision, score, own in zip(detector.decisions, scores, fixed, strict=True)
+    )
+
+
+def _decided(decision: Decision, score: float, fixed: int, whose: str) -> str:
     words = ("negative", "positive")
-    return (f"float score {score:.4f}, threshold {decision.float_threshold:.4f}: {words[score >= decision.float_threshold]}\n"
-            f"fixed score {fixed} ({fixed * decision.step:.4f}), threshold {decision.threshold} "
+    return (f"{whose}float score {score:.4f}, threshold {decision.float_threshold:.4f}: {words[score >= decision.float_threshold]}\n"
+            f"{whose}fixed score {fixed} ({fixed * decision.step:.4f}), threshold {decision.threshold} "
             f"({decision.threshold * decision.step:.4f}): {words[fixed >= decision.threshold]}")  # fmt: skip

@@ -151,13 +151,13 @@ def scaling_of(model: Model, sample_shape: tuple[int, ...]) -> Scaling:
     return Scaling(mean, np.array(model.meta.scaling_std, np.float32))
 
 
-def calibration_samples(model: Model, given: Dataset | None) -> tuple[np.ndarray, np.ndarray | None]:
-    """(samples, labels or None). Raises `DataError` where neither the file nor the user has any."""
+def calibration_samples(model: Model, given: Dataset | None) -> Labelled:
+    """The user's samples, or else the file's own. Raises `DataError` where neither has any."""
     if given is not None:
-        return given.x, given.y
+        return Labelled(given.x, given.y, given.group)
     if model.calibration is None:
         raise DataError("the model file keeps no calibration samples; give some: cpcc build … --calibrate calib.npz")
-    return model.calibration, model.calibration_labels
+    return Labelled(model.calibration, model.calibration_labels, model.calibration_groups)
 
 
 def compile_model(
@@ -165,7 +165,7 @@ def compile_model(
 ) -> Network:
     """The int8 detector of a model file; for a regression the network without a decision. `given` samples calibrate
     instead of the file's own; `threshold_data` are for the threshold alone, where a rate is promised."""
-    everything = Labelled(*calibration_samples(model, given))
+    everything = calibration_samples(model, given)
     if settings.promise is None or settings.regression:
         network = _quantized(model, settings, everything)
         if not isinstance(network, Detector):
@@ -291,7 +291,7 @@ def _front(
         raise UsageError("--regression: has no decision; leave --positive and --threshold out")
     model = load_model(model_path)
     detector = compile_model(model, settings, given, threshold_data)
-    return detector, calibration_samples(model, given)[0]
+    return detector, calibration_samples(model, given).x
 
 
 def _with_wishes(
@@ -303,7 +303,7 @@ def _with_wishes(
         return network
     if samples is None:
         raise DataError("a promised rate and a threshold table need labelled samples; give some: --calibrate calib.npz")
-    labelled = Labelled(samples.x, samples.labels())
+    labelled = Labelled(samples.x, samples.labels(), samples.group)
     promise = settings.promise
     detector = calibration.with_promise(network, labelled, budgets_of(network, promise)) if promise else network
     return calibration.with_evidence(detector, labelled, settings.threshold_table)

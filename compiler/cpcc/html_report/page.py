@@ -22,7 +22,7 @@ from cpcc.html_report import charts
 from cpcc.html_report.svg import INK, MUTED, NEGATIVE
 from cpcc.model_file import Model, load_model
 from cpcc.profile import Profile
-from cpcc.report import percent, threshold_line, threshold_lines
+from cpcc.report import group_lines, percent, threshold_line, threshold_lines
 from cpcc.results import Results
 from cpcc.verdict import headline
 
@@ -62,7 +62,7 @@ def _variables(build: BuildFolder, results: Results, profile: Profile | None, mo
     return {
         "name": build.manifest.name, "target": build.plan.target, "version": __version__, "report": results.report,
         "verdict": headline(results.report), "percent": percent, "classes": _misses(build, results, model),
-        "trajectory": _trajectory(model), "joint": _joint(build),
+        "trajectory": _trajectory(model), "joint": _joint(build), "groups": group_lines(results.report),
         "layers": _safe(charts.layers(profile)) if profile and profile.layers else "", "profile": profile,
         "arena": _safe(charts.arena(build.plan)), "plan": build.plan, "provenance": _provenance(build, results, model),
     }  # fmt: skip

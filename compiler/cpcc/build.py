@@ -17,7 +17,7 @@ import numpy as np
 from cpcc import artifacts, calibration
 from cpcc.calibration import Labelled
 from cpcc.data import Dataset, Scaling, sample_hashes
-from cpcc.dead_channels import drop_dead_channels
+from cpcc.dead_channels import drop_dead_channels, kept_channels
 from cpcc.detector import Decision, Detector, Network, output_type, to_channels_last
 from cpcc.errors import DataError, DoesNotFitError, UsageError
 from cpcc.folder import Manifest, check_output, library_folder, sha256, write_folder
@@ -239,7 +239,8 @@ def build(
     check_output(out)
     detector, samples = _front(model_path, settings, given, threshold_data)
     _check_wishes(detector, settings)
-    detector = replace(detector, graph=drop_dead_channels(detector.graph))
+    graph = detector.graph
+    detector = replace(detector, graph=drop_dead_channels(graph), kept=kept_channels(graph))
     plan = make_plan(detector.graph, settings.target, settings.policy)
     check_ram(plan, settings.name)
     project = emit_project(plan, detector, settings.name, samples, settings.self_test)

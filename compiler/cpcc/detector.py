@@ -70,11 +70,13 @@ class Decision:
 @dataclass(frozen=True, eq=False)
 class Network:
     """An int8 graph ready for planning, and how raw samples enter it. Its result is the output tensor. `noise` keeps the
-    signal-to-noise ratios per layer for reports, where cpcc quantized the network."""
+    signal-to-noise ratios per layer for reports, where cpcc quantized the network; `kept` the channels left of every tensor
+    that lost dead ones, as the float network numbers them."""
 
     graph: Graph
     input: InputSpec
     noise: dict[str, Noise] = field(default_factory=dict, kw_only=True)
+    kept: dict[str, np.ndarray] = field(default_factory=dict, kw_only=True)
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ import json
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from cpcc.targets import TARGETS
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "bench" / "results" / "proof.jsonl"
 PAGE = ROOT / "docs" / "verify.md"
+RAM = 2**19  # bytes: twice the target's, for CNN_3 at 128x128
 SECONDS = 600.0  # for one layer's call: the machine may be busy
 
 
@@ -50,12 +52,14 @@ def run(case: Case, folder: Path) -> dict[str, Any]:
     prepared = case.prepare(folder)
     regression = prepared.test.y is None
     policy = dense_only if case.net == "mobilenet_v2" else any_kernel  # sparse kernels would exceed the core's flash
-    settings = BuildSettings(TARGETS["cortex-m4"], "proof", regression=regression, policy=policy)
+    target = replace(TARGETS["cortex-m4"], ram_bytes=RAM)
+    settings = BuildSettings(target, "proof", regression=regression, policy=policy)
     build(prepared.model, settings, prepared.calibration, folder / "build")
     opened = open_build(folder / "build")
     job = Job(prepared.test.x, prepared.test.y, ("reference", "host", "arm", "qemu"), len(prepared.test.x), SECONDS)
     report = prove(opened, job, lambda done: None)
-    fixed, floats = report.fixed, report.float_pruned
+    found = report.classes[0] if report.classes else None
+    fixed, floats = (found.fixed, found.float_pruned) if found else (None, None)
     return {
         "case": case.key, "kind": case.kind, "net": case.net, "data": case.data, "sources": sources(),
         "samples": report.samples, "nodes": len(opened.plan.steps) + 1, "bit_exact": report.bit_exact,
@@ -84,7 +88,7 @@ def table(found: list[dict[str, Any]]) -> str:
             "0" if line["bit_exact"] else line["failure"] or "; ".join(r[2] for r in line["rungs"].values() if r[2])
         )
         misses = "-" if line["fn"] is None else f"{line['fn']} ({line['float_fn']}) of {line['positives']:,}"
-        name = f"{line['net']}{', pruned detector' if line['kind'] == 'detector' else ''}"
+        name = f"{line['net']}{', pruned' if line['kind'] == 'pruned detector' else ''}"
         rows.append(
             f"| {name} | {line['data']} | {line['samples']:,} | {line['nodes']} | {values} | {differ} | {misses} |"
         )

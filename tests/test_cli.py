@@ -283,6 +283,24 @@ def test_explain_shows_every_node(work: Path) -> None:
     assert_refused(inside("verify", "build/my-net", "--data", "test.npz", "--explain", 300, cwd=work), 2)
 
 
+def test_explain_compares_the_channels_that_were_kept(tmp_path: Path) -> None:
+    """Hidden units 0 and 2 of four are dead: their weights behind are zero. The others are subtracted as they are."""
+    from cpcc.model_file import export_module, save_program
+
+    torch.manual_seed(3)
+    net = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.ReLU(), torch.nn.Linear(4, 1))
+    with torch.no_grad():
+        net[2].weight[0, [0, 2]] = 0.0
+    save_program(tmp_path / "m.pt", export_module(net, (6,)))
+    np.savez(tmp_path / "d.npz", **dict(zip("xy", samples(60))))
+    assert inside("build", "m.pt", "--calibrate", "d.npz", "-o", "b", cwd=tmp_path).returncode == 0
+    done = inside("verify", "b", "--data", "d.npz", "--explain", 5, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    hidden = next(line for line in done.stdout.splitlines() if line.endswith("2 of 4"))
+    largest_error, steps = (float(word) for word in re.split(r"\s{2,}", hidden)[4:6])
+    assert largest_error > 0 and steps < 2
+
+
 def test_a_promised_rate(work: Path) -> None:
     """The header states it; too few positives, seen ones and two rules at once are refused; a bad streak contradicts it."""
     x, y = samples(2000, 5)

@@ -18,7 +18,16 @@ def report(*labels: int, **changes: Any) -> dict[str, Any]:
     """A report as `verify --json` writes it, with one rung, of the important classes `labels` (one, where none are named);
     `changes` go to its parts by ``part__key``, misses of the last class to ``fn``."""
     labels = labels or (1,)
-    counts = {"tp": 90, "fp": 5, "fn": 10, "tn": 95, "fnr": 0.1, "fpr": 0.05, "fnr_interval": [0.05, 0.18]}
+    counts = {
+        "tp": 90,
+        "fp": 5,
+        "fn": 10,
+        "tn": 95,
+        "fnr": 0.1,
+        "fpr": 0.05,
+        "fnr_interval": [0.05, 0.18],
+        "fpr_interval": [0.02, 0.12],
+    }
     found: dict[str, Any] = {
         "schema": "cpcc-verify-2", "samples": 200, "executors": ["reference", "host"], "bit_exact": True, "passed": True,
         "failure": "", "fn_match": True, "data_sha256": "d",
@@ -93,7 +102,9 @@ def test_every_important_class_is_counted_by_itself() -> None:
     root = ET.fromstring(gate.junit("net", now, figures, 0))
     failed = [case.get("name") for case in root.iter("testcase") if case.find("failure") is not None]
     assert failed == ["false negatives, class 5", "baseline: false negatives, class 5"]
-    assert "misses 2 of 92 positives of class 3" in (root.findtext(".//system-out") or "")
+    said = root.findtext(".//system-out") or ""
+    assert "misses 2 of 92 positives of class 3" in said
+    assert "| 5 | 11 of 101 | 10.00 %, 5.00 to 18.00 % | 5 of 100 | 5.00 %, 2.00 to 12.00 % |" in said
 
 
 def test_a_class_that_vanished_is_worse() -> None:
@@ -106,6 +117,7 @@ def test_summary_is_a_table_of_the_figures() -> None:
     assert "### cpcc verify net: **FAILED**" in text
     assert "| instructions | 50,000 | 40,000 | +25.0 % **worse** |" in text
     assert "| false negatives | 10 | 10 | +0.0 % |" in text
+    assert "| 1 | 10 of 100 | 10.00 %, 5.00 to 18.00 % | 5 of 100 | 5.00 %, 2.00 to 12.00 % |" in text
 
 
 @pytest.mark.parametrize(

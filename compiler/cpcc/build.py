@@ -18,7 +18,7 @@ from cpcc import artifacts, calibration
 from cpcc.build_report import BuildReport, report_of
 from cpcc.calibration import Labelled
 from cpcc.data import Dataset, Scaling, sample_hashes
-from cpcc.dead_channels import drop_dead_channels
+from cpcc.dead_channels import drop_dead_channels, kept_channels
 from cpcc.detector import Decision, Detector, Network, check_names, deciding_output, to_channels_last
 from cpcc.errors import DataError, UsageError
 from cpcc.fit import Wish, fit, library_of, stack_of
@@ -170,13 +170,13 @@ def scaled_inputs(model: Model, raw: np.ndarray) -> np.ndarray:
     return joined({name: s.apply(x) for (name, x), s in zip(parts.items(), scalings_of(model), strict=True)})
 
 
-def calibration_samples(model: Model, given: Dataset | None) -> tuple[np.ndarray, np.ndarray | None]:
-    """(samples, labels or None). Raises `DataError` where neither the file nor the user has any."""
+def calibration_samples(model: Model, given: Dataset | None) -> Labelled:
+    """The user's samples, or else the file's own. Raises `DataError` where neither has any."""
     if given is not None:
-        return given.x, given.y
+        return Labelled(given.x, given.y, given.group)
     if model.calibration is None:
         raise DataError("the model file keeps no calibration samples; give some: cpcc build … --calibrate calib.npz")
-    return model.calibration, model.calibration_labels
+    return Labelled(model.calibration, model.calibration_labels, model.calibration_groups)
 
 
 def compile_model(
@@ -184,7 +184,7 @@ def compile_model(
 ) -> Network:
     """The int8 detector of a model file; for a regression the network without a decision. `given` samples calibrate
     instead of the file's own; `threshold_data` are for the threshold alone, where a rate is promised."""
-    everything = Labelled(*calibration_samples(model, given))
+    everything = calibration_samples(model, given)
     if settings.promise is None or settings.regression:
         network = _quantized(model, settings, everything)
         if not isinstance(network, Detector):
@@ -274,7 +274,8 @@ def build(
     wish = settings.wish
     detector, samples = _front(model_path, settings, given, threshold_data)
     _check_wishes(detector, settings)
-    detector = replace(detector, graph=drop_dead_channels(detector.graph))
+    graph = detector.graph
+    detector = replace(detector, graph=drop_dead_channels(graph), kept=kept_channels(graph))
     fitted = fit(
         detector.graph, wish, lambda plan: emit_project(plan, detector, settings.name, samples, settings.self_test)
     )
@@ -332,7 +333,7 @@ def _front(
         raise UsageError("--regression: has no decision; leave --positive, --threshold and --decides out")
     model = load_model(model_path)
     detector = compile_model(model, settings, given, threshold_data)
-    return detector, calibration_samples(model, given)[0]
+    return detector, calibration_samples(model, given).x
 
 
 def _with_wishes(
@@ -344,7 +345,7 @@ def _with_wishes(
         return network
     if samples is None:
         raise DataError("a promised rate and a threshold table need labelled samples; give some: --calibrate calib.npz")
-    labelled = Labelled(samples.x, samples.labels())
+    labelled = Labelled(samples.x, samples.labels(), samples.group)
     promise = settings.promise
     detector = calibration.with_promise(network, labelled, budgets_of(network, promise)) if promise else network
     return calibration.with_evidence(detector, labelled, settings.threshold_table)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 
@@ -25,10 +24,31 @@ QUANTIZER_DIGITS = "0123"  # first hash digits of the quarter that goes to the q
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """Raw samples (n, ...) in the model's layout and labels (n,), or None."""
+    """Raw samples (n, ...) in the model's layout, labels (n,) or None, and group numbers (n,) or None: samples of one group
+    (a patient, a machine) are no independent draws."""
 
     x: np.ndarray
     y: np.ndarray | None
+    group: np.ndarray | None = None
+
+    def rows(self, chosen: np.ndarray) -> Labelled:
+        """Those of `chosen` (n,) bool."""
+        y, group = (None if part is None else part[chosen] for part in (self.y, self.group))
+        return Labelled(self.x[chosen], y, group)
+
+
+def one_per_group(samples: Labelled, own: np.ndarray) -> np.ndarray:
+    """(n,) bool: of the samples `own` (n,) bool one of each group, all of them without groups.
+
+    It is the one with the least sha256: a draw at random that depends on neither order, labels nor scores."""
+    if samples.group is None:
+        return own
+    rows = np.flatnonzero(own)
+    rows = rows[np.argsort(np.array(sample_hashes(samples.x[rows])), kind="stable")] if len(rows) else rows
+    first = np.unique(samples.group[rows], return_index=True)[1]
+    drawn = np.zeros(len(own), bool)
+    drawn[rows[first]] = True
+    return drawn
 
 
 def data_hash(samples: Labelled) -> str:
@@ -39,22 +59,37 @@ def data_hash(samples: Labelled) -> str:
 
 
 def divide(samples: Labelled) -> tuple[Labelled, Labelled]:
-    """(quantizer's quarter, threshold's rest), by the samples' own hashes: independent of labels and order, and equal
-    samples stay on one side. Raises `DataError` where one side is empty or there are no labels."""
+    """(quantizer's quarter, threshold's rest), by the samples' own hashes: independent of labels and order; equal samples
+    stay on one side, and so do the samples of a group. Raises `DataError` where one side is empty or there are no labels."""
     if samples.y is None:
         raise DataError("the promised rate needs labels; give samples with y: --calibrate or --threshold-data")
-    quantizer = np.array([h[0] in QUANTIZER_DIGITS for h in sample_hashes(samples.x)])
+    quantizer = np.array([h[0] in QUANTIZER_DIGITS for h in _group_hashes(samples)])
     if quantizer.all() or not quantizer.any():
         raise DataError(
             f"{len(samples.x)} calibration samples are too few to divide between quantizer and threshold; "
             "give the threshold's own with --threshold-data"
         )
-    return Labelled(samples.x[quantizer], samples.y[quantizer]), Labelled(samples.x[~quantizer], samples.y[~quantizer])
+    return samples.rows(quantizer), samples.rows(~quantizer)
+
+
+def _group_hashes(samples: Labelled) -> list[str]:
+    """Each sample's hash; with groups the least of its group's."""
+    hashes = sample_hashes(samples.x)
+    if samples.group is None:
+        return hashes
+    least: dict[int, str] = {}
+    for number, own in zip(samples.group.tolist(), hashes, strict=True):
+        least[number] = min(own, least.get(number, own))
+    return [least[number] for number in samples.group.tolist()]
 
 
 def sides(quantizer: Labelled, threshold: Dataset | None) -> tuple[Labelled, Labelled]:
     """(quantizer's, threshold's) samples for a promise: the user's own for the threshold, or else a division."""
-    return divide(quantizer) if threshold is None else (quantizer, Labelled(threshold.x, threshold.labels()))
+    return (
+        divide(quantizer)
+        if threshold is None
+        else (quantizer, Labelled(threshold.x, threshold.labels(), threshold.group))
+    )
 
 
 def overlap(x: np.ndarray, known: Iterable[str]) -> np.ndarray:
@@ -84,14 +119,17 @@ def fixed_scores(detector: Detector, raw: np.ndarray) -> np.ndarray:
 
 def with_promise(detector: Detector, samples: Labelled, budgets: Sequence[Budget]) -> Detector:
     """`detector` with the thresholds that the `budgets` ask for, one per decision, and the float rules moved to the same
-    operating points. Raises `DataError` where the samples cannot prove a level; it names every class that lacks some."""
+    operating points; of a group one sample counts. Raises `DataError` where the samples cannot prove a level; it names every
+    class that lacks some."""
     check_raw(detector, samples.x)
     pairs = list(zip(detector.decisions, budgets, strict=True))
-    check_enough([(int(budget.own(_positive(samples, d)).sum()), budget) for d, budget in pairs])
-    scores, digest, span = fixed_scores(detector, samples.x), data_hash(samples), partial(_span, detector)
+    drawn = [one_per_group(samples, budget.own(_positive(samples, d))) for d, budget in pairs]
+    grouped = samples.group is not None
+    check_enough([(int(own.sum()), budget) for own, (_, budget) in zip(drawn, pairs)], grouped)
+    blank = Guarantee(data_hash=data_hash(samples), grouped=grouped)
     promised = [
-        _promised(decision, own, _positive(samples, decision), span(decision), budget, digest)
-        for (decision, budget), own in zip(pairs, scores.T, strict=True)
+        _promised(decision, scores, samples, own, _span(detector, decision), budget, blank)
+        for (decision, budget), own, scores in zip(pairs, drawn, fixed_scores(detector, samples.x).T, strict=True)
     ]
     return replace(detector, decisions=tuple(promised))
 
@@ -101,14 +139,18 @@ def _span(detector: Detector, decision: Decision) -> tuple[int, int]:
 
 
 def _promised(
-    decision: Decision, scores: np.ndarray, positive: np.ndarray, span: tuple[int, int], budget: Budget, digest: str
-) -> Decision:
-    """`decision` at the threshold that keeps `budget` on scores (n,) of samples, `positive` (n,) bool."""
-    threshold, errors = choose_threshold(scores, positive, span, budget)
-    counted = int(budget.own(positive).sum())
+    decision: Decision, scores: np.ndarray, samples: Labelled, drawn: np.ndarray, span: tuple[int, int], budget: Budget,
+    blank: Guarantee,
+) -> Decision:  # fmt: skip
+    """`decision` at the threshold that keeps `budget` on those of the samples, with scores (n,), that are `drawn`
+    (n,) bool; `blank` says what data they are."""
+    positive = _positive(samples, decision)
+    threshold, errors = choose_threshold(scores[drawn], positive[drawn], span, budget)
+    promise = replace(
+        blank, kind=budget.kind, level=budget.level, delta=budget.delta, samples=int(drawn.sum()), errors=errors
+    )
     return replace(
-        decision, threshold=threshold, float_threshold=threshold * decision.step,
-        guarantee=Guarantee(budget.kind, budget.level, budget.delta, counted, errors, digest),
+        decision, threshold=threshold, float_threshold=threshold * decision.step, guarantee=promise,
         calibration_positives=int(positive.sum()), calibration_fn=int((scores[positive] < threshold).sum()),
     )  # fmt: skip
 

@@ -157,7 +157,7 @@ def make_executors(build: BuildFolder, names: tuple[str, ...]) -> list[Executor]
 
 def run_verify(
     folder: Path, x: np.ndarray, y: np.ndarray | None, names: tuple[str, ...], allow_fn: int,
-    time_limit: float = TIME_LIMIT, command: str = "",
+    time_limit: float = TIME_LIMIT, command: str = "", group: np.ndarray | None = None,
 ) -> Report:  # fmt: skip
     """The `verify.Report` of the build in `folder` on samples and labels, also kept in the folder."""
     from cpcc.folder import open_build
@@ -165,7 +165,7 @@ def run_verify(
 
     opened = open_build(folder)
     with _progress("verifying", len(x)) as tick:
-        report = prove(opened, Job(x, y, names, allow_fn, time_limit, command), tick)
+        report = prove(opened, Job(x, y, names, allow_fn, time_limit, command, group), tick)
     for line in report.caveats.lines():
         click.echo(f"cpcc: warning: {line}", err=True)
     return report
@@ -180,7 +180,7 @@ def verify(
     from cpcc.folder import open_build
 
     dataset = load_dataset(data, need_labels=False, inputs=open_build(folder).plan.graph.inputs)
-    report = run_verify(folder, dataset.x, dataset.y, names, allow_fn, time_limit, _command_line())
+    report = run_verify(folder, dataset.x, dataset.y, names, allow_fn, time_limit, _command_line(), dataset.group)
     _write_json(json_path, report.as_json())
     for line in (text.evaluations(report), *text.verdict(report)):
         if line:
@@ -288,7 +288,7 @@ def report(folder: Path, data: Path | None, output: Path | None) -> None:
 
     if data is not None:
         dataset = load_dataset(data, need_labels=False, inputs=open_build(folder).plan.graph.inputs)
-        run_verify(folder, dataset.x, dataset.y, RUNGS, 0, command=_command_line())
+        run_verify(folder, dataset.x, dataset.y, RUNGS, 0, command=_command_line(), group=dataset.group)
     path, line = html_report(folder, output)
     click.echo(f"wrote {path}")
     click.echo(line)

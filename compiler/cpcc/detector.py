@@ -73,11 +73,13 @@ class Decision:
 @dataclass(frozen=True, eq=False)
 class Network:
     """An int8 graph ready for planning, and how raw samples enter each of its inputs, in the graph's order. Its result are
-    the output tensors. `noise` keeps the signal-to-noise ratios per layer for reports, where cpcc quantized the network."""
+    the output tensors. `noise` keeps the signal-to-noise ratios per layer for reports, where cpcc quantized the network;
+    `kept` the channels left of every tensor that lost dead ones, as the float network numbers them."""
 
     graph: Graph
     inputs: tuple[InputSpec, ...]
     noise: dict[str, Noise] = field(default_factory=dict, kw_only=True)
+    kept: dict[str, np.ndarray] = field(default_factory=dict, kw_only=True)
 
     @property
     def input(self) -> InputSpec:

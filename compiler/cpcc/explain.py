@@ -19,7 +19,17 @@ from cpcc.quantize import run_nodes
 from cpcc.records import each
 from cpcc.report import table
 
-HEADER = ("node", "float range", "fixed range", "step", "largest error", "in steps", "SQNR dB", "clipped")
+HEADER = (
+    "node",
+    "float range",
+    "fixed range",
+    "step",
+    "largest error",
+    "in steps",
+    "SQNR dB",
+    "clipped",
+    "channels kept",
+)
 
 
 def _range(values: np.ndarray) -> str:
@@ -32,17 +42,17 @@ def sqnr(signal: np.ndarray, error: np.ndarray) -> float:
     return math.inf if not noise else 10 * math.log10(max(float(np.square(signal).sum()), 1e-30) / noise)
 
 
-def _row(name: str, real: np.ndarray, q: np.ndarray, kind: Integer) -> list[str]:
+def _row(name: str, real: np.ndarray, q: np.ndarray, kind: Integer, kept: np.ndarray | None) -> list[str]:
+    """`kept` are the channels of `real` that the compiler did not drop, None for all."""
     fixed = kind.dequantize(q)
-    if real.shape != q.shape:  # the compiler dropped channels that cannot matter: nothing to subtract
-        kept = f"{q.shape[-1]} of {real.shape[-1]} channels kept"
-        return [name, _range(real), _range(fixed), f"{kind.scale:.4g}", "-", "-", "-", kept]
+    left = "" if kept is None else f"{len(kept)} of {real.shape[-1]}"
+    real = real if kept is None else real[..., kept]
     error = fixed - real
     worst = float(np.abs(error).max())
     low, high = kind.dequantize(np.array([kind.low, kind.high])) + np.array([-0.5, 0.5]) * kind.scale
     clipped = int(((real < low) | (real > high)).sum())
     return [name, _range(real), _range(fixed), f"{kind.scale:.4g}", f"{worst:.4g}", f"{worst / kind.scale:.2f}",
-            f"{sqnr(real, error):.1f}", f"{clipped} of {q.size}"]  # fmt: skip
+            f"{sqnr(real, error):.1f}", f"{clipped} of {q.size}", left]  # fmt: skip
 
 
 def explain(build: BuildFolder, raw: np.ndarray, number: int) -> str:
@@ -62,7 +72,7 @@ def explain(build: BuildFolder, raw: np.ndarray, number: int) -> str:
     for tensor, node in names.items():
         own = detector.graph.tensors[tensor].integer
         if tensor in real:  # a pass may have made tensors that the float graph has not
-            rows.append(_row(node, real[tensor], fixed[tensor], own))
+            rows.append(_row(node, real[tensor], fixed[tensor], own, detector.kept.get(tensor)))
     return f"sample {number}\n{table(HEADER, rows)}\n{_decisions(detector, scores, raw)}"
 
 

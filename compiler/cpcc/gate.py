@@ -112,7 +112,8 @@ def junit(name: str, report: dict[str, Any], figures: list[Figure], allowed: flo
         element = ET.SubElement(suite, "testcase", classname=f"cpcc.{name}", name=case)
         if why:
             ET.SubElement(element, "failure", message=why).text = why
-    ET.SubElement(suite, "system-out").text = "\n".join([headline(report), *_caveats(report)])
+    rates = [line for line in _rates(report) if line]
+    ET.SubElement(suite, "system-out").text = "\n".join([headline(report), *rates, *_caveats(report)])
     ET.indent(suites)
     return bytes(ET.tostring(suites, encoding="utf-8", xml_declaration=True)) + b"\n"
 
@@ -125,6 +126,26 @@ def _caveats(report: dict[str, Any]) -> list[str]:
         if caveats[key]
     ]
     return seen + [f"changed since the build: {path}" for path in caveats["changed_files"]]
+
+
+def _rates(report: dict[str, Any]) -> list[str]:
+    """A second table: misses and false alarms of every important class with their intervals; nothing without labels."""
+    head = [
+        "",
+        "| class | misses | FNR, 95 % interval | false alarms | FPR, 95 % interval |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    rows = []
+    for found in report["classes"]:
+        e = found["fixed"]
+        misses, alarms = f"{e['fn']} of {e['fn'] + e['tp']}", f"{e['fp']} of {e['fp'] + e['tn']}"
+        rates = [_interval(e["fnr"], e["fnr_interval"]), _interval(e["fpr"], e["fpr_interval"])]
+        rows.append(f"| {found['label']} | {misses} | {rates[0]} | {alarms} | {rates[1]} |")
+    return head + rows if rows else []
+
+
+def _interval(rate: float | None, ends: list[float] | None) -> str:
+    return "-" if rate is None or ends is None else f"{100 * rate:.2f} %, {100 * ends[0]:.2f} to {100 * ends[1]:.2f} %"
 
 
 def summary(name: str, report: dict[str, Any], figures: list[Figure]) -> str:
@@ -143,4 +164,5 @@ def summary(name: str, report: dict[str, Any], figures: list[Figure]) -> str:
         "|---|---:|---:|---:|",
         *rows,
     ]
+    lines += _rates(report)
     return "\n".join([*lines, *(f"\nNote: {line}" for line in _caveats(report))]) + "\n"

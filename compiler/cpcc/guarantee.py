@@ -23,8 +23,8 @@ EQUAL_FN, MAX_FNR, MAX_FPR = "equal-fn", "max-fnr", "max-fpr"
 class Guarantee:
     """How the integer threshold was chosen. `kind` is EQUAL_FN (no promise beyond the calibration data), MAX_FNR or
     MAX_FPR; with those two the rate is at most `level` (alpha) but for a probability of at most `delta` over the draw
-    of the `samples` calibration samples of the class in question, `errors` of which are decided wrongly.
-    `data_hash` (sha256) names the samples and labels used; empty where there were none."""
+    of the `samples` calibration samples of the class in question, `errors` of which are decided wrongly; where they are
+    `grouped`, they are one of each group. `data_hash` (sha256) names the samples and labels used; empty where there were none."""
 
     kind: str = EQUAL_FN
     level: float = 1.0
@@ -32,6 +32,7 @@ class Guarantee:
     samples: int = 0
     errors: int = 0
     data_hash: str = ""
+    grouped: bool = False
 
     @property
     def promised(self) -> bool:
@@ -128,10 +129,12 @@ def choose_threshold(
     return chosen, errors
 
 
-def check_enough(counted: Sequence[tuple[int, Budget]]) -> None:
-    """Raises `DataError` where fewer samples than a budget needs are there; names every such budget and its number."""
+def check_enough(counted: Sequence[tuple[int, Budget]], grouped: bool = False) -> None:
+    """Raises `DataError` where fewer samples than a budget needs are there (`grouped`: groups); names every such budget and
+    its number."""
+    unit = " groups with one, each counted once" if grouped else ""
     short = [
-        f"{budget} at confidence {budget.confidence:g} needs at least {budget.needed} calibration {budget.whose}, there are {n}"
+        f"{budget} at confidence {budget.confidence:g} needs at least {budget.needed} calibration {budget.whose}, there are {n}{unit}"
         for n, budget in counted
         if n < budget.needed
     ]

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
 FORMAT = 1
-_ADDED = ("more_positive", "more_thresholds", "more_dense_thresholds")  # older files of the format lack them
+# older files of the format lack them
+_ADDED = ("more_positive", "more_thresholds", "more_dense_thresholds", "calibration_groups")
 INPUT_DTYPES = ("float32", "uint8", "int8", "int16")
 _META, _CALIBRATION = "cpcc.json", "calibration.npy64"
 
@@ -44,8 +45,8 @@ class ModelMeta:
 
     `positive` is the important class; `classes` are the labels in the order of the logits. A sample is
     positive when its score (the one logit, or the positive logit minus the largest other) is >= `threshold`;
-    0.0 is probability 0.5; `dense_threshold` is the dense network's own. `calibration_labels` belong to the
-    samples kept for calibration; empty means unknown. `more_positive` are further important classes, with thresholds
+    0.0 is probability 0.5; `dense_threshold` is the dense network's own. `calibration_labels` and `calibration_groups`
+    belong to the samples kept for calibration; empty means unknown, or no groups. `more_positive` are further important classes, with thresholds
     of the network and of the dense one. Inputs of `input_dtype` are scaled to
     ``(x - scaling_mean) / scaling_std`` per feature or channel; empty means unscaled. Hashes identify the
     samples trained and calibrated on."""
@@ -69,6 +70,7 @@ class ModelMeta:
     more_positive: tuple[int, ...] = ()
     more_thresholds: tuple[float, ...] = ()
     more_dense_thresholds: tuple[float, ...] = ()
+    calibration_groups: tuple[int, ...] = ()
 
     @property
     def important(self) -> tuple[int, ...]:
@@ -102,6 +104,11 @@ class Model:
     def calibration_labels(self) -> np.ndarray | None:
         """(n,) int64 labels of `calibration`; None where unknown."""
         return np.array(self.meta.calibration_labels, np.int64) if self.meta.calibration_labels else None
+
+    @property
+    def calibration_groups(self) -> np.ndarray | None:
+        """(n,) int64 group numbers of `calibration`; None where the data had no groups."""
+        return np.array(self.meta.calibration_groups, np.int64) if self.meta.calibration_groups else None
 
 
 def save_model(

@@ -33,7 +33,7 @@ SANITIZED, QEMU = "host-sanitized", "qemu"
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """Raw samples (n, ...), labels (n,) or None, executors by name, and the limits."""
+    """Raw samples (n, ...), labels (n,) or None, group (n,) or None, executors by name, and the limits."""
 
     x: np.ndarray
     y: np.ndarray | None
@@ -41,6 +41,7 @@ class Job:
     allow_fn: int
     time_limit: float
     command: str = ""
+    group: np.ndarray | None = None
 
 
 def reference_of(build: BuildFolder) -> Executor:
@@ -106,7 +107,9 @@ def prove(build: BuildFolder, job: Job, progress: Callable[[int], None]) -> Repo
     steps = steps_of(build, job.executors, len(job.x), job.time_limit)
     with ThreadPoolExecutor(1) as side:
         scored = side.submit(_float_scores, build, job.x)
-        found = verify(build, reference_of(build), steps, job.x, job.y, scored.result, job.allow_fn, progress)
+        found = verify(
+            build, reference_of(build), steps, job.x, job.y, scored.result, job.allow_fn, progress, group=job.group
+        )
     floats = scored.result()
     digest = calibration.data_hash(calibration.Labelled(job.x, job.y))
     report = replace(found.report, caveats=caveats(build, meta, job.x), data_sha256=digest)

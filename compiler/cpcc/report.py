@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cpcc.graph import Float32, Graph, Int8
 from cpcc.guarantee import MAX_FNR, MAX_FPR, joint_delta
@@ -72,10 +72,19 @@ def _interval(errors: int, samples: int) -> str:
 
 def verdict(report: Report) -> list[str]:
     """The two statements of `verify`, one line each, with what a reader needs where one fails."""
-    lines = [_equality(report), *_part_lines(report)]
+    lines = [_equality(report), *_part_lines(report), *group_lines(report.as_json())]
     for found in report.classes:
         lines += [whose(found, report) + line for line in _class_verdict(found, report.allow_fn)]
     return lines
+
+
+def group_lines(report: dict[str, Any]) -> list[str]:
+    """What groups in the data mean for the figures of a `Report.as_json`; nothing without groups."""
+    if not report["groups"] or not report["classes"]:
+        return []
+    text = (f"the samples form {report['groups']:,} groups: intervals and McNemar's tests take each sample as an independent draw, "
+            "so they are narrower than the data allow; promises are tested on one sample of each group")  # fmt: skip
+    return [text]
 
 
 def _class_verdict(found: ClassReport, allow_fn: int) -> list[str]:
@@ -150,7 +159,7 @@ def threshold_line(decision: Decision) -> str:
     if g.promised:
         rate, counted = RATES[g.kind]
         return (f"threshold {decision.threshold}: {rate} at most {g.level:g} with confidence {1 - g.delta:g} (Learn-then-Test, "
-                f"{g.samples} calibration {counted}, {g.errors} wrong; exchangeable data assumed: docs/guarantee.md)")  # fmt: skip
+                f"{g.samples} calibration {counted}{', one of each group' if g.grouped else ''}, {g.errors} wrong; exchangeable data assumed: docs/guarantee.md)")  # fmt: skip
     if not decision.calibration_positives:
         return f"threshold {decision.threshold}: the rule's own; no labelled calibration positives to check it on"
     return (f"threshold {decision.threshold}: misses {decision.calibration_fn} of {decision.calibration_positives} calibration "

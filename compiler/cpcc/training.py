@@ -112,6 +112,7 @@ def save_result(result: PruneResult, dataset: Dataset, path: Path) -> None:
         calibration_hashes=tuple(sample_hashes(dataset.x[calibration])), calibration_labels=labels,
         history=[iteration.as_json() for iteration in result.history],
         settings={**asdict(result.settings), **stops}, cpcc_version=__version__, more_positive=tuple(result.more_thresholds),
+        calibration_groups=() if dataset.group is None else tuple(int(v) for v in dataset.group[calibration]),
         more_thresholds=tuple(result.more_thresholds.values()),
         more_dense_thresholds=tuple(result.more_dense_thresholds.values()),
     )  # fmt: skip

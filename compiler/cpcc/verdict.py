@@ -16,9 +16,25 @@ def headline(report: dict[str, Any]) -> str:
     """One sentence that names false negatives first; `report` is ``Report.as_json()``."""
     if not report["classes"]:
         return f"False negatives cannot be counted without labels; {equality(report)}."
-    several = len(report["classes"]) > 1
-    found = "; ".join(class_line(each, several) for each in report["classes"])
+    classes = report["classes"]
+    found = class_line(classes[0], named=False) if len(classes) == 1 else _together(classes)
     return f"False negatives: the compiled model misses {found}; {equality(report)}."
+
+
+def _together(classes: list[dict[str, Any]]) -> str:
+    """Misses of several classes, and whether they match: said once where it is the same of all."""
+    counts = " and ".join(_short(each) for each in classes)
+    words = [_match(each) if each["float"] else "" for each in classes]
+    if len(set(words)) == 1:
+        return f"{counts}: {words[0]}" if words[0] else counts
+    each = ", ".join(f"class {found['label']}: {word}" for found, word in zip(classes, words, strict=True))
+    return f"{counts}: {each}"
+
+
+def _short(found: dict[str, Any]) -> str:
+    fixed, floating = found["fixed"], found["float"]
+    beside = "" if floating is None else f" (the float model {floating['fn']})"
+    return f"{fixed['fn']} of {fixed['fn'] + fixed['tp']} positives of class {found['label']}{beside}"
 
 
 def class_line(found: dict[str, Any], named: bool) -> str:

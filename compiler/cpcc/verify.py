@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from cpcc.calibration import Labelled, one_per_group
 from cpcc.detector import Decision, check_raw, decisions_of
 from cpcc.evidence import (
     CONFIDENCE,
@@ -32,6 +33,7 @@ from cpcc.evidence import (
 )  # fmt: skip
 from cpcc.executors.base import Executor
 from cpcc.folder import BuildFolder
+from cpcc.guarantee import MAX_FPR
 from cpcc.ladder import Difference, Rung, Step, climb, workers_here
 from cpcc.metrics import Evaluation, evaluate
 
@@ -131,7 +133,7 @@ class ClassReport:
 @dataclass(frozen=True, eq=False)
 class Report:
     """Everything `cpcc verify` says; `as_json` is the versioned file. `classes` has an entry per important class, none
-    without labels or without a decision."""
+    without labels or without a decision; `groups` counts those of the data, 0 where they have none."""
 
     samples: int
     executors: list[str]
@@ -143,6 +145,7 @@ class Report:
     caveats: Caveats = field(default_factory=Caveats)
     cost: Figures | None = None
     data_sha256: str = ""
+    groups: int = 0
 
     @property
     def failure(self) -> str:
@@ -173,7 +176,7 @@ class Report:
             "failure": self.failure, "rungs": [asdict(rung) for rung in self.rungs],
             "classes": [each.as_json(self.allow_fn) for each in self.classes],
             "caveats": asdict(self.caveats), "cost": asdict(self.cost) if self.cost else None,
-            "data_sha256": self.data_sha256,
+            "data_sha256": self.data_sha256, "groups": self.groups,
         }  # fmt: skip
 
 
@@ -233,8 +236,9 @@ def verify(
     allow_fn: int = 0,
     progress: Callable[[int], None] = lambda done: None,
     workers: int = 0,
+    group: np.ndarray | None = None,
 ) -> Verified:
-    """The report on samples `raw` (n, ...) in the model's layout and `labels` (n,), in `workers` threads (0: as many as
+    """The report on samples `raw` (n, ...) in the model's layout, `labels` (n,) and maybe their `group` (n,), in `workers` threads (0: as many as
     there are processors). `floats`, scores per decision, is asked last: torch may compute meanwhile.
 
     Raises `DataError` where the samples do not fit the model."""
@@ -245,11 +249,14 @@ def verify(
     if labels is not None and decisions:
         found = floats() or (None,) * len(decisions)
         level = REFUTED / len(decisions)
+        samples = Labelled(raw, labels, group)
         classes = (
-            class_report(labels == decision.positive, own, scores, decision, level)
+            class_report(labels == decision.positive, own, scores, decision, level, counting(samples, decision))
             for decision, own, scores in zip(decisions, found, fixed.T, strict=True)
         )
         report = replace(report, classes=tuple(classes))
+    if group is not None:
+        report = replace(report, groups=len(np.unique(group)))
     return Verified(report, fixed)
 
 
@@ -261,11 +268,21 @@ def _equality(reference: Executor, steps: Sequence[Step], rungs: list[Rung], sam
     return Report(samples, whole, compared, difference, allow_fn, rungs=tuple(rungs))
 
 
+def counting(samples: Labelled, decision: Decision) -> np.ndarray:
+    """(n,) bool: the samples by which a promise is tested, all of its class or one of each group."""
+    assert samples.y is not None
+    positive = samples.y == decision.positive
+    return one_per_group(samples, positive if decision.guarantee.kind != MAX_FPR else ~positive)
+
+
 def class_report(
-    positive: np.ndarray, floats: FloatScores | None, fixed: np.ndarray, decision: Decision, refuted: float = REFUTED
-) -> ClassReport:
+    positive: np.ndarray, floats: FloatScores | None, fixed: np.ndarray, decision: Decision, refuted: float = REFUTED,
+    counted: np.ndarray | None = None,
+) -> ClassReport:  # fmt: skip
     """What labels tell of one class, `positive` (n,) bool, by its fixed-point scores (n,). Without a float network there
-    is nothing to compare the misses with; `refuted` is the level of the test that doubts the promise."""
+    is nothing to compare the misses with; `refuted` is the level of the test that doubts the promise, made on the
+    `counted` samples (n,) bool, None for all."""
+    rows = slice(None) if counted is None else counted
     chain = models(floats, fixed, decision)
     pairs = list(itertools.pairwise(chain))
     judged = {model.name: evaluate(positive, model.scores, model.threshold) for model in chain}
@@ -279,5 +296,5 @@ def class_report(
         margin(positive, fixed, decision.threshold),
         tuple(transition(positive, a, b) for a, b in pairs),
         tuple(change for a, b in pairs for change in changes(positive, a, b)),
-        check_promise(decision.guarantee, judged[FIXED], refuted),
+        check_promise(decision.guarantee, evaluate(positive[rows], fixed[rows], decision.threshold), refuted),
     )

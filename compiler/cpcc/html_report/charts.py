@@ -105,7 +105,7 @@ def trajectory(history: Sequence[dict[str, Any]]) -> str:
             x = [100 * r["remaining"] for r in rounds]
             for axes, key in ((left, "fn"), (right, "auc")):
                 y = [r["at_threshold"]["validation"][key] for r in rounds]
-                axes.plot(x, y, color=colour, marker=marker, label=arm, markersize=size, linewidth=1.4)
+                axes.plot(x, y, color=colour, marker=marker, label=arm, markersize=size, linewidth=1.4, clip_on=False)
                 dead = [i for i, r in enumerate(rounds) if r["collapsed"]]
                 axes.plot([x[i] for i in dead], [y[i] for i in dead], "x", color=INK, markersize=9)
         for axes, label in ((left, "false negatives"), (right, "AUC-ROC")):

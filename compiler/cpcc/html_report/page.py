@@ -23,9 +23,9 @@ from cpcc.html_report.svg import INK, MUTED, NEGATIVE
 from cpcc.model_file import Model, load_model
 from cpcc.profile import Profile
 from cpcc.records import by_name
-from cpcc.report import percent, threshold_line, threshold_lines
+from cpcc.report import group_lines, percent, threshold_line, threshold_lines
 from cpcc.results import Results
-from cpcc.verdict import headline
+from cpcc.verdict import class_line, headline
 
 DRAWN = 24
 PACKAGES = ("torch", "numpy", "scikit-learn", "mapie", "unicorn", "capstone", "matplotlib")
@@ -63,7 +63,7 @@ def _variables(build: BuildFolder, results: Results, profile: Profile | None, mo
     return {
         "name": build.manifest.name, "target": build.plan.target, "version": __version__, "report": results.report,
         "verdict": headline(results.report), "percent": percent, "classes": _misses(build, results, model),
-        "trajectory": _trajectory(model), "joint": _joint(build),
+        "trajectory": _trajectory(model), "joint": _joint(build), "lines": [class_line(each, named=True) for each in results.report["classes"]], "groups": group_lines(results.report),
         "layers": _safe(charts.layers(profile)) if profile and profile.layers else "", "profile": profile,
         "arena": _safe(charts.arena(build.plan)), "plan": build.plan, "provenance": _provenance(build, results, model),
     }  # fmt: skip

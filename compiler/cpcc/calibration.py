@@ -160,6 +160,16 @@ def _positive(samples: Labelled, decision: Decision) -> np.ndarray:
     return samples.y == decision.positive
 
 
+def with_float_misses(detector: Detector, scores: np.ndarray, samples: Labelled) -> Detector:
+    """`detector` with the float model's misses on the samples, whose float scores are (n, decisions)."""
+
+    def counted(decision: Decision, own: np.ndarray) -> Decision:
+        missed = int((own[samples.y == decision.positive] < decision.float_threshold).sum())
+        return replace(decision, float_calibration_fn=missed)
+
+    return replace(detector, decisions=tuple(map(counted, detector.decisions, scores.T)))
+
+
 def with_evidence(detector: Detector, samples: Labelled, table: bool) -> Detector:
     """`detector` with the hash of the data that chose its thresholds and, with `table`, its operating points.
 

@@ -55,11 +55,14 @@ CASES = (
     ("depthwise_paired", (7, 6, 8), depthwise(8, 1, SAME)),
     ("depthwise_quad", (9, 9, 8), depthwise(8, 2, (1, 0, 1, 0))),
     ("depthwise_quad", (9, 6, 6), depthwise(6, 1, NONE)),
+    ("depthwise_3x3", (9, 9, 8), depthwise(8, 2, (1, 0, 1, 0))),
+    ("depthwise_3x3", (9, 6, 6), depthwise(6, 1, NONE)),
     ("depthwise_conv2d", (6, 6, 3), depthwise(3, 1, NONE)),
     ("max_pool2d", (6, 6, 4), MaxPool2d((3, 3), (1, 1), SAME, (6, 6))),
     ("avg_pool2d", (5, 6, 3), average(5, 6)),
     ("avg_pool2d_quad", (5, 6, 4), average(5, 6)),
     ("linear_paired", (50,), fully_connected(14, 50)),
+    ("linear_narrow", (50,), fully_connected(14, 50)),
 )  # fmt: skip
 
 

@@ -92,6 +92,7 @@ def test_dual() -> None:
         (conv2d.OP, conv, (5, 5, 3), "conv2d_paired"), (conv2d.OP, sparse, (7, 11, 3), "conv2d_sparse8"),
         (depthwise_conv2d.OP, depthwise, (7, 5, 6), "depthwise_paired"),
         (depthwise_conv2d.OP, depthwise, (7, 5, 6), "depthwise_quad"),
-        (linear.OP, fc, (30,), "linear_paired"), (linear.OP, fc, (30,), "linear_sparse2"),
+        (depthwise_conv2d.OP, depthwise, (7, 5, 6), "depthwise_3x3"),
+        (linear.OP, fc, (30,), "linear_paired"), (linear.OP, fc, (30,), "linear_narrow"), (linear.OP, fc, (30,), "linear_sparse2"),
     ):  # fmt: skip
         probe(op, params, shape, only(kernel))

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from cpcc.costs import fitted
-from cpcc.depthwise import halfwords
 from cpcc.errors import ModelError
-from cpcc.fixedpoint import TfliteRequant, narrow
+from cpcc.fixedpoint import TfliteRequant, halfwords, narrow
 from cpcc.graph import Graph, Int8, Node
 from cpcc.ops.base import DSP, Kernel, Op, Packed
 from cpcc.ops.float_params import Add

@@ -88,11 +88,15 @@ def test_dual() -> None:
     sparse = Conv2d(weights(5, 3, 3, 3, keep=0.3), np.ones(5, np.float32), (2, 1), (1, 1, 2, 0), True)
     depthwise = DepthwiseConv2d(weights(3, 3, 6, keep=1.0), np.zeros(6, np.float32), (1, 1), (1, 1, 1, 1))
     fc = Linear(weights(7, 30, keep=0.5), np.zeros(7, np.float32))
+    tall = Conv2d(weights(5, 3, 2, 5, keep=0.3), np.ones(5, np.float32), (1, 1), (1, 1, 0, 1), True)
+    wide = Linear(weights(7, 300, keep=0.2), np.linspace(-1, 1, 7, dtype=np.float32), True)
     for op, params, shape, kernel in (
         (conv2d.OP, conv, (5, 5, 3), "conv2d_paired"), (conv2d.OP, sparse, (7, 11, 3), "conv2d_sparse8"),
+        (conv2d.OP, tall, (11, 5, 5), "conv2d_sparse8"),
         (depthwise_conv2d.OP, depthwise, (7, 5, 6), "depthwise_paired"),
         (depthwise_conv2d.OP, depthwise, (7, 5, 6), "depthwise_quad"),
         (depthwise_conv2d.OP, depthwise, (7, 5, 6), "depthwise_3x3"),
         (linear.OP, fc, (30,), "linear_paired"), (linear.OP, fc, (30,), "linear_narrow"), (linear.OP, fc, (30,), "linear_sparse2"),
+        (linear.OP, wide, (300,), "linear_unrolled"),
     ):  # fmt: skip
         probe(op, params, shape, only(kernel))

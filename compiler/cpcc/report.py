@@ -170,7 +170,7 @@ def worst_layer(noise: dict[str, Noise]) -> list[str]:
 
 
 def constant_bytes(step: Step) -> int:
-    return sum(v.nbytes for v in step.packed.struct.values() if not isinstance(v, int))
+    return step.packed.constant_bytes
 
 
 def cashed_in(step: Step, dense: Step, plan: Plan) -> str:

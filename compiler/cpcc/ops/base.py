@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,14 +20,32 @@ def no_check(node: Node, graph: Graph) -> None:
 
 
 @dataclass(frozen=True, eq=False)
+class Code:
+    """Straight-line code of one layer: `steps`, macros of the kernel's header, between the macros `begin` and
+    `begin` + ``_END``. `nbytes` of machine code."""
+
+    begin: str
+    steps: tuple[str, ...]
+    nbytes: int
+
+
+Value = int | np.ndarray | Code
+
+
+@dataclass(frozen=True, eq=False)
 class Packed:
-    """A node ready for C. `struct` maps field names of the kernel's C struct, in order, to an int or to an
-    ndarray (emitted as a ``static const`` array whose C type follows from its dtype). `entry` is the suffix of the C
+    """A node ready for C. `struct` maps field names of the kernel's C struct, in order, to an int, to an
+    ndarray (emitted as a ``static const`` array whose C type follows from its dtype) or to code (emitted as a function). `entry` is the suffix of the C
     function, where the kernel has several: ``_tflite`` for TensorFlow Lite's rounding."""
 
-    struct: dict[str, int | np.ndarray]
+    struct: Mapping[str, Value]
     scratch_bytes: int = 0
     entry: str = ""
+
+    @property
+    def constant_bytes(self) -> int:
+        """Flash of weights, indices, biases, multipliers, and of code that stands for them; without the struct itself."""
+        return sum(value.nbytes for value in self.struct.values() if not isinstance(value, int))
 
 
 @dataclass(frozen=True)

@@ -42,10 +42,10 @@ def crossed_stream(weight: np.ndarray, rounding: Rounding, columns: int) -> np.n
     words = crossed_words(np.pad(weight, ((0, 0), (0, columns - inputs))))
     raised = RAISED * weight[:, 0::2].astype(np.int64).sum(axis=1)
     bias = narrow(rounding.gain * (rounding.bias.astype(np.int64) - raised), np.int32)
-    whole, groups = rows // GROUP * GROUP, rows // GROUP
+    groups, blocks, whole = rows // GROUP, columns // 4, rows // GROUP * GROUP
     fours = (
-        words[:whole].reshape(groups, GROUP, -1).transpose(0, 2, 1).reshape(groups, -1),
-        bias[:whole].reshape(groups, GROUP), rounding.words[:whole].reshape(groups, -1),
+        words[:whole].reshape(groups, GROUP, blocks).transpose(0, 2, 1).reshape(groups, GROUP * blocks),
+        bias[:whole].reshape(groups, GROUP), rounding.words[:whole].reshape(groups, GROUP * rounding.words.shape[1]),
     )  # fmt: skip
     ones = words[whole:], bias[whole:, None], rounding.words[whole:]
     return np.concatenate([np.concatenate(part, axis=1).ravel() for part in (fours, ones)])

@@ -3,7 +3,6 @@
 #include "cpcc_crossed.h"
 #include "cpcc_rows4.h"
 #include "cpcc_saturate.h"
-<<<<<<< HEAD
 
 /* Both words of each block. The last block may read up to three bytes behind x: buffers of the arena end at multiples of 8,
  * and those inputs meet zero weights. */
@@ -18,9 +17,6 @@ static void widen(uint32_t *d, const int8_t *x, int32_t blocks) {
     (void)cpcc_store2(d, word, cpcc_cross_unsigned(word));
   }
 }
-=======
-#include "cpcc_widen.h"
->>>>>>> arena
 
 /* The last one to three outputs. */
 static void last_rows(const cpcc_linear_paired_t *layer, const uint32_t *x, const int32_t *stream, int8_t *y,
@@ -40,11 +36,7 @@ void cpcc_linear_paired(const cpcc_linear_paired_t *layer, const int8_t *x, int8
   uint32_t *words = (uint32_t *)(void *)scratch;
   const cpcc_rows4_t job = {layer->zero_point, layer->out_features / 4 * 4, layer->blocks, layer->rounding};
   const int32_t *stream = layer->stream;
-<<<<<<< HEAD
   widen(words, x, layer->blocks);
-=======
-  cpcc_widen(widened, x, layer->blocks);
->>>>>>> arena
   if (job.rows > 0) {
     cpcc_rows4(words, stream, y, &job);
     stream += job.rows * (layer->blocks + 1 + cpcc_channel_words(layer->rounding));

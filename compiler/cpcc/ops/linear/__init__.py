@@ -2,11 +2,7 @@
 
 from cpcc.ops import float_params
 from cpcc.ops.base import Op
-<<<<<<< HEAD
-from cpcc.ops.linear import dense, narrow, paired, sparse, sparse2
-=======
-from cpcc.ops.linear import dense, paired, sparse, sparse2, unrolled
->>>>>>> arena
+from cpcc.ops.linear import dense, narrow, paired, sparse, sparse2, unrolled
 from cpcc.ops.linear.semantics import (
     QLinear,
     check,
@@ -29,11 +25,7 @@ OP = Op(
     run_int8=run_int8,
     quantize=quantize,
     sample=sample,
-<<<<<<< HEAD
-    kernels=(dense.KERNEL, paired.KERNEL, narrow.KERNEL, sparse.KERNEL, sparse2.KERNEL),
-=======
-    kernels=(dense.KERNEL, paired.KERNEL, sparse.KERNEL, sparse2.KERNEL, unrolled.KERNEL),
->>>>>>> arena
+    kernels=(dense.KERNEL, paired.KERNEL, narrow.KERNEL, sparse.KERNEL, sparse2.KERNEL, unrolled.KERNEL),
     macs=macs,
     check=check,
     weights=("weight",),

@@ -11,18 +11,9 @@ from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Overlap, Packed
 from cpcc.rounding import is_tflite, rounding_of
 
 FILES = (
-<<<<<<< HEAD
     *STREAM_FILES, "kernels/cpcc_crossed.h", "kernels/cpcc_rows4.h", "kernels/cpcc_rows4_asm.h", "kernels/cpcc_rows4.c",
     "kernels/cpcc_saturate.h",
 )  # fmt: skip
-=======
-    *STREAM_FILES,
-    "kernels/cpcc_rows4.h",
-    "kernels/cpcc_rows4.c",
-    "kernels/cpcc_saturate.h",
-    "kernels/cpcc_widen.h",
-)
->>>>>>> arena
 
 
 def packed(node: Node, blocks: int, scratch_bytes: int) -> Packed:

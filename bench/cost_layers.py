@@ -14,10 +14,10 @@ from cpcc.costs import Estimate
 from cpcc.detector import Decision, Detector, InputSpec
 from cpcc.emit import emit_library
 from cpcc.executors.arm import ArmExecutor
-from cpcc.graph import Graph, Int8, Tensor
-from cpcc.ops import op_of
+from cpcc.graph import Graph, Tensor
 from cpcc.ops.base import Kernel, Overlap
 from cpcc.plan.buffers import round_up
+from cpcc.plan.kernels import usable_kernels
 from cpcc.plan.memory import Arena
 from cpcc.plan.plan import Plan, Step
 from cpcc.project import main_source
@@ -37,8 +37,7 @@ class Run:
 
 def kernels_for(graph: Graph, core: str) -> list[Kernel]:
     """The kernels that can run the graph's layer on `core`."""
-    node, features = layer(graph), find_target(core).core.features
-    return [k for k in op_of(node, Int8).kernels if k.requires <= features and k.applies(node, graph)]
+    return usable_kernels(layer(graph), graph, find_target(core).core)
 
 
 def detector_of(graph: Graph) -> Detector:
@@ -59,7 +58,7 @@ def _image(runs: Sequence[Run], core: str, compiler: str) -> list[Estimate]:
     detector = detector_of(plan.graph)
     main = main_source(plan, detector, "bench", [])
     elf = artifacts.arm_image(plan, emit_library(plan, detector, "bench"), main, compiler)
-    sample = np.zeros((1, *plan.graph.input.shape), np.int8)
+    sample = np.zeros((1, *plan.graph.input.shape), plan.graph.input.integer.dtype)
     cost = ArmExecutor(plan, detector, "bench", elf).measure(sample)
     return [Estimate(i, c) for i, c in zip(cost.layer_instructions, cost.layer_cycles, strict=True)]
 
@@ -79,7 +78,7 @@ def side_by_side(runs: Sequence[Run], core: str) -> Plan:
         at = 0
         for name in own:
             offsets[name] = at
-            at += round_up(own[name].size)
+            at += round_up(own[name].bytes)
         offsets[f"scratch:{step.node.name}"] = at
         size = max(size, at + round_up(step.packed.scratch_bytes))
     target = replace(find_target(core), flash_bytes=FLASH)

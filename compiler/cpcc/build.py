@@ -245,7 +245,7 @@ def _front(
 
         if settings.quantizer != QuantizerSettings():
             raise UsageError(
-                f"--calibration, --equalize, --correct-bias: {model_path} is quantized already; leave them out"
+                f"--calibration, --equalize, --correct-bias, --int16: {model_path} is quantized already; leave them out"
             )
         network, samples = compile_tflite(model_path, settings, given)
         return _with_wishes(network, settings, given, threshold_data), samples

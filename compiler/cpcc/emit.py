@@ -21,7 +21,7 @@ from cpcc.plan.plan import Plan, Step
 from cpcc.self_test import SelfTest
 
 C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "uint16_t",
-           "int32": "int32_t", "uint32": "uint32_t", "int64": "int64_t", "float32": "float"}  # fmt: skip
+           "int32": "int32_t", "uint32": "uint32_t", "float32": "float"}  # fmt: skip
 NUMBERS_PER_LINE = 24
 STEPS_PER_LINE = 8
 

@@ -3,10 +3,9 @@
 
 #include "cpcc_fixed.h"
 
-/* As cpcc_linear_paired.h, with half the scratch: of each block only h, which may take the input's own memory. `blocks` is
- * even. */
+/* As cpcc_linear_paired.h, with half the scratch: of each block only h, which may take the input's own memory. */
 typedef struct {
-  int32_t blocks; /* of four inputs */
+  int32_t blocks; /* of four inputs, even */
   int32_t out_features;
   const int32_t *stream;
   int32_t rounding; /* cpcc_rounding_t */

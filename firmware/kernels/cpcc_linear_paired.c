@@ -4,17 +4,13 @@
 #include "cpcc_rows4.h"
 #include "cpcc_saturate.h"
 
-/* Both words of each block. The last block may read up to three bytes behind x: buffers of the arena end at multiples of 8,
- * and those inputs meet zero weights. */
+/* Both words of each block. Up to seven bytes behind x may be read: buffers of the arena end at multiples of 8, and those
+ * inputs meet zero weights. */
 static void widen(uint32_t *d, const int8_t *x, int32_t blocks) {
-  for (; blocks > 1; blocks -= 2, x += 8) {
+  for (; blocks > 0; blocks -= 2, x += 8) {
     const uint32_t first = cpcc_load4(x) ^ CPCC_RAISED, second = cpcc_load4(x + 4) ^ CPCC_RAISED;
     d = cpcc_store2(d, first, cpcc_cross_unsigned(first));
     d = cpcc_store2(d, second, cpcc_cross_unsigned(second));
-  }
-  if (blocks > 0) {
-    const uint32_t word = cpcc_load4(x) ^ CPCC_RAISED;
-    (void)cpcc_store2(d, word, cpcc_cross_unsigned(word));
   }
 }
 

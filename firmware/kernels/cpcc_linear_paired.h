@@ -15,7 +15,7 @@
  * cpcc_rounding.h; biases are doubled where twice the accumulator is rounded). Rows that remain come one by one: words,
  * bias, constants. */
 typedef struct {
-  int32_t blocks; /* of four inputs */
+  int32_t blocks; /* of four inputs, even */
   int32_t out_features;
   const int32_t *stream;
   int32_t rounding; /* cpcc_rounding_t */

@@ -2,8 +2,8 @@
 #define CPCC_ROWS4_ASM_H
 
 /* What cpcc_rows4.c and cpcc_rows4_narrow.c share, for both of their forms.
- *   r0-r3: 256 * sums   r4-r7: weights   r10: next input   r12: output   lr: stream
- *   stack: zero point, first input, end of the output, entry, epilogue */
+ *   r0-r3: 256 * sums   r4-r7: weights   r10: next input   lr: stream
+ *   stack: zero point, first input, end of the output, entry, epilogue, end of the inputs, output */
 #include "cpcc_crossed.h"
 
 #if CPCC_DSP
@@ -23,24 +23,28 @@
 #define CPCC_TWO_ROUNDED(round, a, b) \
   " ldmia.w lr!, {r4, r5, r6, r7, r8, r9}\n" round(a, "r4", "r5", "r6") round(b, "r7", "r8", "r9")
 #define CPCC_FOUR_ROUNDED(round) CPCC_BIASED("7") CPCC_TWO_ROUNDED(round, "r0", "r1") CPCC_TWO_ROUNDED(round, "r2", "r3")
-#define CPCC_STORED(frame)                                                                    \
-  " ldrd r10, r5, [sp, #4]\n"                                                                 \
+#define CPCC_STORED                                                                           \
+  " ldrd r10, r5, [sp, #4]\n ldr r12, [sp, #24]\n"                                            \
   " ssat r0, #8, r0\n ssat r1, #8, r1\n ssat r2, #8, r2\n ssat r3, #8, r3\n"                  \
   " strb r0, [r12], #1\n strb r1, [r12], #1\n strb r2, [r12], #1\n strb r3, [r12], #1\n"      \
-  " cmp r12, r5\n bne.w 1b\n add sp, #" frame "\n pop {r4-r11, pc}\n"
+  " str r12, [sp, #24]\n cmp r12, r5\n bne.w 1b\n add sp, #28\n pop {r4-r11, pc}\n"
 
 /* Labels 4, 5 and 6, where the sums of four rows are complete; label 1 begins the next rows. */
-#define CPCC_EPILOGUES(frame)                                                                 \
-  "4:" CPCC_FOUR_ROUNDED(CPCC_ROUND_TFLITE) CPCC_STORED(frame)                                \
-  "5:" CPCC_FOUR_ROUNDED(CPCC_ROUND_RELU) CPCC_STORED(frame)                                  \
+#define CPCC_EPILOGUES                                                                        \
+  "4:" CPCC_FOUR_ROUNDED(CPCC_ROUND_TFLITE) CPCC_STORED                                       \
+  "5:" CPCC_FOUR_ROUNDED(CPCC_ROUND_RELU) CPCC_STORED                                         \
   "6:" CPCC_BIASED("8") " ldmia.w lr!, {r4, r5, r6, r7}\n ldr r8, [sp]\n"                      \
-  " smmlar r0, r0, r4, r8\n smmlar r1, r1, r5, r8\n smmlar r2, r2, r6, r8\n smmlar r3, r3, r7, r8\n" CPCC_STORED(frame)
+  " smmlar r0, r0, r4, r8\n smmlar r1, r1, r5, r8\n smmlar r2, r2, r6, r8\n smmlar r3, r3, r7, r8\n" CPCC_STORED
 
-/* r4: zero point   r6: rows   r8: steps of 8 bytes   r9: rounding; r7 becomes the epilogue */
-#define CPCC_EPILOGUE_OF_ROUNDING \
-  " adr.w r7, 6f\n cmp r9, #1\n it eq\n adreq.w r7, 4f\n it hi\n adrhi.w r7, 5f\n orr r7, r7, #1\n push {r7}\n"
-#define CPCC_ENTRY(mask, bytes) \
-  " subs r8, #1\n and r8, r8, #" mask "\n movs r9, #" bytes "\n adr.w r7, 3f\n mls r7, r8, r9, r7\n orr r7, r7, #1\n"
+/* From the arguments to the first four rows, with steps of two blocks and 2^`shift` bytes of x, of which `mask` + 1
+ * are unrolled in `bytes` bytes of code each. */
+#define CPCC_BEGIN(shift, mask, bytes)                                                                               \
+  " push {r4-r11, lr}\n mov lr, r1\n mov r5, r0\n mov r10, r0\n ldm r3, {r4, r6, r8, r9}\n add r6, r2, r6\n"         \
+  " lsrs r8, r8, #1\n add r1, r0, r8, lsl #" shift "\n push {r1, r2}\n"                                              \
+  " adr.w r7, 6f\n cmp r9, #1\n it eq\n adreq.w r7, 4f\n it hi\n adrhi.w r7, 5f\n orr r7, r7, #1\n push {r7}\n"     \
+  " subs r8, #1\n and r8, r8, #" mask "\n movs r9, #" bytes "\n adr.w r7, 3f\n mls r7, r8, r9, r7\n orr r7, r7, #1\n" \
+  " push {r4-r7}\n"
+#define CPCC_NEXT_STEPS "3: ldr r8, [sp, #20]\n cmp r10, r8\n bne.w 2b\n ldr.w pc, [sp, #16]\n"
 #else
 /* 256 times the sum of one block: `h` and `y` its words, `w` the word of weights. */
 static inline int32_t cpcc_block(uint32_t h, uint32_t y, uint32_t w, int32_t sum) {

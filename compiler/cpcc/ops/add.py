@@ -10,6 +10,7 @@ from cpcc.costs import fitted
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import TfliteRequant, halfwords, narrow
 from cpcc.graph import Graph, Int8, Node
+from cpcc.ops import wide_sum
 from cpcc.ops.base import DSP, Kernel, Op, Packed
 from cpcc.ops.float_params import Add
 from cpcc.ops.requantized import Output
@@ -204,4 +205,5 @@ OP = Op(
         Kernel("add_table_tflite", pack_table, fitted("add_table_tflite", dual_features), DSP, table_applies, shared=DUAL_FILES),
     ),
     in_place=True,
+    wide=wide_sum.form("add_wide", Add, run_float, sample),
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from cpcc.ops import float_params
 from cpcc.ops.base import Op
-from cpcc.ops.linear import dense, narrow, paired, sparse, sparse2, unrolled
+from cpcc.ops.linear import dense, narrow, paired, sparse, sparse2, unrolled, wide
 from cpcc.ops.linear.semantics import (
     QLinear,
     check,
@@ -28,5 +28,6 @@ OP = Op(
     kernels=(dense.KERNEL, paired.KERNEL, narrow.KERNEL, sparse.KERNEL, sparse2.KERNEL, unrolled.KERNEL),
     macs=macs,
     check=check,
+    wide=wide.OP,
     weights=("weight",),
 )

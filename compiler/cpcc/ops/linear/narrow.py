@@ -13,17 +13,8 @@ FILES = (
 )  # fmt: skip
 
 
-def _blocks(node: Node) -> int:
-    """Of four inputs, an even number."""
-    return 2 * -(-int(node.params.weight.shape[1]) // 8)
-
-
 def pack(node: Node, graph: Graph) -> Packed:
-    return paired.packed(node, _blocks(node), 4 * _blocks(node))
-
-
-def features(node: Node, graph: Graph) -> tuple[float, ...]:
-    return paired.features_of(node, _blocks(node))
+    return paired.packed(node, 4 * paired.blocks_of(node))
 
 
 def overlap(node: Node, graph: Graph) -> Overlap:
@@ -32,5 +23,5 @@ def overlap(node: Node, graph: Graph) -> Overlap:
 
 
 KERNEL = Kernel(
-    "linear_narrow", pack, fitted("linear_narrow", features), DSP, paired.applies, shared=FILES, overlap=overlap
+    "linear_narrow", pack, fitted("linear_narrow", paired.features), DSP, paired.applies, shared=FILES, overlap=overlap
 )

@@ -16,8 +16,14 @@ FILES = (
 )  # fmt: skip
 
 
-def packed(node: Node, blocks: int, scratch_bytes: int) -> Packed:
-    """The layer with its rows filled up to `blocks` of four inputs."""
+def blocks_of(node: Node) -> int:
+    """Of four inputs, an even number."""
+    return 2 * -(-int(node.params.weight.shape[1]) // 8)
+
+
+def packed(node: Node, scratch_bytes: int) -> Packed:
+    """The layer with its rows filled up to whole pairs of blocks."""
+    blocks = blocks_of(node)
     weight, output = node.params.weight, node.params.output
     rounding = rounding_of(output, weight)
     assert rounding is not None
@@ -29,27 +35,22 @@ def packed(node: Node, blocks: int, scratch_bytes: int) -> Packed:
 
 
 def pack(node: Node, graph: Graph) -> Packed:
-    blocks = -(-node.params.weight.shape[1] // 4)
-    return packed(node, blocks, 8 * blocks)
+    return packed(node, 8 * blocks_of(node))
 
 
 def applies(node: Node, graph: Graph) -> bool:
     return crossable(node.params.weight) and rounding_of(node.params.output, node.params.weight) is not None
 
 
-def features_of(node: Node, blocks: int) -> tuple[float, ...]:
-    rows = len(node.params.weight)
+def features(node: Node, graph: Graph) -> tuple[float, ...]:
+    rows, blocks = len(node.params.weight), blocks_of(node)
     groups, tail = rows // GROUP, rows % GROUP
     return 1.0, blocks, groups, groups * blocks, groups * is_tflite(node.params.output), tail, tail * blocks
 
 
-def features(node: Node, graph: Graph) -> tuple[float, ...]:
-    return features_of(node, -(-node.params.weight.shape[1] // 4))
-
-
 def overlap(node: Node, graph: Graph) -> Overlap:
     """The input is widened, front to back, before the first output is written."""
-    return Overlap(output=0, scratch=4 * -(-node.params.weight.shape[1] // 4))
+    return Overlap(output=0, scratch=4 * blocks_of(node))
 
 
 KERNEL = Kernel("linear_paired", pack, fitted("linear_paired", features), DSP, applies, shared=FILES, overlap=overlap)

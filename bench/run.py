@@ -9,11 +9,12 @@ import argparse
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from cost_cases import Case, graph_of
+from structures import STRUCTURES, pruned
 
 from cpcc import artifacts
 from cpcc.dead_channels import drop_dead_channels
@@ -22,11 +23,9 @@ from cpcc.emit import emit_library
 from cpcc.executors.arm import ArmExecutor
 from cpcc.executors.reference import ReferenceExecutor
 from cpcc.frontends.tflite import to_graph
-from cpcc.graph import Graph, Node
+from cpcc.graph import Graph
 from cpcc.ops.base import Kernel
-from cpcc.ops.conv2d import QConv2d
 from cpcc.ops.float_params import Conv2d, DepthwiseConv2d, Linear
-from cpcc.ops.linear import QLinear
 from cpcc.plan.kernels import any_kernel, dense_only
 from cpcc.plan.plan import Plan, make_plan
 from cpcc.project import main_source, raw_examples
@@ -35,6 +34,7 @@ from cpcc.targets import find_target
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 PEERS = json.loads((RESULTS / "peers.json").read_text())
+STRUCTURED = "pretrainedResnet_quant"
 CORES = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m3", "cortex-m0plus")
 POLICIES: dict[str, Callable[[Kernel], bool]] = {"any": any_kernel, "dense": dense_only}
 
@@ -67,7 +67,7 @@ def detector_of(graph: Graph) -> Detector:
     shape = graph.input.shape
     model_shape = shape if len(shape) == 1 else (shape[-1], *shape[:-1])
     ones = np.ones(shape[-1], np.float32)
-    return Detector(graph, InputSpec("int8", model_shape, ones * 0, ones), Decision(0, 1, 0, 0.0, 1.0, 1))
+    return Detector(graph, (InputSpec("int8", model_shape, ones * 0, ones),), Decision(0, 1, 0, 0.0, 1.0, 1))
 
 
 def run(name: str, graph: Graph, core: str, policy: str, compiler: str, peer: float | None) -> Row:
@@ -112,25 +112,8 @@ def model_rows(cores: tuple[str, ...]) -> list[Row]:
     return rows
 
 
-def pruned(graph: Graph, keep: float) -> Graph:
-    """The smallest weights of each convolution and fully connected layer set to zero. Biases stay, so the outputs mean
-    nothing; the cost is that of a network pruned so."""
-
-    def thinned(node: Node) -> Node:
-        if not isinstance(node.params, (QConv2d, QLinear)):
-            return node
-        weight = node.params.weight
-        size = np.abs(weight.astype(np.int64))
-        least = np.sort(size, axis=None)[-max(1, round(size.size * keep))]
-        return replace(
-            node, params=replace(node.params, weight=np.where(size >= max(least, 1), weight, 0).astype(np.int8))
-        )
-
-    return replace(graph, nodes=tuple(thinned(node) for node in graph.nodes))
-
-
 def pruned_rows() -> list[Row]:
-    """Every model at 75, 90, 95 and 99 % zeros; depthwise layers stay dense."""
+    """Every model at 75, 90, 95 and 99 % zeros, image classification in 1x4 blocks and ternary too."""
     rows = []
     for name, peer in PEERS["models"].items():
         path = models_folder() / f"{name}.tflite"
@@ -138,10 +121,11 @@ def pruned_rows() -> list[Row]:
             print(f"SKIPPED: {path} is not there; set CPCC_MODELS")
             continue
         graph = to_graph(path.read_bytes(), name).graph
-        for zeros in (75, 90, 95, 99):
-            thin = pruned(graph, 1 - zeros / 100)
-            instructions = peer["instructions"]["cortex-m4"]
-            rows.append(show(run(f"{name} {zeros} %", thin, "cortex-m4", "any", "zig", instructions)))
+        for structure in STRUCTURES if name == STRUCTURED else ("single",):
+            for zeros in (75, 90, 95, 99):
+                thin = pruned(graph, 1 - zeros / 100, STRUCTURES[structure])
+                label = f"{name} {zeros} %" if structure == "single" else f"{name} {zeros} % {structure}"
+                rows.append(show(run(label, thin, "cortex-m4", "any", "zig", peer["instructions"]["cortex-m4"])))
     return rows
 
 

@@ -52,6 +52,8 @@ CASES = (
     ("conv2d_sparse", (5, 9, 3), conv(5, 2, 3, 1, NONE, 0.3)),
     ("conv2d_sparse8", (4, 5, 8), conv(12, 1, 8, 1, NONE, 0.3)),  # 20 pixels: the last tile computes four again
     ("conv2d_sparse8", (9, 6, 4), conv(8, 3, 4, 1, SAME, 0.3)),
+    ("conv2d_blocks8", (4, 5, 8), conv(12, 1, 8, 1, NONE, 0.3)),
+    ("conv2d_blocks8", (9, 6, 4), conv(8, 3, 4, 1, SAME, 0.3)),
     ("depthwise_paired", (7, 6, 8), depthwise(8, 1, SAME)),
     ("depthwise_quad", (9, 9, 8), depthwise(8, 2, (1, 0, 1, 0))),
     ("depthwise_quad", (9, 6, 6), depthwise(6, 1, NONE)),

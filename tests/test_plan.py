@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
+from cpcc.errors import ModelError
 from cpcc.ops import linear
 from cpcc.ops.base import Overlap
 from cpcc.ops.float_params import Linear
@@ -43,7 +44,11 @@ def test_the_cheaper_kernel_wins() -> None:
 def test_live_buffers_never_overlap(seed: int) -> None:
     rng = np.random.default_rng(seed)
     network = random_network if seed % 2 else branching_network
-    plan = make_plan(detector_of(network(rng), rng).graph, STM32)
+    try:
+        detector = detector_of(network(rng), rng)
+    except ModelError:  # refused with reason: its accumulators might overflow
+        reject()
+    plan = make_plan(detector.graph, STM32)
     placed = [(b, plan.arena.offsets[b.name]) for b in plan.buffers]
     for i, (a, at) in enumerate(placed):
         assert at + a.size <= plan.arena.size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from cpcc.costs import Estimate
 from cpcc.graph import Graph, Int8, Int16, Node
 from cpcc.ops import op_of
 from cpcc.ops.base import Kernel
@@ -34,10 +35,9 @@ def usable_kernels(node: Node, graph: Graph, core: Core) -> list[Kernel]:
     return [k for k in fitting if k.requires <= core.features and k.applies(node, graph)]
 
 
-def choose_kernel(node: Node, graph: Graph, core: Core, policy: Policy = any_kernel) -> Kernel | None:
-    """The kernel for `node`, or None for an op that needs no code (a reshape)."""
+def priced(node: Node, graph: Graph, core: Core, policy: Policy = any_kernel) -> list[tuple[Kernel, Estimate]]:
+    """The kernels that may run `node` and what each costs, that of the fewest modelled cycles first; none for an op that
+    needs no code (a reshape)."""
     usable = [kernel for kernel in usable_kernels(node, graph, core) if policy(kernel)]
     assert usable or not op_of(node, Int8).kernels, f"{node.name}: no kernel can run it"
-    if len(usable) < 2:  # nothing to estimate
-        return usable[0] if usable else None
-    return min(usable, key=lambda kernel: kernel.cost(node, graph, core.name).cycles)
+    return sorted(((k, k.cost(node, graph, core.name)) for k in usable), key=lambda each: each[1].cycles)

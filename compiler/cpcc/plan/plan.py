@@ -8,8 +8,9 @@ from cpcc.graph import Graph, Int8, Node
 from cpcc.ops import op_of
 from cpcc.ops.base import Kernel, Overlap, Packed
 from cpcc.plan.buffers import Buffer, Need, live_buffers
-from cpcc.plan.kernels import Policy, any_kernel, choose_kernel
+from cpcc.plan.kernels import Policy, any_kernel, priced
 from cpcc.plan.memory import Arena, plan_arena
+from cpcc.plan.trade import Choice, choice, traded
 from cpcc.targets import Target
 
 
@@ -44,13 +45,15 @@ def needs_of(steps: tuple[Step, ...]) -> dict[str, Need]:
     return {step.node.name: Need(step.packed.scratch_bytes, step.overlap) for step in steps}
 
 
-def _step(node: Node, graph: Graph, kernel: Kernel) -> Step:
+def _step(node: Node, graph: Graph, chosen: Choice) -> Step:
     dense, nonzero = op_of(node, Int8).macs(node.params, graph.output_tensor(node).shape)
-    return Step(node, kernel, kernel.pack(node, graph), kernel.overlap(node, graph), dense, nonzero)
+    return Step(node, chosen.kernel, chosen.packed, chosen.need.overlap, dense, nonzero)
 
 
 def make_plan(graph: Graph, target: Target, policy: Policy = any_kernel) -> Plan:
     """The plan for `graph` on `target`. Pure: the same input gives the same plan."""
-    chosen = ((node, choose_kernel(node, graph, target.core, policy)) for node in graph.nodes)
-    steps = tuple(_step(node, graph, kernel) for node, kernel in chosen if kernel is not None)
+    usable = {node.name: priced(node, graph, target.core, policy) for node in graph.nodes}
+    fastest = {node.name: choice(node, graph, *usable[node.name][0]) for node in graph.nodes if usable[node.name]}
+    chosen = traded(graph, fastest, lambda node: usable[node.name])
+    steps = tuple(_step(node, graph, chosen[node.name]) for node in graph.nodes if node.name in chosen)
     return Plan(graph, target, steps, plan_arena(graph, needs_of(steps)))

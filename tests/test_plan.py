@@ -19,7 +19,7 @@ from cpcc.plan.buffers import Buffer, Lag, Need, lags
 from cpcc.plan.memory import plan_arena
 from cpcc.plan.placement import Problem, problem_of, quick_plan
 from cpcc.plan.plan import Plan, make_plan, needs_of
-from cpcc.plan.trade import choice, traded
+from cpcc.plan.thrift import candidate, thrifty
 from cpcc.targets import TARGETS
 from support import chain, detector_of
 from test_differential import branching_network, random_network
@@ -156,6 +156,6 @@ def test_time_buys_memory_only_at_a_good_price(extra: int, kernel: str) -> None:
               for k in (600, 16)]  # fmt: skip
     graph = detector_of(chain((600,), layers), rng).graph
     fast, slow = Estimate(100, 100), Estimate(100 + extra, 100)
-    chosen = {node.name: choice(node, graph, paired.KERNEL, fast) for node in graph.nodes}
-    found = traded(graph, chosen, lambda node: [(paired.KERNEL, fast), (narrow.KERNEL, slow)])
+    chosen = {node.name: candidate(node, graph, paired.KERNEL, fast) for node in graph.nodes}
+    found = thrifty(graph, chosen, lambda node: [(paired.KERNEL, fast), (narrow.KERNEL, slow)])
     assert [found[node.name].kernel.name for node in graph.nodes] == [kernel, "linear_paired"]

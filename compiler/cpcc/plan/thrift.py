@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cpcc.costs import Estimate
 from cpcc.graph import Graph, Node
-from cpcc.ops.base import Kernel, Packed
+from cpcc.ops.base import Kernel
 from cpcc.plan.bound import bound_at, lower_bound
 from cpcc.plan.buffers import Need, lags, live_buffers
 from cpcc.plan.placement import Problem, problem_of
@@ -16,22 +16,21 @@ RATE = 10  # one per cent of the network's time must save this many per cent of 
 
 
 @dataclass(frozen=True, eq=False)
-class Choice:
-    """A kernel for a node, the node's constants laid out for it, and what its call costs."""
+class Candidate:
+    """A kernel for a node, what it needs of the arena, and what its call costs."""
 
     kernel: Kernel
-    packed: Packed
     need: Need
     cost: Estimate
 
 
 Priced = Callable[[Node], list[tuple[Kernel, Estimate]]]  # the usable kernels of a node
-Choices = dict[str, Choice]  # by node name
+Candidates = dict[str, Candidate]  # by node name
 
 
-def choice(node: Node, graph: Graph, kernel: Kernel, cost: Estimate) -> Choice:
+def candidate(node: Node, graph: Graph, kernel: Kernel, cost: Estimate) -> Candidate:
     packed = kernel.pack(node, graph)
-    return Choice(kernel, packed, Need(packed.scratch_bytes, kernel.overlap(node, graph)), cost)
+    return Candidate(kernel, Need(packed.scratch_bytes, kernel.overlap(node, graph)), cost)
 
 
 def slowdown(before: Estimate, after: Estimate, total: Estimate) -> float:
@@ -41,14 +40,14 @@ def slowdown(before: Estimate, after: Estimate, total: Estimate) -> float:
     return max(cycles, (after.instructions - before.instructions) / max(total.instructions, 1))
 
 
-def problem_with(graph: Graph, chosen: Choices) -> Problem:
+def problem_with(graph: Graph, chosen: Candidates) -> Problem:
     """What the arena must hold."""
     needs = {name: each.need for name, each in chosen.items()}
     buffers = live_buffers(graph, needs)
     return problem_of(buffers, lags(graph, needs, buffers))
 
 
-def traded(graph: Graph, chosen: Choices, kernels: Priced) -> Choices:
+def thrifty(graph: Graph, chosen: Candidates, kernels: Priced) -> Candidates:
     """`chosen` with other `kernels` as long as each shrinks the arena's lower bound, in relation to it, by more than `RATE`
     times what it adds to the time of all layers."""
     while True:
@@ -59,7 +58,7 @@ def traded(graph: Graph, chosen: Choices, kernels: Priced) -> Choices:
         for node, kernel, cost in _others(graph, problem, bound, chosen, kernels):
             price = RATE * slowdown(chosen[node.name].cost, cost, total)
             if price < 1 - best:
-                changed = {**chosen, node.name: choice(node, graph, kernel, cost)}
+                changed = {**chosen, node.name: candidate(node, graph, kernel, cost)}
                 smaller = lower_bound(problem_with(graph, changed))
                 if smaller < bound and 1 - smaller / bound - price > best:
                     best, found = 1 - smaller / bound - price, changed
@@ -69,7 +68,7 @@ def traded(graph: Graph, chosen: Choices, kernels: Priced) -> Choices:
 
 
 def _others(
-    graph: Graph, problem: Problem, bound: int, chosen: Choices, kernels: Priced
+    graph: Graph, problem: Problem, bound: int, chosen: Candidates, kernels: Priced
 ) -> Iterator[tuple[Node, Kernel, Estimate]]:
     """Other kernels of the nodes that need the whole bound."""
     for i, node in enumerate(graph.nodes):

@@ -8,7 +8,7 @@ typedef struct {
   const cpcc_depthwise_paired_t *layer;
   const int8_t *x; /* of the four channels */
   uint32_t *pairs;
-  uint32_t *spare;  /* takes the half of a pair that no strip wants */
+  uint32_t *spare;  /* a strip that takes the half of a pair that none held wants */
   uint32_t border;  /* four padding values */
   int32_t columns;  /* of the padded input */
 } four_t;
@@ -17,7 +17,8 @@ typedef struct {
 static void fill_borders(const four_t *four) {
   const cpcc_window_t *window = &four->layer->window;
   const uint32_t word = 0x00010001u * (uint16_t)window->pad_value;
-  for (int32_t strip = 0; strip < four->layer->strips; strip++) {
+  const int32_t strips = cpcc_max(four->layer->strips, 2); /* with the spare one where it takes turns */
+  for (int32_t strip = 0; strip < strips; strip++) {
     for (int32_t i = 0; i < four->columns; i++) {
       uint32_t *d = four->pairs + (strip * four->columns + i) * CPCC_COLUMN_WORDS;
       const int32_t inside = i >= window->left && i < window->left + window->in_w;
@@ -38,13 +39,20 @@ static void pair_rows(const four_t *four, int32_t row, int32_t strip) {
                                 p ? channels : 0, q ? channels : 0};
   uint32_t *upper = four->pairs + (strip * four->columns + window->left) * CPCC_COLUMN_WORDS;
   uint32_t *lower = upper - four->columns * CPCC_COLUMN_WORDS;
-  cpcc_pair_columns(&rows, strip > 0 ? lower : four->spare, strip < four->layer->strips ? upper : four->spare,
-                    window->in_w);
+  uint32_t *spare = four->spare + window->left * CPCC_COLUMN_WORDS;
+  cpcc_pair_columns(&rows, strip > 0 ? lower : spare, strip < four->layer->strips ? upper : spare, window->in_w);
 }
 
-/* The last lower words as the first upper ones: the next strips begin where these end. */
-static void carry_over(const four_t *four) {
+/* The last lower words as the first upper ones: the next strips begin where these end. Where one strip is held, they are in
+ * the spare one already, and the two change places. */
+static void carry_over(four_t *four) {
   const cpcc_window_t *window = &four->layer->window;
+  if (four->layer->strips == 1) {
+    uint32_t *held = four->pairs;
+    four->pairs = four->spare;
+    four->spare = held;
+    return;
+  }
   uint32_t *d = four->pairs + window->left * CPCC_COLUMN_WORDS;
   const uint32_t *s = d + (four->layer->strips - 1) * four->columns * CPCC_COLUMN_WORDS;
   for (int32_t i = window->in_w; i > 0; i--, d += CPCC_COLUMN_WORDS, s += CPCC_COLUMN_WORDS) {
@@ -73,9 +81,10 @@ static void multiply(const four_t *four, int8_t *y, const int32_t *stream, int32
   }
 }
 
-static void four_channels(const four_t *four, int8_t *y, const int32_t *stream) {
-  const cpcc_window_t *window = &four->layer->window;
-  const int32_t held = 2 * four->layer->strips;
+static void four_channels(const four_t *all, int8_t *y, const int32_t *stream) {
+  const cpcc_window_t *window = &all->layer->window;
+  const int32_t held = 2 * all->layer->strips;
+  four_t own = *all, *four = &own;
   pair_rows(four, -window->top, 0);
   for (int32_t oy = 0; oy < window->out_h; oy += held) {
     const int32_t rows = cpcc_min(window->out_h - oy, held);

@@ -27,6 +27,7 @@ from cpcc.plan.plan import Plan, make_plan
 from cpcc.project import emit_project
 from cpcc.quantize import QuantizerSettings, Samples, quantize, quantize_network
 from cpcc.records import by_name, each, joined
+from cpcc.single_pixel import linear_where_single_pixel
 from cpcc.targets import Target
 
 if TYPE_CHECKING:
@@ -229,7 +230,7 @@ def build(
     check_output(out)
     detector, samples = _front(model_path, settings, given, threshold_data)
     _check_wishes(detector, settings)
-    detector = replace(detector, graph=drop_dead_channels(detector.graph))
+    detector = replace(detector, graph=linear_where_single_pixel(drop_dead_channels(detector.graph)))
     plan = make_plan(detector.graph, settings.target, settings.policy)
     check_ram(plan, settings.name)
     project = emit_project(plan, detector, settings.name, samples, settings.self_test)

@@ -22,7 +22,7 @@ from cpcc.model_file import export_module, save_program
 from cpcc.plan.kernels import any_kernel, dense_only
 from cpcc.quantize import calibrate, quantize_graph, run_nodes
 from cpcc.targets import TARGETS
-from support import assert_equal, compiled, detector_for
+from support import assert_equal, check_stack, compiled, detector_for
 from zoo import ZOO
 
 
@@ -54,6 +54,7 @@ def test_zoo(name: str) -> None:
     expected = c.reference().run(q, quantized=True, nodes=True)
     assert_equal(expected, c.host().run(q, quantized=True, nodes=True))
     assert_equal(expected, c.arm().run(q, quantized=True, nodes=True))
+    check_stack(c, q)
 
 
 @pytest.mark.parametrize(("name", "shape"), [("autoencoder", (20,)), ("gru_net", (3, 24))])

@@ -134,16 +134,16 @@ def _float_scores(build: BuildFolder, x: np.ndarray) -> FloatScores | None:
     return float_scores_of(build, x)
 
 
-def profile_of(build: BuildFolder) -> Profile:
-    """Exact counts of the build. Raises `ToolMissingError` for a core that unicorn lacks."""
+def profile_of(build: BuildFolder, wait_states: int = 0) -> Profile:
+    """Exact counts of the build; its cycles modelled with `wait_states` of the flash. Raises `ToolMissingError` for a core that unicorn lacks."""
     plan = build.plan
     if not plan.target.core.unicorn_model:
         raise ToolMissingError(
             f"{plan.target.name}: instruction counts need a core that unicorn emulates; build for another --target"
         )
     image = artifacts.arm_image(plan, artifacts.library_on_disk(build), artifacts.pristine_main(build))
-    executor = ArmExecutor(plan, build.detector, build.manifest.name, image)
-    return profile(build, executor, artifacts.image_sizes(image))
+    executor = ArmExecutor(plan, build.detector, build.manifest.name, image, wait_states=wait_states)
+    return profile(build, executor, artifacts.image_sizes(image), wait_states)
 
 
 def cost_of(build: BuildFolder) -> Figures:

@@ -14,7 +14,8 @@ from cpcc.ops.conv2d import sparse8 as kernel
 from cpcc.ops.float_params import Conv2d
 from cpcc.rounding import TFLITE, TFLITE_RELU, rounding_kind
 from cpcc.sparse8 import LIMIT
-from support import Compiled, assert_equal, chain, compiled, detector_of, extreme_inputs
+from cpcc.stack import library_stack
+from support import NAME, Compiled, assert_equal, chain, compiled, detector_of, extreme_inputs
 
 
 def only(other: Kernel) -> bool:
@@ -101,3 +102,10 @@ def test_every_shift_of_tensorflow_lite() -> None:
         assert kernel.applies(nodes[0], graph)
         assert rounding_kind(params.output, params.matrix) == (TFLITE_RELU if relu else TFLITE)
         check(compiled(replace(c.detector, graph=replace(graph, nodes=nodes)), policy=only), compiler)
+
+
+def test_no_call_goes_through_a_pointer() -> None:
+    """The stack has a bound, which would be refused or far too large otherwise."""
+    c = of(sparse((4, 3, 3, 8), 0.3), (6, 9, 8), pad=1)
+    for compiler in ("zig", "gcc"):
+        assert library_stack(c.arm_image(compiler), NAME).bytes < 300

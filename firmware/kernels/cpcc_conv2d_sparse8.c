@@ -8,11 +8,9 @@ static uint32_t padding(const cpcc_conv2d_sparse8_t *layer) {
 }
 
 void cpcc_conv2d_sparse8(const cpcc_conv2d_sparse8_t *layer, const int8_t *x, int8_t *y, int8_t *scratch) {
-  const cpcc_tiles8_method_t method = {cpcc_sparse8_load, cpcc_sparse8_once, padding(layer)};
-  cpcc_tiles8(layer, &method, x, y, scratch);
+  cpcc_tiles8(layer, cpcc_sparse8_load, cpcc_sparse8_once, padding(layer), x, y, scratch);
 }
 
 void cpcc_conv2d_sparse8_tflite(const cpcc_conv2d_sparse8_t *layer, const int8_t *x, int8_t *y, int8_t *scratch) {
-  const cpcc_tiles8_method_t method = {cpcc_sparse8_load, cpcc_sparse8_tflite, padding(layer)};
-  cpcc_tiles8(layer, &method, x, y, scratch);
+  cpcc_tiles8(layer, cpcc_sparse8_load, cpcc_sparse8_tflite, padding(layer), x, y, scratch);
 }

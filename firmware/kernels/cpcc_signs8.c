@@ -39,6 +39,9 @@ __asm__(
     " .rept 32\n" INPUT("ssub16") " .endr\n" JUMP SKIP
     ".Lcpcc_signs8_behind:\n"
     OUTPUT(ONCE)
+    );
+/* Compilers promise strings of 4095 characters: the rest is a statement of its own, right behind. */
+__asm__(
     AT("256") OUTPUT(TFLITE)
     AT("512") OUTPUT(TFLITE_RELU)
     AT("768") " ldrsb r8, [lr], #1\n" STORE("r8", "r8") STORE("r8", "r8") STORE("r8", "r8") STORE("r8", "r8") NEXT

@@ -40,17 +40,21 @@
       "3:\n .rept 32\n ldrsb r12, [lr, #1]\n ldrb r8, [lr], #2\n add r10, r10, r8, lsl #2\n ldrd r8, r9, [r10]\n" \
       " smlal r0, r1, r8, r12\n smlal r2, r3, r9, r12\n ldrd r8, r9, [r10, #8]\n smlal r4, r5, r8, r12\n"         \
       " smlal r6, r7, r9, r12\n .endr\n"                                                                          \
-      " ldrsh r8, [lr], #2\n add pc, r8\n nop\n" behind ".size " name ", . - " name "\n.text\n")
+      " ldrsh r8, [lr], #2\n add pc, r8\n nop\n" behind)
+/* Compilers promise strings of 4095 characters: the rest of a function is a statement of its own, right behind. */
+#define FUNCTION_END(name, rest) __asm__(rest ".size " name ", . - " name "\n.text\n")
 #define AT(label, distance) " .org " label " + " distance "\n"
 
 FUNCTION("cpcc_sparse8_once", ".Lcpcc_sparse8_once:\n" ALIGN " ldr r9, [lr], #4\n ldr r10, [sp, #4]\n" FOUR(ONCE)
-         FOUR(SATURATE) OUTPUT AT(".Lcpcc_sparse8_once", "512") CONSTANT);
+         FOUR(SATURATE) OUTPUT);
+FUNCTION_END("cpcc_sparse8_once", AT(".Lcpcc_sparse8_once", "512") CONSTANT);
 
 /* Most shifts have code of their own, where SSAT shifts too. */
 FUNCTION("cpcc_sparse8_tflite",
          ".Lcpcc_sparse8_tflite:\n" ALIGN " ldmia.w lr!, {r9, r10, r12}\n" FOUR(TFLITE) FOUR(SHIFT) FOUR(SATURATE) OUTPUT
          AT(".Lcpcc_sparse8_tflite", "256") ALIGN " ldmia.w lr!, {r9, r10, r12}\n" FOUR(RELU) FOUR(SHIFT) FOUR(SATURATE)
-         "4:\n" OUTPUT AT(".Lcpcc_sparse8_tflite", "512") CONSTANT
+         "4:\n" OUTPUT);
+FUNCTION_END("cpcc_sparse8_tflite", AT(".Lcpcc_sparse8_tflite", "512") CONSTANT
          ".irp s, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14\n" AT(".Lcpcc_sparse8_tflite", "768 + 160 * (\\s - 1)")
          ALIGN " ldrd r9, r10, [lr], #8\n" FOUR(TFLITE) FOUR(SATURATE_SHIFTED) " b.w 4b\n.endr\n"
          ".irp s, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14\n" AT(".Lcpcc_sparse8_tflite", "3008 + 128 * (\\s - 1)")

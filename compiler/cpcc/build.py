@@ -1,6 +1,6 @@
 """Model file to build folder: front end, quantizer, planner, emitter, then one compilation to measure the fit.
 
-torch is imported where a PyTorch model is opened; a ``.tflite`` model builds without it.
+torch is imported where a PyTorch model is opened; ``.tflite`` and ``.onnx`` models build without it.
 """
 
 from __future__ import annotations
@@ -221,10 +221,14 @@ def scaled_samples(model: Model, raw: np.ndarray) -> Samples:
 
 def input_names(model_path: Path) -> tuple[str, ...]:
     """Names of the model file's inputs: what its samples are called in a data file. Raises `ModelError`."""
-    if is_tflite(model_path):
+    if suffix_of(model_path) == ".tflite":
         from cpcc.tflite_model import inputs_of_file
 
         return inputs_of_file(model_path)
+    if suffix_of(model_path) == ".onnx":
+        from cpcc.onnx_model import inputs_of_file as inputs_of_onnx
+
+        return inputs_of_onnx(model_path)
     from cpcc.archive import read_archive
     from cpcc.frontends import ports
 
@@ -248,7 +252,7 @@ def build(
     plan, project = fitted.plan, fitted.project
     artifacts.host_program(plan, detector, settings.name, library_of(project, settings.name))
     files = {path: text.encode() for path, text in project.items()}
-    model_file = "model.tflite" if is_tflite(model_path) else "model.pt"
+    model_file = f"model{suffix_of(model_path)}"
     provenance = {
         "model_sha256": sha256(model_path.read_bytes()), "model_file": model_file, "command": command, "toolchains": artifacts.versions(plan),
     }  # fmt: skip
@@ -282,7 +286,14 @@ def _front(
     model_path: Path, settings: BuildSettings, given: Dataset | None, threshold_data: Dataset | None
 ) -> tuple[Network, np.ndarray]:
     """(the int8 network or detector of the file, raw samples (n, ...) to choose examples from)."""
-    if is_tflite(model_path):
+    suffix = suffix_of(model_path)
+    if suffix != ".tflite" and settings.input_dtype is not None:
+        raise UsageError(f"--input: is for .tflite models; {model_path} takes what it was trained with")
+    if suffix == ".onnx":
+        from cpcc.onnx_model import compile_onnx
+
+        return compile_onnx(model_path, settings, given, threshold_data)
+    if suffix == ".tflite":
         from cpcc.tflite_model import compile_tflite
 
         if settings.quantizer != QuantizerSettings():
@@ -293,8 +304,6 @@ def _front(
         return _with_wishes(network, settings, given, threshold_data), samples
     from cpcc.model_file import load_model
 
-    if settings.input_dtype is not None:
-        raise UsageError(f"--input: is for .tflite models; {model_path} takes what it was trained with")
     if settings.regression and {settings.positive, settings.threshold, settings.output} != {None}:
         raise UsageError("--regression: has no decision; leave --positive, --threshold and --decides out")
     model = load_model(model_path)
@@ -316,9 +325,10 @@ def _with_wishes(
     return calibration.with_evidence(detector, labelled, settings.threshold_table)
 
 
-def is_tflite(path: Path) -> bool:
-    """Whether a file's name says that it is a TensorFlow Lite model."""
-    return path.suffix.lower() == ".tflite"
+def suffix_of(path: Path) -> str:
+    """``.tflite``, ``.onnx``, or ``.pt`` for everything else: what a model file's name says that it is."""
+    suffix = path.suffix.lower()
+    return suffix if suffix in (".tflite", ".onnx") else ".pt"
 
 
 __all__ = ["BuildResult", "BuildSettings", "build", "check_name", "compile_model", "default_name"]

@@ -236,7 +236,7 @@ def build(
 ) -> None:
     """Compile MODEL to a PlatformIO project with fixed-point C.
 
-    MODEL is cpcc's own or a torch.export archive (.pt, .pt2), or an int8 .tflite model, which needs no calibration data;
+    MODEL is cpcc's own or a torch.export archive (.pt, .pt2), or an int8 .tflite model, which needs no calibration data, or an .onnx model;
     without --positive it builds without a decision: the result is the output tensor. The integer threshold misses no
     more calibration positives than the float model, or keeps the rate promised with --max-fnr or --max-fpr.
     """

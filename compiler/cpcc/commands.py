@@ -333,11 +333,23 @@ def _ports(graph: Graph) -> str:
     return ", ".join(words)
 
 
-def inspect(model: Path) -> None:
-    from cpcc.build import is_tflite
+def _inspect_onnx(model: Path) -> None:
+    from cpcc import report
+    from cpcc.frontends.onnx import to_graph
+    from cpcc.graph import Float32, Int8
+    from cpcc.onnx_model import read_file
 
-    if is_tflite(model):
-        _inspect_tflite(model)
+    imported = to_graph(read_file(model), model.stem)
+    what = "int8" if imported.quantized else "float"
+    click.echo(f"{model}: {what}, {_ports(imported.graph)}, every operator is supported")
+    click.echo(report.graph_table(imported.graph, Int8 if imported.quantized else Float32))
+
+
+def inspect(model: Path) -> None:
+    from cpcc.build import suffix_of
+
+    if suffix_of(model) != ".pt":
+        _inspect_tflite(model) if suffix_of(model) == ".tflite" else _inspect_onnx(model)
         return
     from cpcc import report
     from cpcc.frontends.torch_export import to_graph

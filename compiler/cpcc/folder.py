@@ -1,7 +1,7 @@
 """The build folder: written whole or not at all, and never over somebody else's files.
 
 ``<out>/.cpcc/`` holds cpcc's own state: ``manifest.json`` (hashes of every generated file), ``detector.npz`` (the int8
-graph) and ``model.pt`` (the float networks) or ``model.tflite``. Everything else is the PlatformIO project. A rebuild replaces generated
+graph) and ``model.pt`` (the float networks), ``model.tflite`` or ``model.onnx``. Everything else is the PlatformIO project. A rebuild replaces generated
 files; a file under ``src/`` that the user edited stays.
 """
 
@@ -141,7 +141,7 @@ class BuildFolder:
 
     @property
     def model_path(self) -> Path:
-        """The copy of the model file: ``model.pt`` or ``model.tflite``."""
+        """The copy of the model file: ``model.pt``, ``model.tflite`` or ``model.onnx``."""
         return self.path / STATE / self.manifest.provenance.get("model_file", "model.pt")
 
     def changed_files(self) -> list[str]:

@@ -117,8 +117,8 @@ def prove(build: BuildFolder, job: Job, progress: Callable[[int], None]) -> Repo
 
 
 def _meta(build: BuildFolder) -> ModelMeta | None:
-    """What the model file says beside the network; None for a .tflite."""
-    if build.model_path.suffix == ".tflite":
+    """What the model file says beside the network; None for a .tflite or .onnx."""
+    if build.model_path.suffix != ".pt":
         return None
     from cpcc.model_file import load_model
 
@@ -129,6 +129,10 @@ def _float_scores(build: BuildFolder, x: np.ndarray) -> FloatScores | None:
     """Scores of the float networks; None without a decision, or where the model file was fixed-point from the start."""
     if build.model_path.suffix == ".tflite" or not isinstance(build.detector, Detector):
         return None
+    if build.model_path.suffix == ".onnx":
+        from cpcc import onnx_model
+
+        return onnx_model.float_scores_of(build, x)
     from cpcc.training import float_scores_of
 
     return float_scores_of(build, x)

@@ -9,6 +9,7 @@ from structures import STRUCTURES, pruned
 
 from cpcc.dead_channels import drop_dead_channels
 from cpcc.frontends.tflite import to_graph
+from cpcc.single_pixel import linear_where_single_pixel
 
 M4 = "cortex-m4"
 STRUCTURED = "pretrainedResnet_quant"
@@ -25,7 +26,7 @@ def model_rows(cores: tuple[str, ...] = CORES, names: tuple[str, ...] = ()) -> I
         if names and name not in names:
             continue
         graph = to_graph(data, name).graph
-        thinned = drop_dead_channels(graph)
+        thinned = linear_where_single_pixel(drop_dead_channels(graph))
         for core in cores:
             for policy in POLICIES:
                 yield show(run(name, thinned, core, policy, "zig", peer_of(name, core)))
@@ -39,6 +40,6 @@ def pruned_rows() -> Iterator[Row]:
         graph = to_graph(data, name).graph
         for structure in STRUCTURES if name == STRUCTURED else ("single",):
             for zeros in (75, 90, 95, 99):
-                thin = pruned(graph, 1 - zeros / 100, STRUCTURES[structure])
+                thin = linear_where_single_pixel(pruned(graph, 1 - zeros / 100, STRUCTURES[structure]))
                 label = f"{name} {zeros} %" if structure == "single" else f"{name} {zeros} % {structure}"
                 yield show(run(label, thin, M4, "speed", "zig", peer_of(name, M4)))

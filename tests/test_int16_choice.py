@@ -23,7 +23,7 @@ from cpcc.metrics import auc
 from cpcc.model_file import export_module, save_program
 from cpcc.ops import avg_pool2d, linear, relu
 from cpcc.ops.convert import QConvert
-from cpcc.ops.float_params import AvgPool2d, Concat, Linear, Lookup, Relu, Reshape
+from cpcc.ops.float_params import Add, AvgPool2d, Concat, Linear, Lookup, Relu, Reshape
 from cpcc.quant.int16_choice import GAIN, OUTPUT_LIMIT, OWN_LIMIT, int16_layers, output_ratio
 from cpcc.quant.running import run_nodes
 from cpcc.quant.widths import wide_tensors
@@ -158,6 +158,29 @@ def test_auto_takes_the_layers_whose_rounding_costs_too_much() -> None:
     assert never.noise["linear_2"].alone < OWN_LIMIT and output_ratio(graph, never.noise) < 10
     assert int16_layers(auto.graph) == ["linear_0", "relu_1", "linear_2"]
     assert output_ratio(graph, auto.noise) > 20
+
+
+def test_auto_takes_a_noisy_layer_behind_a_quiet_output() -> None:
+    """A branch that rounding drowns is widened, though another branch is so strong that the output shows little of it."""
+    rng = np.random.default_rng(5)
+    first, second, strong = (rng.normal(0, 0.25, (16, 16)).astype(np.float32) for _ in range(3))
+    first[0] *= 200
+    second[:, 0] = 0
+    tensors = {name: Tensor(name, (16,), Float32()) for name in ("x", "a", "b", "c", "y")}
+    bias = np.zeros(16, np.float32)
+    nodes = (
+        Node("first", Linear(first, bias), ("x",), "a"),
+        Node("second", Linear(second, bias), ("a",), "b"),
+        Node("strong", Linear(30 * strong, bias), ("x",), "c"),
+        Node("sum", Add(), ("b", "c"), "y"),
+    )
+    graph = validate(Graph("t", tensors, nodes, ("x",), ("y",)), Float32)
+    x = rng.normal(0, 1, (200, 16))
+    samples = Samples(x.astype(np.float32), x, (Scaling.identity(x.shape[1:]),))
+    never, _ = quantize_network(graph, samples, QuantizerSettings(int16="never"))
+    auto, _ = quantize_network(graph, samples, QuantizerSettings(int16="auto"))
+    assert never.noise["second"].alone < OWN_LIMIT and output_ratio(graph, never.noise) > OUTPUT_LIMIT
+    assert int16_layers(auto.graph) == ["first", "second"]
 
 
 def test_auto_looks_at_the_output_too() -> None:

@@ -18,6 +18,7 @@ from cpcc.frontends.tflite import to_graph
 from cpcc.graph import Graph, Int8, Node, Tensor, validate
 from cpcc.ops import OPS, add, linear, mul, op_of, softmax
 from cpcc.ops.base import Kernel, Op
+from cpcc.ops.float_params import Add
 from cpcc.ops.requantized import Output
 from cpcc.targets import TARGETS
 from cpcc.tflite_model import input_specs
@@ -140,6 +141,14 @@ def test_kernels(op: Op, kernel: Kernel, seed: int) -> None:
     assume(check(op, kernel, "stm32", seed))
 
 
+@pytest.mark.parametrize("relu", [False, True])
+def test_long_sums(relu: bool) -> None:
+    """Of 37 elements: whole words and a rest, with and without the correction of negative numbers."""
+    op = replace(add.OP, sample=lambda rng: (Add(relu), ((37,), (37,))))
+    kernel = next(kernel for kernel in op.kernels if kernel.name == "add_table_tflite")
+    assert check(op, kernel, "stm32", 1)
+
+
 def test_ties_on_the_host() -> None:
     """One input, weight 1: the accumulator is the input, and a scale just below 2**-s meets every half-way point."""
     scales = np.array([np.nextafter(2.0**-s, 0) for s in range(7)] + [1.0, 2.0, 3.0])
@@ -149,7 +158,7 @@ def test_ties_on_the_host() -> None:
     tensors = {"x": Tensor("x", (1,), Int8(1.0, 0)), "y": Tensor("y", (10,), Int8(1.0, 0))}
     graph = validate(Graph("t", tensors, (node,), ("x",), ("y",)), Int8)
     spec = InputSpec("int8", (1,), np.zeros(1, np.float32), np.ones(1, np.float32))
-    c = compiled(Detector(graph, (spec,), Decision(0, 1, 0, 0.0, 1.0, 1)))
+    c = compiled(Detector(graph, (spec,), (Decision(0, 1, 0, 0.0, 1.0, 1),)))
     x = np.arange(-128, 128, dtype=np.int8)[:, None]
     want = [[max(-128, min(127, model(int(acc), scale))) for scale in scales] for acc in x[:, 0]]
     np.testing.assert_array_equal(c.reference().run(x, quantized=True).output, want)

@@ -21,6 +21,7 @@ class Style:
     uint8: bool = False
     per_channel: bool = True
     unsigned_weights: bool = False
+    headroom: float = 1.0  # of the weights' scales: above 1 no weight reaches 127
 
 
 def zero_point(kind: Int8, uint8: bool) -> np.ndarray:
@@ -103,7 +104,7 @@ def _weights(node: onnx.NodeProto, constants: dict, kinds: dict[str, Int8], styl
     rest = tuple(i for i in range(weight.ndim) if i != axis)
     wide = style.per_channel and not (node.op_type == "ConvTranspose" and groups > 1)
     largest = np.abs(weight).max(axis=rest) if wide else np.abs(weight).max().reshape(1)
-    scale = (np.maximum(largest, 1e-6) / 127).astype(np.float32)
+    scale = (np.maximum(largest, 1e-6) / 127 * style.headroom).astype(np.float32)
     node.input[operand] = stored(
         node.input[operand], weight, scale, axis, np.uint8 if style.unsigned_weights else np.int8
     )

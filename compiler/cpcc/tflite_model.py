@@ -37,7 +37,7 @@ def compile_tflite(path: Path, settings: BuildSettings, samples: Dataset | None)
         return network, raw
     output = deciding_output(network.graph.outputs, settings.output)
     probabilities = gives_probabilities(logits_of(network.graph, output))
-    return detector_of(network, output, settings.positive, settings.threshold, samples, probabilities), raw
+    return detector_of(network, output, settings, samples, probabilities), raw
 
 
 def inputs_of_file(path: Path) -> tuple[str, ...]:

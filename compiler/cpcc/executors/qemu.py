@@ -50,10 +50,11 @@ def find_qemu() -> str:
 
 
 class QemuExecutor:
-    """`Executor` on the harness image `elf`, linked for the target's QEMU machine; at most `seconds` per batch."""
+    """`Executor` on the harness image `elf`, linked for the target's QEMU machine; at most `seconds` per batch; the harness
+    sends so many `scores` per sample."""
 
-    def __init__(self, plan: Plan, elf: Path, name: str = "arm", seconds: float = SECONDS) -> None:
-        self._plan, self._elf, self.name, self._seconds = plan, elf, name, seconds
+    def __init__(self, plan: Plan, elf: Path, name: str = "arm", seconds: float = SECONDS, *, scores: int) -> None:
+        self._plan, self._elf, self.name, self._seconds, self._scores = plan, elf, name, seconds, scores
         self._qemu = find_qemu()
 
     def run(self, samples: np.ndarray, *, quantized: bool = False, nodes: bool = False) -> Trace:
@@ -74,8 +75,8 @@ class QemuExecutor:
             written = Path(folder, "reply.bin")
             reply = written.read_bytes() if written.is_file() else b""
         if trouble:
-            raise ExecutionError(self.name, *broken_off(reply, self._plan, nodes), trouble)
-        return parse_reply(reply, len(samples), self._plan, nodes)
+            raise ExecutionError(self.name, *broken_off(reply, self._plan, nodes, self._scores), trouble)
+        return parse_reply(reply, len(samples), self._plan, nodes, self._scores)
 
     def _emulate(self, folder: str) -> str:
         """Why the firmware did not end well; empty where it did."""

@@ -12,7 +12,8 @@ from cpcc.ops.base import Kernel, Op
 from cpcc.ops.float_params import Conv2d, DepthwiseConv2d, Linear
 from cpcc.paired import LIMIT_B, pair_rows, pairable, widened_order
 from cpcc.sparse import sparse8_row_entries, sparse8_stream
-from support import chain, compiled, detector_of
+from cpcc.targets import TARGETS
+from support import chain, compiled, detector_of, target_for
 
 
 @given(st.integers(1, 6), st.integers(1, 40))
@@ -50,7 +51,7 @@ def test_wide_gaps_are_bridged() -> None:
     assert len(stream) == 8 + 2 + 2 * 9 + 2 + 4 + 10
 
 
-def dsp_kernels(op: Op) -> list[Kernel]:
+def special_kernels(op: Op) -> list[Kernel]:
     return [kernel for kernel in op.kernels if kernel.requires]
 
 
@@ -68,9 +69,11 @@ def test_saturated_rows_at_the_bound() -> None:
         detector = detector_of(chain(shape, [(op, params)]), rng)
         node = detector.graph.nodes[0]
         x = np.stack([np.full(shape, -128), np.full(shape, 127)]).astype(np.int8)
-        for kernel in dsp_kernels(op):
+        for kernel in special_kernels(op):
             if kernel.applies(node, detector.graph):
-                c = compiled(detector, policy=lambda k, kernel=kernel: k is kernel or k not in op.kernels)  # noqa: B023
+                c = compiled(
+                    detector, TARGETS[target_for(kernel)], lambda k, kernel=kernel: k is kernel or k not in op.kernels
+                )  # noqa: B023
                 expected = c.reference().run(x, quantized=True).output
                 np.testing.assert_array_equal(c.host().run(x, quantized=True).output, expected, err_msg=kernel.name)
                 np.testing.assert_array_equal(c.arm().run(x, quantized=True).output, expected, err_msg=kernel.name)

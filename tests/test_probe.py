@@ -82,6 +82,18 @@ def test_elementwise() -> None:
         assert_equal(c.reference().run(x, quantized=True, nodes=True), c.host().run(x, quantized=True, nodes=True))
 
 
+def test_without_simd() -> None:
+    """Chunks of two inputs and more, a row of one pixel too many, channels that fill no group, a column of pixels."""
+    conv = Conv2d(weights(6, 3, 3, 3, keep=0.7), np.zeros(6, np.float32), (1, 1), (1, 1, 1, 1), True)
+    depthwise = DepthwiseConv2d(weights(3, 3, 6, keep=1.0), np.zeros(6, np.float32), (1, 1), (1, 1, 1, 1))
+    column = DepthwiseConv2d(weights(4, 1, 8, keep=1.0), np.zeros(8, np.float32), (2, 1), (1, 1, 0, 0))
+    fc = Linear(weights(11, 37, keep=1.0), np.zeros(11, np.float32))
+    probe(conv2d.OP, conv, (5, 5, 3), only("conv2d_swar"))
+    probe(depthwise_conv2d.OP, depthwise, (7, 5, 6), only("depthwise_twin"))
+    probe(depthwise_conv2d.OP, column, (12, 1, 8), only("depthwise_twin"))
+    probe(linear.OP, fc, (37,), only("linear_rows8"))
+
+
 def test_dual() -> None:
     """Odd widths, channels that fill no group of four, rows that leave bytes over."""
     conv = Conv2d(weights(5, 3, 3, 3, keep=1.0), np.zeros(5, np.float32), (1, 1), (1, 1, 1, 1), True)

@@ -21,7 +21,7 @@ from cpcc.ops.base import Kernel, Op
 from cpcc.ops.requantized import Output
 from cpcc.targets import TARGETS
 from cpcc.tflite_model import input_spec
-from support import assert_equal, compiled, detector_of, extreme_inputs, single
+from support import assert_equal, compiled, detector_of, extreme_inputs, single, target_for
 from tflite_samples import branchy_network
 
 ELEMENTWISE = ("add_tflite", "add_table_tflite", "mul")
@@ -137,7 +137,7 @@ def check(op: Op, kernel: Kernel, target: str, seed: int) -> bool:
 @settings(max_examples=2)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_kernels(op: Op, kernel: Kernel, seed: int) -> None:
-    assume(check(op, kernel, "stm32", seed))
+    assume(check(op, kernel, target_for(kernel), seed))
 
 
 def test_ties_on_the_host() -> None:

@@ -39,7 +39,8 @@ class Target:
                 raise ValueError(f"{self.name}: {value} bytes is not a whole number of KiB")
 
 
-_DSP = frozenset({"dsp"})
+_THUMB2 = frozenset({"thumb2"})
+_DSP = _THUMB2 | {"dsp"}
 
 M0PLUS = Core(
     "cortex-m0plus",
@@ -56,6 +57,7 @@ M3 = Core(
     ("-mcpu=cortex-m3", "-mthumb", "-mfloat-abi=soft"),
     "UC_CPU_ARM_CORTEX_M3",
     "mps2-an385",
+    _THUMB2,
 )
 M4 = Core(
     "cortex-m4",

@@ -11,6 +11,7 @@ import numpy as np
 from cpcc.graph import Graph, Int8, Node
 
 DSP = frozenset({"dsp"})  # Arm's DSP extension: Cortex-M4, M7, M33, M55
+THUMB2 = frozenset({"thumb2"})  # Armv7-M's instructions, long multiplication among them: all but the Cortex-M0+
 STREAM_FILES = ("include/cpcc_dsp.h", "include/cpcc_rounding.h")
 
 

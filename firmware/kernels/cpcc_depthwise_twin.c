@@ -1,0 +1,138 @@
+#include "cpcc_depthwise_twin.h"
+
+#include "cpcc_rounding.h"
+#include "cpcc_saturate.h"
+#include "cpcc_strip.h"
+
+/* In the assembly's order. */
+typedef struct {
+  int32_t next; /* from the first pixel's window to the second one's; 0: both are one */
+  int32_t next_y;
+  int32_t channels; /* a multiple of 4 */
+  int32_t runs;
+  int32_t tap, skip; /* bytes between taps; from the end of one run to the start of the next */
+  uint32_t entry;    /* into the unrolled taps */
+  int32_t zero_point;
+  int32_t rounding;
+  int32_t taps;
+} twin_t;
+
+#if defined(__ARM_ARCH) && __ARM_ARCH_ISA_THUMB == 2
+extern const uint8_t cpcc_depthwise_twin_end[];
+const int32_t *cpcc_depthwise_twin_run(const int8_t *x, int8_t *y, const int32_t *stream, const twin_t *job);
+
+/* Twenty-two instructions for eight products.
+ *   r0-r3: sums of the first pixel   r4-r7: of the second   r8: weight   r9: input   r10 r11: inputs of both pixels
+ *   r12: bytes between taps   lr: stream
+ *   stack: x, y, end of y, runs left, then a twin_t */
+#define CHANNEL(a, c, at)                                                                              \
+  " ldrsb r8, [lr], #1\n ldrsb.w r9, [r10, #" at "]\n mla " a ", r8, r9, " a "\n"                        \
+  " ldrsb.w r9, [r11, #" at "]\n mla " c ", r8, r9, " c "\n"
+#define ROUND(a) " smull r9, " a ", " a ", r8\n lsls.w r9, r9, #1\n adc " a ", " a ", r10\n"
+#define ROUND_TFLITE(a)                                                                       \
+  " lsl.w " a ", " a ", #1\n smull r11, r12, " a ", r8\n lsls.w r11, r11, #1\n adc r12, r12, r9\n" \
+  " add.w " a ", r12, " a ", asr #31\n asr.w " a ", " a ", r10\n"
+#define ROUND_RELU(a)                                                                              \
+  " lsl.w " a ", " a ", #1\n smull r11, " a ", " a ", r8\n lsls.w r11, r11, #1\n adc " a ", " a ", r9\n" \
+  " asr.w " a ", " a ", r10\n"
+#define ONCE(f, a, c) " ldr r8, [lr], #4\n" f(a) f(c)
+#define THRICE(f, a, c) " ldmia.w lr!, {r8, r9, r10}\n" f(a) f(c)
+#define ALL(load, f) load(f, "r0", "r4") load(f, "r1", "r5") load(f, "r2", "r6") load(f, "r3", "r7")
+#define STORE(a, c) " ssat " a ", #8, " a "\n ssat " c ", #8, " c "\n strb.w " c ", [r10, r11]\n strb " a ", [r10], #1\n"
+
+__asm__(
+    ".syntax unified\n.section .text.cpcc_depthwise_twin_run, \"ax\", %progbits\n.thumb\n.p2align 2\n"
+    ".global cpcc_depthwise_twin_run\n.type cpcc_depthwise_twin_run, %function\n.thumb_func\n"
+    "cpcc_depthwise_twin_run:\n"
+    " push {r4-r11, lr}\n mov lr, r2\n sub sp, #52\n ldm.w r3, {r4, r5, r6, r7, r8, r9, r10, r11, r12}\n add r2, sp, #16\n"
+    " stm.w r2, {r4, r5, r6, r7, r8, r9, r10, r11, r12}\n add r3, r1, r6\n strd r0, r1, [sp]\n str r3, [sp, #8]\n"
+    "1: ldrd r10, r8, [sp]\n ldrd r11, r12, [sp, #28]\n str r11, [sp, #12]\n ldr r11, [sp, #16]\n add r11, r10\n"
+    " add.w r8, r10, #4\n str r8, [sp]\n"
+    " ldmia.w lr!, {r0, r1, r2, r3}\n mov r4, r0\n mov r5, r1\n mov r6, r2\n mov r7, r3\n"
+    "2: ldr pc, [sp, #40]\n"
+    " .rept 12\n" CHANNEL("r0", "r4", "0") CHANNEL("r1", "r5", "1") CHANNEL("r2", "r6", "2") CHANNEL("r3", "r7", "3")
+    " add.w r10, r10, r12\n add.w r11, r11, r12\n .endr\n"
+    ".global cpcc_depthwise_twin_end\ncpcc_depthwise_twin_end:\n"
+    " ldr r8, [sp, #36]\n ldr r9, [sp, #12]\n add r10, r8\n add r11, r8\n subs.w r9, r9, #1\n str r9, [sp, #12]\n bne.w 2b\n"
+    " ldr r8, [sp, #48]\n ldr r10, [sp, #44]\n cmp r8, #1\n beq.w 3f\n bhi.w 4f\n"
+    ALL(ONCE, ROUND) " b.w 5f\n"
+    "3:" ALL(THRICE, ROUND_TFLITE) " b.w 5f\n"
+    "4:" ALL(THRICE, ROUND_RELU)
+    "5: ldr r10, [sp, #4]\n ldr r11, [sp, #20]\n"
+    STORE("r0", "r4") STORE("r1", "r5") STORE("r2", "r6") STORE("r3", "r7")
+    " ldr r8, [sp, #8]\n str r10, [sp, #4]\n cmp r10, r8\n bne.w 1b\n"
+    " mov r0, lr\n add sp, #52\n pop {r4-r11, pc}\n"
+    ".size cpcc_depthwise_twin_run, . - cpcc_depthwise_twin_run\n.text\n");
+
+static uint32_t entry(int32_t taps) { return ((uint32_t)cpcc_depthwise_twin_end - 88u * (uint32_t)taps) | 1u; }
+#else
+static uint32_t entry(int32_t taps) { return 0u * (uint32_t)taps; }
+
+/* Four channels of one pixel: `x` its window. */
+static void dot(const int8_t *x, const int32_t *stream, const twin_t *job, int32_t *sums) {
+  const int8_t *w = (const int8_t *)(stream + 4);
+  for (int32_t i = 0; i < 4; i++) {
+    sums[i] = stream[i];
+  }
+  for (int32_t run = 0; run < job->runs; run++, x += job->skip) {
+    for (int32_t tap = 0; tap < job->taps; tap++, x += job->tap, w += 4) {
+      for (int32_t i = 0; i < 4; i++) {
+        sums[i] += w[i] * x[i];
+      }
+    }
+  }
+}
+
+static const int32_t *cpcc_depthwise_twin_run(const int8_t *x, int8_t *y, const int32_t *stream, const twin_t *job) {
+  const int32_t words = cpcc_channel_words(job->rounding);
+  for (int32_t c = 0; c < job->channels; c += 4) {
+    int32_t sums[2][4];
+    dot(x + c, stream, job, sums[0]);
+    dot(x + c + job->next, stream, job, sums[1]);
+    stream += 4 + job->runs * job->taps;
+    for (int32_t i = 0; i < 4; i++, stream += words) {
+      for (int32_t pixel = 0; pixel < 2; pixel++) {
+        y[c + i + pixel * job->next_y] =
+            cpcc_round(job->rounding, stream, job->zero_point, cpcc_row_a(job->rounding, sums[pixel][i]));
+      }
+    }
+  }
+  return stream;
+}
+#endif
+
+/* All channels of two pixels. */
+static void pair(const cpcc_depthwise_twin_t *layer, const int8_t *x, int8_t *y, const twin_t *job) {
+  const int32_t channels = layer->window.channels;
+  const int32_t *rest = cpcc_depthwise_twin_run(x, y, layer->stream, job);
+  if (job->channels != channels) {
+    twin_t last = *job;
+    last.channels = 4;
+    (void)cpcc_depthwise_twin_run(x + channels - 4, y + channels - 4, rest, &last);
+  }
+}
+
+void cpcc_depthwise_twin(const cpcc_depthwise_twin_t *layer, const int8_t *x, int8_t *y, int8_t *scratch) {
+  const cpcc_window_t *window = &layer->window;
+  const int32_t channels = window->channels, step = window->stride_w * channels;
+  const cpcc_strip_t strip = cpcc_strip(window, x, scratch, layer->kernel_h, 1);
+  const int32_t tap = layer->runs == 1 && layer->kernel_h > 1 ? strip.pitch : channels;
+  const twin_t two = {step, channels, channels / 4 * 4, layer->runs, tap, strip.pitch - layer->taps * tap,
+                      entry(layer->taps), layer->zero_point, layer->rounding, layer->taps};
+  twin_t one = two;
+  one.next = 0;
+  one.next_y = 0;
+  for (int32_t oy = 0; oy < window->out_h; oy++) {
+    const int8_t *p = cpcc_strip_move(&strip, oy);
+    int32_t left = window->out_w;
+    for (; left > 1; left -= 2, p += 2 * step, y += 2 * channels) {
+      pair(layer, p, y, &two);
+    }
+    if (left > 0) {
+      pair(layer, p, y, &one);
+      y += channels;
+    }
+  }
+  y -= window->out_h * window->out_w * channels;
+  cpcc_saturate(y, window->out_h * window->out_w * channels, layer->low, layer->high);
+}

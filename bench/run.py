@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from fit_costs import Case, graph_of
+from cost_cases import Case, graph_of
 
 from cpcc import artifacts
 from cpcc.dead_channels import drop_dead_channels
@@ -107,8 +107,11 @@ def model_rows(cores: tuple[str, ...]) -> list[Row]:
         thinned = drop_dead_channels(graph)
         for core in cores:
             rows.append(show(run(name, thinned, core, "any", "zig", peer["instructions"].get(core))))
-        rows.append(show(run(name, thinned, "cortex-m4", "any", "gcc", peer["instructions"]["cortex-m4"])))
-        rows.append(show(run(f"{name} dense", graph, "cortex-m4", "dense", "zig", peer["instructions"]["cortex-m4"])))
+        if "cortex-m4" in cores:
+            rows.append(show(run(name, thinned, "cortex-m4", "any", "gcc", peer["instructions"]["cortex-m4"])))
+            rows.append(
+                show(run(f"{name} dense", graph, "cortex-m4", "dense", "zig", peer["instructions"]["cortex-m4"]))
+            )
     return rows
 
 
@@ -208,6 +211,18 @@ def kernel_rows() -> list[Row]:
     return rows
 
 
+def write(path: Path, found: list[Row]) -> None:
+    """Rows of the same name, core, policy and compiler take each other's place; the file's other rows stay."""
+
+    def key(row: dict[str, object]) -> tuple[object, ...]:
+        return row["name"], row["core"], row["policy"], row["compiler"]
+
+    fresh = {key(row): row for row in map(asdict, found)}
+    before = json.loads(path.read_text()) if path.is_file() else []
+    rows = [fresh.pop(key(row), row) for row in before] + list(fresh.values())
+    path.write_text(json.dumps(rows, indent=1) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=("models", "kernels", "pruned"))
@@ -217,9 +232,8 @@ def main() -> None:
              "pruned": pruned_rows}  # fmt: skip
     for name, rows in parts.items():
         if chosen.only in (None, name):
-            found = rows()
-            if found and not chosen.core:
-                (RESULTS / f"{name}.json").write_text(json.dumps([asdict(row) for row in found], indent=1) + "\n")
+            if found := rows():
+                write(RESULTS / f"{name}.json", found)
 
 
 if __name__ == "__main__":

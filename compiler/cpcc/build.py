@@ -305,8 +305,8 @@ def _constant_bytes(struct: dict[str, int | np.ndarray]) -> int:
 
 
 def _largest_tensor(plan: Plan) -> str:
-    tensor = max(plan.graph.tensors.values(), key=lambda t: t.size)
-    return f"{tensor.name} {tensor.size:,} B"
+    tensor = max(plan.graph.tensors.values(), key=lambda t: t.bytes)
+    return f"{tensor.name} {tensor.bytes:,} B"
 
 
 __all__ = ["BuildResult", "BuildSettings", "build", "check_name", "compile_model", "default_name"]

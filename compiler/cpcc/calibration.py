@@ -15,7 +15,6 @@ import numpy as np
 from cpcc.data import Dataset, sample_hashes
 from cpcc.detector import Decision, Detector, check_raw, integer_scores, output_type, quantize_input, score_span
 from cpcc.errors import DataError
-from cpcc.graph import Int8
 from cpcc.guarantee import Budget, Guarantee, choose_threshold
 from cpcc.operating_points import OperatingPoint, operating_points
 from cpcc.quantize import run_int8
@@ -79,9 +78,7 @@ def check_unseen(threshold: Labelled, trained: Iterable[str], quantizer: Labelle
 
 def fixed_scores(detector: Detector, raw: np.ndarray) -> np.ndarray:
     """(n,) integer scores of raw samples, by the reference."""
-    kind = detector.graph.input.type
-    assert isinstance(kind, Int8)
-    outputs = run_int8(detector.graph, quantize_input(detector.input, kind, raw))
+    outputs = run_int8(detector.graph, quantize_input(detector.input, detector.graph.input.integer, raw))
     return integer_scores(detector.decision, output_type(detector.graph), outputs)
 
 

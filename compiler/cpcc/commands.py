@@ -258,16 +258,16 @@ def run(folder: Path, input_path: Path, output: Path, executor: str, raw: bool) 
 
     from cpcc.detector import arena_layout, check_raw, model_layout
     from cpcc.folder import open_build
-    from cpcc.graph import Int8
 
     opened = open_build(folder)
     samples = _load_npy(input_path)
     spec = opened.detector.input
     if executor == "arm" and opened.plan.target.name == "host":
         raise UsageError(f"{folder}: built for the host; there is no ARM binary to run")
-    if raw and (samples.dtype != np.int8 or samples.shape[1:] != spec.shape):
+    kind = np.dtype(opened.detector.graph.input.integer.dtype)
+    if raw and (samples.dtype != kind or samples.shape[1:] != spec.shape):
         raise DataError(
-            f"{input_path}: {samples.dtype.name} {samples.shape}; --raw expects int8 (n, {', '.join(map(str, spec.shape))})"
+            f"{input_path}: {samples.dtype.name} {samples.shape}; --raw expects {kind.name} (n, {', '.join(map(str, spec.shape))})"
         )
     if not raw:
         check_raw(spec, samples)
@@ -277,9 +277,7 @@ def run(folder: Path, input_path: Path, output: Path, executor: str, raw: bool) 
     trace = chosen.run(np.ascontiguousarray(arena_layout(spec, samples)) if raw else samples, quantized=raw)
     result = model_layout(spec, trace.output)
     if not raw:
-        kind = opened.detector.graph.output.type
-        assert isinstance(kind, Int8)
-        result = kind.dequantize(result).astype(np.float32)
+        result = opened.detector.graph.output.integer.dequantize(result).astype(np.float32)
     buffer = io.BytesIO()
     np.save(buffer, result)
     write_atomically(output, buffer.getvalue())

@@ -63,7 +63,7 @@ def drop_dead_channels(graph: Graph) -> Graph:
 
 
 def value_ranges(graph: Graph) -> dict[str, Range]:
-    """Bounds of every tensor by channel, for any int8 input."""
+    """Bounds of every tensor by channel, for any integer input."""
     ranges: dict[str, Range] = {}
     for name in graph.inputs:
         ranges[name] = _any(graph.tensors[name])
@@ -74,8 +74,8 @@ def value_ranges(graph: Graph) -> dict[str, Range]:
 
 
 def _any(tensor: Tensor) -> Range:
-    channels = tensor.shape[-1]
-    return Range(np.full(channels, -128), np.full(channels, 127))
+    channels, kind = tensor.shape[-1], tensor.integer
+    return Range(np.full(channels, kind.low), np.full(channels, kind.high))
 
 
 def _range_of(node: Node, x: Range, graph: Graph) -> Range | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cpcc.errors import DataError, ModelError
-from cpcc.graph import Graph, Int8
+from cpcc.graph import Graph, Integer
 from cpcc.guarantee import NO_PROMISE, Guarantee
 from cpcc.operating_points import OperatingPoint
 from cpcc.quant.noise import Noise
@@ -17,7 +17,7 @@ RAW_DTYPES = ("float32", "uint8", "int8", "int16")
 
 @dataclass(frozen=True, eq=False)
 class InputSpec:
-    """How a raw sample becomes the int8 input: ``q = round((raw - mean) * factor) + zero_point``, in float32.
+    """How a raw sample becomes the integer input: ``q = round((raw - mean) * factor) + zero_point``, in float32.
 
     `shape` is the model file's own layout, ``(features,)`` or ``(c, h, w)``; `mean` and `factor` (features or
     channels,) float32, with ``factor = 1 / (std * scale)``. Where the file's layout is `channels_last` (the graph's
@@ -39,10 +39,10 @@ class InputSpec:
         """Elements per channel."""
         return int(np.prod(self.shape, dtype=np.int64)) // self.channels
 
-    def copies(self, kind: Int8) -> bool:
-        """Whether a raw sample is the int8 input itself."""
+    def copies(self, kind: Integer) -> bool:
+        """Whether a raw sample is the integer input itself."""
         plain = bool((self.mean == kind.zero_point).all() and (self.factor == 1).all())
-        return self.dtype == "int8" and self.channels_last and plain
+        return self.dtype == np.dtype(kind.dtype).name and self.channels_last and plain
 
 
 @dataclass(frozen=True)
@@ -118,28 +118,34 @@ def check_raw(spec: InputSpec, x: np.ndarray) -> None:
         )
 
 
-def quantize_input(spec: InputSpec, kind: Int8, raw: np.ndarray) -> np.ndarray:
-    """int8 (n, ...) channels-last of raw samples in the model's layout; the generated ``NAME_quantize`` equals it.
+def input_bound(kind: Integer) -> int:
+    """What scaled raw values are clamped to before they are rounded: far enough outside the type to saturate it."""
+    return 4 * (kind.high + 1)
+
+
+def quantize_input(spec: InputSpec, kind: Integer, raw: np.ndarray) -> np.ndarray:
+    """Integers of `kind` (n, ...), channels-last, of raw samples in the model's layout; the generated ``NAME_quantize`` equals it.
 
     float32 throughout, rounded half away from zero: every step is one IEEE operation, so C gives the same bits."""
     assert spec.channels == 1 or not spec.channels_last
+    beyond = np.float32(input_bound(kind))
     per_channel = (1, -1, *([1] * (raw.ndim - 2)))
     centred = raw.astype(np.float32) - spec.mean.reshape(per_channel)
-    scaled = np.clip(centred * spec.factor.reshape(per_channel), np.float32(-512), np.float32(512))
+    scaled = np.clip(centred * spec.factor.reshape(per_channel), -beyond, beyond)
     half = np.where(scaled < 0, np.float32(-0.5), np.float32(0.5))
     rounded = (scaled + half).astype(np.int32) + kind.zero_point
-    return np.ascontiguousarray(arena_layout(spec, np.clip(rounded, -128, 127).astype(np.int8)))
+    return np.ascontiguousarray(arena_layout(spec, np.clip(rounded, kind.low, kind.high).astype(kind.dtype)))
 
 
 def scores_of(network: Network, outputs: np.ndarray) -> np.ndarray:
-    """(n,) int32 scores of int8 outputs (n, ...); zeros where the network has no decision."""
+    """(n,) int32 scores of integer outputs (n, ...); zeros where the network has no decision."""
     if not isinstance(network, Detector):
         return np.zeros(len(outputs), np.int32)
     return integer_scores(network.decision, output_type(network.graph), outputs).astype(np.int32)
 
 
-def integer_scores(decision: Decision, kind: Int8, outputs: np.ndarray) -> np.ndarray:
-    """(n,) int32 scores of int8 outputs (n, k), on the scale of `decision.threshold`."""
+def integer_scores(decision: Decision, kind: Integer, outputs: np.ndarray) -> np.ndarray:
+    """(n,) int32 scores of integer outputs (n, k), on the scale of `decision.threshold`."""
     q = outputs.astype(np.int32)
     if q.shape[1] == 1:
         return decision.sign * (q[:, 0] - kind.zero_point)
@@ -147,18 +153,17 @@ def integer_scores(decision: Decision, kind: Int8, outputs: np.ndarray) -> np.nd
     return q[:, decision.index] - others
 
 
-def score_span(decision: Decision, kind: Int8, logits: int) -> tuple[int, int]:
+def score_span(decision: Decision, kind: Integer, logits: int) -> tuple[int, int]:
     """(lowest, highest) integer score that can occur."""
     if logits > 1:
-        return -255, 255
-    ends = decision.sign * (-128 - kind.zero_point), decision.sign * (127 - kind.zero_point)
+        return kind.low - kind.high, kind.high - kind.low
+    ends = decision.sign * (kind.low - kind.zero_point), decision.sign * (kind.high - kind.zero_point)
     return min(ends), max(ends)
 
 
-def output_type(graph: Graph) -> Int8:
-    """int8 type of the graph's only output. Raises `ModelError` where that is not a vector of logits."""
+def output_type(graph: Graph) -> Integer:
+    """Integer type of the graph's only output. Raises `ModelError` where that is not a vector of logits."""
     tensor = graph.output
     if len(tensor.shape) != 1:
         raise ModelError(f"{graph.name}: the output has shape {tensor.shape}; a detector returns logits (k,)")
-    assert isinstance(tensor.type, Int8)
-    return tensor.type
+    return tensor.integer

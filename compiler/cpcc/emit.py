@@ -13,14 +13,14 @@ import jinja2
 import numpy as np
 
 from cpcc import __version__
-from cpcc.detector import Detector, Network
-from cpcc.graph import Int8
+from cpcc.detector import Detector, Network, input_bound
+from cpcc.graph import Int16, Tensor
 from cpcc.names import c_prefix, unique_identifiers
 from cpcc.plan.plan import Plan, Step
 from cpcc.self_test import SelfTest
 
 C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "uint16_t",
-           "int32": "int32_t", "uint32": "uint32_t", "float32": "float"}  # fmt: skip
+           "int32": "int32_t", "uint32": "uint32_t", "int64": "int64_t", "float32": "float"}  # fmt: skip
 NUMBERS_PER_LINE = 24
 
 
@@ -58,11 +58,11 @@ class Layer:
     entry: str
     arrays: tuple[Array, ...]
     fields: tuple[tuple[str, str], ...]
-    inputs: tuple[int, ...]
+    inputs: tuple[str, ...]
     variadic: bool
     streaming: bool
     units: int
-    output: int
+    output: str
     scratch: int
     comment: str
 
@@ -95,6 +95,19 @@ def _dims(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape))
 
 
+def c_type(tensor: Tensor) -> str:
+    """C type of a tensor's elements."""
+    return C_TYPES[np.dtype(tensor.integer.dtype).name]
+
+
+def pointer(tensor: Tensor, at: str, constant: bool = False) -> str:
+    """C expression for the tensor's memory; `at` is the one for its bytes."""
+    if not isinstance(tensor.type, Int16):
+        return at
+    const = "const " if constant else ""
+    return f"({const}{c_type(tensor)} *)({const}void *)({at})"
+
+
 def _layer(step: Step, plan: Plan, prefix: str, ident: str, stored: dict[tuple[str, bytes], str]) -> Layer:
     arrays, fields = [], []
     for key, value in step.packed.struct.items():
@@ -107,11 +120,16 @@ def _layer(step: Step, plan: Plan, prefix: str, ident: str, stored: dict[tuple[s
         else:
             fields.append((key, str(value)))
     offsets = plan.arena.offsets
+
+    def place(name: str, constant: bool) -> str:
+        at = f"arena + {offsets[name]}"
+        return at if step.kernel.bytewise else pointer(plan.graph.tensors[name], at, constant)
+
     return Layer(
         function=f"{prefix}_layer_{ident}", struct=f"{ident}_params", kernel=step.kernel.name,
         entry=step.kernel.name + step.packed.entry, arrays=tuple(arrays), fields=tuple(fields),
-        inputs=tuple(offsets[name] for name in step.node.inputs), variadic=step.kernel.variadic,
-        streaming=step.kernel.streaming, units=plan.graph.output_tensor(step.node).shape[-1], output=offsets[step.node.output],
+        inputs=tuple(place(name, True) for name in step.node.inputs), variadic=step.kernel.variadic,
+        streaming=step.kernel.streaming, units=plan.graph.output_tensor(step.node).shape[-1], output=place(step.node.output, False),
         scratch=offsets.get(f"scratch:{step.node.name}", 0), comment=_comment(step, plan),
     )  # fmt: skip
 
@@ -133,15 +151,15 @@ def context(plan: Plan, detector: Network, name: str, self_test: SelfTest | None
     prefix = c_prefix(name)
     graph = plan.graph
     decision = detector.decision if isinstance(detector, Detector) else None
-    kind = graph.input.type
-    assert isinstance(kind, Int8)
+    kind = graph.input.integer
     return {
         "name": name, "prefix": prefix, "PREFIX": prefix.upper(), "version": __version__, "abi": 1,
         "layers": layers(plan, prefix), "arena": plan.arena, "graph": graph, "decision": decision,
         "input": graph.input, "output": graph.output, "input_spec": detector.input,
         "input_offset": plan.arena.offsets[graph.input.name],
         "output_offset": plan.arena.offsets[graph.output.name],
-        "input_zero_point": kind.zero_point, "output_type": graph.output.type,
+        "input_type": kind, "input_bound": input_bound(kind), "output_type": graph.output.integer,
+        "c_type": c_type, "pointer": pointer,
         "copies_input": detector.input.copies(kind),
         "raw_c_type": C_TYPES[detector.input.dtype],
         "kernels": sorted({step.kernel.name for step in plan.steps}),
@@ -185,8 +203,9 @@ def render(template: str, variables: dict[str, Any]) -> str:
 def emit_harness(plan: Plan, detector: Network, name: str, wire: str) -> dict[str, str]:
     """The host side of verification: the step table and the harness program over `wire` (stdio or semihosting)."""
     variables = context(plan, detector, name)
-    sizes = [plan.graph.output_tensor(step.node).size for step in plan.steps]
+    outputs = [plan.graph.output_tensor(step.node) for step in plan.steps]
+    places = [(plan.arena.offsets[tensor.name], tensor.bytes) for tensor in outputs]
     harness = files("cpcc.firmware") / "harness"
     own = ("cpcc_harness.h", "cpcc_harness.c", f"cpcc_wire_{wire}.c")
-    model = render("cpcc_harness_model.c.j2", {**variables, "sizes": sizes})
+    model = render("cpcc_harness_model.c.j2", {**variables, "places": places})
     return {"cpcc_harness_model.c": model, **{file: (harness / file).read_text() for file in own}}

@@ -12,7 +12,7 @@ from cpcc.detector import Detector, check_raw, quantize_input, to_channels_last
 from cpcc.errors import UsageError
 from cpcc.folder import BuildFolder
 from cpcc.frontends.torch_export import to_graph
-from cpcc.graph import Float32, Int8
+from cpcc.graph import Float32, Int8, Integer
 from cpcc.ladder import INPUT_NODE
 from cpcc.model_file import load_model
 from cpcc.quantize import run_nodes
@@ -31,14 +31,14 @@ def sqnr(signal: np.ndarray, error: np.ndarray) -> float:
     return math.inf if not noise else 10 * math.log10(max(float(np.square(signal).sum()), 1e-30) / noise)
 
 
-def _row(name: str, real: np.ndarray, q: np.ndarray, kind: Int8) -> list[str]:
+def _row(name: str, real: np.ndarray, q: np.ndarray, kind: Integer) -> list[str]:
     fixed = kind.dequantize(q)
     if real.shape != q.shape:  # the compiler dropped channels that cannot matter: nothing to subtract
         kept = f"{q.shape[-1]} of {real.shape[-1]} channels kept"
         return [name, _range(real), _range(fixed), f"{kind.scale:.4g}", "-", "-", "-", kept]
     error = fixed - real
     worst = float(np.abs(error).max())
-    low, high = kind.dequantize(np.array([-128, 127], np.int8)) + np.array([-0.5, 0.5]) * kind.scale
+    low, high = kind.dequantize(np.array([kind.low, kind.high])) + np.array([-0.5, 0.5]) * kind.scale
     clipped = int(((real < low) | (real > high)).sum())
     return [name, _range(real), _range(fixed), f"{kind.scale:.4g}", f"{worst:.4g}", f"{worst / kind.scale:.2f}",
             f"{sqnr(real, error):.1f}", f"{clipped} of {q.size}"]  # fmt: skip
@@ -53,15 +53,13 @@ def explain(build: BuildFolder, raw: np.ndarray, number: int) -> str:
     model = load_model(build.model_path)
     scaled = scaling_of(model, tuple(raw.shape[1:])).apply(raw)
     real = run_nodes(to_graph(model.program, build.manifest.name), Float32, to_channels_last(scaled))
-    kind = detector.graph.input.type
-    assert isinstance(kind, Int8)
-    fixed = run_nodes(detector.graph, Int8, quantize_input(detector.input, kind, raw))
+    fixed = run_nodes(detector.graph, Int8, quantize_input(detector.input, detector.graph.input.integer, raw))
     names = {detector.graph.input.name: INPUT_NODE, **{n.output: n.name for n in detector.graph.nodes}}
     scores = float_scores(model.program, detector.decision, scaled)
     rows = []
     for tensor, node in names.items():
-        own = detector.graph.tensors[tensor].type
-        if tensor in real and isinstance(own, Int8):  # a pass may have made tensors that the float graph has not
+        own = detector.graph.tensors[tensor].integer
+        if tensor in real:  # a pass may have made tensors that the float graph has not
             rows.append(_row(node, real[tensor], fixed[tensor], own))
     return f"sample {number}\n{table(HEADER, rows)}\n{_decisions(detector, float(scores[0]), raw)}"
 

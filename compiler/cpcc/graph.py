@@ -1,9 +1,10 @@
 """The compiler's one data structure: a typed, immutable dataflow graph.
 
 A `Graph` is a list of nodes in execution order. Shapes exclude the batch; images are channels-last
-``(h, w, c)`` whatever the source format was, so that kernels meet one layout. A tensor's type is either
-`Float32` (front ends, optimizer) or `Int8` (quantizer, planner, emitter, executors). A node's parameters
-are its op's own frozen dataclass; which op a node is follows from the type of its parameters
+``(h, w, c)`` whatever the source format was, so that kernels meet one layout. A graph is real (front ends, optimizer:
+every tensor is `Float32`) or integer (quantizer, planner, emitter, executors: every tensor is `Int8` or, where eight bits
+do not suffice, `Int16`); where a function takes the `kind` of a graph, `Int8` stands for the integer one. A node's
+parameters are its op's own frozen dataclass; which op a node is follows from the type of its parameters
 (see `cpcc.ops`). `validate` runs after every stage.
 """
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -24,16 +25,23 @@ class Float32:
     """Real-valued tensor."""
 
 
+def _check_scale(scale: float) -> None:
+    if not (math.isfinite(scale) and scale > 0):
+        raise ValueError(f"scale {scale} is not a positive finite number")
+
+
 @dataclass(frozen=True)
 class Int8:
     """Affine int8 tensor: ``real = scale * (q - zero_point)`` (TFLite quantization specification)."""
 
     scale: float
     zero_point: int
+    low: ClassVar[int] = -128
+    high: ClassVar[int] = 127
+    dtype: ClassVar[type[np.signedinteger]] = np.int8
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.scale) and self.scale > 0):
-            raise ValueError(f"scale {self.scale} is not a positive finite number")
+        _check_scale(self.scale)
         if not -128 <= self.zero_point <= 127:
             raise ValueError(f"zero point {self.zero_point} is outside int8")
 
@@ -48,17 +56,54 @@ class Int8:
 
 
 @dataclass(frozen=True)
+class Int16:
+    """Symmetric int16 tensor: ``real = scale * q`` (TFLite quantization specification, 16-bit activations)."""
+
+    scale: float
+    zero_point: ClassVar[int] = 0
+    low: ClassVar[int] = -32768
+    high: ClassVar[int] = 32767
+    dtype: ClassVar[type[np.signedinteger]] = np.int16
+
+    def __post_init__(self) -> None:
+        _check_scale(self.scale)
+
+    def quantize(self, real: np.ndarray) -> np.ndarray:
+        """int16 array of `real`'s shape, rounded half to even and saturated."""
+        q = np.rint(np.asarray(real, np.float64) / self.scale)
+        return np.clip(q, self.low, self.high).astype(np.int16)
+
+    def dequantize(self, q: np.ndarray) -> np.ndarray:
+        """float64 array of `q`'s shape."""
+        return np.asarray(q, np.float64) * self.scale
+
+
+Integer = Int8 | Int16
+
+
+@dataclass(frozen=True)
 class Tensor:
     """A value of the graph. `shape` excludes the batch: ``(features,)`` or ``(h, w, c)``."""
 
     name: str
     shape: tuple[int, ...]
-    type: Float32 | Int8
+    type: Float32 | Integer
 
     @property
     def size(self) -> int:
-        """Number of elements (of bytes, where the type is `Int8`)."""
+        """Number of elements."""
         return math.prod(self.shape)
+
+    @property
+    def integer(self) -> Integer:
+        """The type of a tensor of an integer graph."""
+        assert not isinstance(self.type, Float32), f"{self.name} is not quantized"
+        return self.type
+
+    @property
+    def bytes(self) -> int:
+        """Memory of a tensor of an integer graph."""
+        return self.size * np.dtype(self.integer.dtype).itemsize
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +154,7 @@ def _only(names: tuple[str, ...], what: str, graph: str) -> str:
 
 
 def validate(graph: Graph, kind: type[Float32] | type[Int8]) -> Graph:
-    """`graph` itself, proved well formed: every tensor typed `kind`, defined once before use, shapes as the
+    """`graph` itself, proved well formed: every tensor of the `kind`, defined once before use, shapes as the
     ops infer them, and every op's own check passed. Raises `ModelError` naming the node."""
     from cpcc.ops import op_of  # ops import this module
 
@@ -132,7 +177,7 @@ def validate(graph: Graph, kind: type[Float32] | type[Int8]) -> Graph:
     for name, tensor in graph.tensors.items():
         if name not in defined:
             raise ModelError(f"{graph.name}: tensor {name} is never computed")
-        if name != tensor.name or not isinstance(tensor.type, kind):
+        if name != tensor.name or isinstance(tensor.type, Float32) != (kind is Float32):
             raise ModelError(f"{graph.name}: tensor {name} is {tensor.type}, expected {kind.__name__}")
         if not tensor.shape or min(tensor.shape) < 1:
             raise ModelError(f"{graph.name}: tensor {name} has the empty shape {tensor.shape}")

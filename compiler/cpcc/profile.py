@@ -10,6 +10,7 @@ import numpy as np
 from cpcc.artifacts import Sizes
 from cpcc.executors.arm import ArmExecutor
 from cpcc.folder import BuildFolder
+from cpcc.graph import Tensor
 from cpcc.plan.memory import live_buffers
 from cpcc.plan.plan import Plan
 
@@ -71,11 +72,12 @@ class Profile:
                 "constant_time": self.constant_time}  # fmt: skip
 
 
-def probes(shape: tuple[int, ...]) -> np.ndarray:
-    """int8 inputs (4, *shape) between which the instruction count must not differ: zeros, both ends, noise."""
-    x = np.random.default_rng(0).integers(-128, 128, (4, *shape)).astype(np.int8)
-    x[0], x[1], x[2] = 0, -128, 127
-    return x
+def probes(x: Tensor) -> np.ndarray:
+    """Values (4, *shape) of the input `x` between which the instruction count must not differ: zeros, both ends, noise."""
+    low, high, dtype = x.integer.low, x.integer.high, x.integer.dtype
+    values = np.random.default_rng(0).integers(low, high + 1, (4, *x.shape)).astype(dtype)
+    values[0], values[1], values[2] = 0, low, high
+    return values
 
 
 def arena_map(plan: Plan) -> tuple[ArenaEntry, ...]:
@@ -91,7 +93,7 @@ def arena_map(plan: Plan) -> tuple[ArenaEntry, ...]:
 def profile(build: BuildFolder, executor: ArmExecutor, sizes: Sizes) -> Profile:
     """Profile of the build on zeros; on the other `probes` only whether the counts are the same."""
     plan = build.plan
-    cost, *others = [executor.measure(sample[None]) for sample in probes(plan.graph.input.shape)]
+    cost, *others = [executor.measure(sample[None]) for sample in probes(plan.graph.input)]
     varying = tuple(
         step.node.name
         for i, step in enumerate(plan.steps)
@@ -101,7 +103,7 @@ def profile(build: BuildFolder, executor: ArmExecutor, sizes: Sizes) -> Profile:
         LayerProfile(
             step.node.name, step.kernel.name, count, cycles, step.macs_dense, step.macs_nonzero,
             sum(v.nbytes for v in step.packed.struct.values() if isinstance(v, np.ndarray)),
-            plan.graph.output_tensor(step.node).size,
+            plan.graph.output_tensor(step.node).bytes,
         )
         for step, count, cycles in zip(plan.steps, cost.layer_instructions, cost.layer_cycles)
     )  # fmt: skip

@@ -11,7 +11,6 @@ import numpy as np
 from cpcc.detector import Detector, Network, quantize_input, scores_of
 from cpcc.emit import c_float, context, emit_library, render
 from cpcc.folder import library_folder
-from cpcc.graph import Int8
 from cpcc.plan.plan import Plan
 from cpcc.quantize import run_int8
 from cpcc.self_test import SelfTest, choose_vectors, make_self_test
@@ -31,9 +30,7 @@ class Example:
 
 def raw_examples(detector: Network, raw: np.ndarray) -> list[Example]:
     """The samples `raw` (n, ...) with their scores and outputs from the reference."""
-    kind = detector.graph.input.type
-    assert isinstance(kind, Int8)
-    outputs = run_int8(detector.graph, quantize_input(detector.input, kind, raw))
+    outputs = run_int8(detector.graph, quantize_input(detector.input, detector.graph.input.integer, raw))
     scores = scores_of(detector, outputs)
     return [Example(_lines(sample), int(score), _lines(y)) for sample, score, y in zip(raw, scores, outputs)]
 

@@ -71,7 +71,7 @@ def _quantize_node(node: Node, types: dict[str, Int8]) -> Node:
 
 
 def run_int8(graph: Graph, q: np.ndarray) -> np.ndarray:
-    """int8 outputs (n, *shape) of channels-last int8 inputs (n, ...)."""
+    """Outputs (n, *shape) of an integer graph for channels-last integer inputs (n, ...)."""
     return np.concatenate([run_nodes(graph, Int8, batch)[graph.output.name] for batch in batches(q)])
 
 
@@ -118,8 +118,7 @@ def quantize_network(graph: Graph, samples: Samples, settings: QuantizerSettings
         graph = equalized(graph, samples.scaled)
     ranges = calibrate(graph, samples.scaled, settings.calibration)
     int8 = quantized(graph, ranges, samples.scaled, settings)
-    kind = int8.input.type
-    assert isinstance(kind, Int8)
+    kind = int8.input.integer
     factor = (1.0 / (samples.std.astype(np.float64) * kind.scale)).astype(np.float32)
     spec = InputSpec(samples.raw.dtype.name, samples.raw.shape[1:], samples.mean.astype(np.float32), factor)
     return Network(int8, spec, noise=layer_noise(graph, int8, samples.scaled)), ranges
@@ -136,9 +135,8 @@ def quantize(
     """The int8 detector. float_scores (n,) of the float model; positive (n,) bool, all False where the labels are
     unknown."""
     network, ranges = quantize_network(graph, samples, settings)
-    int8, kind = network.graph, network.graph.input.type
-    assert isinstance(kind, Int8)
-    outputs = run_int8(int8, quantize_input(network.input, kind, samples.raw))
+    int8 = network.graph
+    outputs = run_int8(int8, quantize_input(network.input, int8.input.integer, samples.raw))
     scores = integer_scores(rule, output_type(int8), outputs)
     decision = integer_decision(int8, rule, scores, float_scores, positive)
     return Detector(int8, network.input, decision, ranges, noise=network.noise)

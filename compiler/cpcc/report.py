@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from cpcc.costs import Estimate
 from cpcc.graph import Float32, Graph, Int8
 from cpcc.guarantee import MAX_FNR, MAX_FPR
 from cpcc.ops import op_of
@@ -137,7 +138,7 @@ def build_summary(result: BuildResult) -> str:
         size = constant_bytes(step)
         shape = "x".join(map(str, result.plan.graph.output_tensor(step.node).shape))
         name = step.node.name
-        saved = cashed_in(step, without, result.plan.graph)
+        saved = cashed_in(step, without, result.plan)
         rows.append((name, step.kernel.name, shape, kept, f"{size:,}", saved, *decibels(noise.get(name))))
     s, target = result.sizes, result.plan.target
     totals = (f"{target.name}: flash {s.model_flash:,} B model, {s.firmware_flash:,} B image of {target.flash_bytes:,}; "
@@ -165,17 +166,22 @@ def constant_bytes(step: Step) -> int:
     return sum(v.nbytes for v in step.packed.struct.values() if not isinstance(v, int))
 
 
-def cashed_in(step: Step, dense: Step, graph: Graph) -> str:
+def cashed_in(step: Step, dense: Step, plan: Plan) -> str:
     """What share of the instructions (estimated) a layer saves through its zero weights; "" where it saves none."""
     if not step.kernel.sparse:
         return ""
-    return percent(1 - step.kernel.cost(step.node, graph) / dense.kernel.cost(dense.node, graph))
+    before, after = estimate(dense, plan).instructions, estimate(step, plan).instructions
+    return percent(1 - after / before)
+
+
+def estimate(step: Step, plan: Plan) -> Estimate:
+    return step.kernel.cost(step.node, plan.graph, plan.target.core.name)
 
 
 def sparsity_line(plan: Plan, dense: Plan) -> str:
     """What the sparse kernels save in all, against the best dense ones."""
-    before = sum(step.kernel.cost(step.node, plan.graph) for step in dense.steps)
-    after = sum(step.kernel.cost(step.node, plan.graph) for step in plan.steps)
+    before = sum(estimate(step, dense).instructions for step in dense.steps)
+    after = sum(estimate(step, plan).instructions for step in plan.steps)
     less = sum(map(constant_bytes, dense.steps)) - sum(map(constant_bytes, plan.steps))
     if after == before:
         return "sparsity: no layer has enough zero weights for a sparse kernel to be faster"

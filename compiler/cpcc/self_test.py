@@ -14,7 +14,6 @@ import numpy as np
 
 from cpcc.calibration import fixed_scores
 from cpcc.detector import Decision, Detector
-from cpcc.graph import Int8
 from cpcc.plan.plan import Plan
 
 
@@ -53,9 +52,7 @@ def _layers(plan: Plan) -> Iterator[bytes]:
 
 
 def _input(detector: Detector) -> Iterator[bytes]:
-    kind = detector.graph.input.type
-    assert isinstance(kind, Int8)
-    if not detector.input.copies(kind):
+    if not detector.input.copies(detector.graph.input.integer):
         yield _array(detector.input.mean)
         yield _array(detector.input.factor)
 

@@ -14,7 +14,7 @@ import numpy as np
 from cpcc.detector import Decision, Detector, InputSpec, Network
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import Requant, TfliteRequant
-from cpcc.graph import Graph, Int8, Node, Tensor
+from cpcc.graph import Graph, Int8, Int16, Node, Tensor
 from cpcc.guarantee import Guarantee
 from cpcc.operating_points import OperatingPoint
 from cpcc.ops import OPS
@@ -26,8 +26,8 @@ from cpcc.quant.noise import Noise
 FORMAT = 1
 _CLASSES: dict[str, type] = {
     cls.__name__: cls
-    for cls in (Network, Detector, Noise, InputSpec, Decision, Guarantee, OperatingPoint, Graph, Tensor, Node, Int8, Requant,
-                TfliteRequant, Output, AvgPool2d, Pad, AddScaling, TfliteAddScaling, *(op.int8_params for op in OPS))
+    for cls in (Network, Detector, Noise, InputSpec, Decision, Guarantee, OperatingPoint, Graph, Tensor, Node, Int8, Int16,
+                Requant, TfliteRequant, Output, AvgPool2d, Pad, AddScaling, TfliteAddScaling, *(op.int8_params for op in OPS))
 }  # fmt: skip
 
 

@@ -127,8 +127,6 @@ def _calibrated(detector: Detector, samples: Dataset) -> Detector:
     positive = samples.labels() == detector.decision.positive
     if not positive.any() or positive.all():
         raise DataError(f"the calibration samples hold one side of class {detector.decision.positive} only; give both")
-    kind = detector.graph.input.type
-    assert isinstance(kind, Int8)
-    outputs = run_int8(detector.graph, quantize_input(detector.input, kind, samples.x))
+    outputs = run_int8(detector.graph, quantize_input(detector.input, detector.graph.input.integer, samples.x))
     scores = scores_of(detector, outputs)
     return _at(detector, math.ceil(choose_threshold(positive, scores)))

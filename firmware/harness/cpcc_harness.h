@@ -1,7 +1,7 @@
 /* The verification harness: one program over several wires (a pipe on the host, semihosting files in QEMU).
  *
- * Request:  uint32 mode, uint32 samples, then the samples.  mode bit 0: samples are quantized already (int8, in the
- *           arena's layout), else raw; bit 1: send every node.
+ * Request:  uint32 mode, uint32 samples, then the samples.  mode bit 0: samples are quantized already (int8 or int16, in
+ *           the arena's layout), else raw; bit 1: send every node.
  * Reply:    per sample, with bit 1 the quantized input and each layer's output, read from the arena right after the
  *           layer ran; then, from a second, uninterrupted run: the output bytes and the int32 score, 0 where the
  *           model has no decision.

@@ -89,8 +89,8 @@ class ArmExecutor:
 
     def _tensor(self, name: str) -> np.ndarray:
         tensor = self._plan.graph.tensors[name]
-        data = self._core.read(self._arena + self._plan.arena.offsets[name], tensor.size)
-        return np.frombuffer(data, np.int8).reshape(tensor.shape)
+        data = self._core.read(self._arena + self._plan.arena.offsets[name], tensor.bytes)
+        return np.frombuffer(data, np.dtype(tensor.integer.dtype).newbyteorder("<")).reshape(tensor.shape)
 
     def measure(self, samples: np.ndarray) -> Cost:
         """Cost of one inference on the quantized sample ``samples[0]``, after a first call."""

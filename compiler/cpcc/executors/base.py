@@ -1,13 +1,14 @@
-"""The one interface of all executors: samples in, every node's int8 values out."""
+"""The one interface of all executors: samples in, every node's integer values out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from cpcc.errors import VerificationError
+from cpcc.graph import Tensor
 from cpcc.plan.plan import Plan
 
 INPUT_NODE, FULL_RUN, SCORE = "input", "run", "score"  # places beside the graph's own nodes
@@ -27,8 +28,8 @@ class ExecutionError(VerificationError):
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """Results for n samples. `nodes` maps tensor names, in execution order, to int8 (n, *shape), channels-last,
-    each read right after its layer ran (empty when not asked for). `output` int8 (n, *shape) and `scores` (n,)
+    """Results for n samples. `nodes` maps tensor names, in execution order, to their values (n, *shape), int8 or
+    int16, channels-last, each read right after its layer ran (empty when not asked for). `output` (n, *shape) and `scores` (n,)
     int32, zeros without a decision, come from a second, uninterrupted run."""
 
     nodes: dict[str, np.ndarray]
@@ -37,7 +38,7 @@ class Trace:
 
 
 class Executor(Protocol):
-    """Runs one compiled model. `samples` are raw ones in the model's layout, or with `quantized` int8 in the
+    """Runs one compiled model. `samples` are raw ones in the model's layout, or with `quantized` the input tensor's values in the
     arena's layout (channels-last)."""
 
     name: str
@@ -52,15 +53,15 @@ def traced_tensors(plan: Plan) -> list[str]:
 
 def bytes_per_sample(plan: Plan) -> int:
     """Bytes of one sample's nodes."""
-    return sum(plan.graph.tensors[name].size for name in traced_tensors(plan))
+    return sum(plan.graph.tensors[name].bytes for name in traced_tensors(plan))
 
 
 def broken_off(reply: bytes, plan: Plan, nodes: bool) -> tuple[int, str]:
     """(sample, node) at which a harness stopped: the first that its unfinished reply lacks."""
     names = {node.output: node.name for node in plan.graph.nodes}
     tensors = traced_tensors(plan) if nodes else []
-    parts = [(names.get(name, INPUT_NODE), plan.graph.tensors[name].size) for name in tensors]
-    parts += [(FULL_RUN, plan.graph.output.size), (SCORE, 4)]
+    parts = [(names.get(name, INPUT_NODE), plan.graph.tensors[name].bytes) for name in tensors]
+    parts += [(FULL_RUN, plan.graph.output.bytes), (SCORE, 4)]
     sample, rest = divmod(len(reply), sum(size for _, size in parts))
     for name, size in parts:
         if rest < size:
@@ -79,13 +80,19 @@ def join(traces: list[Trace]) -> Trace:
     )
 
 
+def _stored(tensor: Tensor) -> np.dtype[Any]:
+    """How a device's memory holds an element: little-endian."""
+    return np.dtype(tensor.integer.dtype).newbyteorder("<")
+
+
 def parse_reply(reply: bytes, samples: int, plan: Plan, nodes: bool) -> Trace:
     """The harness's reply (firmware/harness/cpcc_harness.h) as arrays. Raises `ValueError` on a wrong length."""
     tensors = [plan.graph.tensors[name] for name in traced_tensors(plan)] if nodes else []
-    fields = [(f"n{i}", np.int8, t.shape) for i, t in enumerate(tensors)]
-    record = np.dtype([*fields, ("output", np.int8, plan.graph.output.shape), ("score", "<i4")])
+    fields = [(f"n{i}", _stored(t), t.shape) for i, t in enumerate(tensors)]
+    output = plan.graph.output
+    record = np.dtype([*fields, ("output", _stored(output), output.shape), ("score", "<i4")])
     if len(reply) != samples * record.itemsize:
         raise ValueError(f"{len(reply)} bytes of reply, expected {samples * record.itemsize}")
     table = np.frombuffer(reply, record)
-    values = {t.name: table[f"n{i}"] for i, t in enumerate(tensors)}
-    return Trace(values, table["output"], table["score"].astype(np.int32))
+    values = {t.name: table[f"n{i}"].astype(t.integer.dtype) for i, t in enumerate(tensors)}
+    return Trace(values, table["output"].astype(output.integer.dtype), table["score"].astype(np.int32))

@@ -23,9 +23,8 @@ class ReferenceExecutor:
         return join([self._batch(batch, quantized, nodes) for batch in batches(samples)])
 
     def _batch(self, samples: np.ndarray, quantized: bool, nodes: bool) -> Trace:
-        graph, kind = self._detector.graph, self._detector.graph.input.type
-        assert isinstance(kind, Int8)
-        q = samples if quantized else quantize_input(self._detector.input, kind, samples)
+        graph = self._detector.graph
+        q = samples if quantized else quantize_input(self._detector.input, graph.input.integer, samples)
         values = run_nodes(graph, Int8, q)
         output = values[graph.output.name]
         wanted = traced_tensors(self._plan) if nodes else []

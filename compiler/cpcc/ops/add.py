@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cpcc.costs import fitted
 from cpcc.depthwise import halfwords
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import TfliteRequant, narrow
@@ -167,6 +168,20 @@ def is_tflite(node: Node, graph: Graph) -> bool:
     return isinstance(node.params.scaling, TfliteAddScaling)
 
 
+def is_native(node: Node, graph: Graph) -> bool:
+    return not is_tflite(node, graph)
+
+
+def features(node: Node, graph: Graph) -> tuple[float, ...]:
+    return 1.0, graph.output_tensor(node).size
+
+
+def dual_features(node: Node, graph: Graph) -> tuple[float, ...]:
+    """Words, single elements, and elements that are clamped again."""
+    size, clamped = graph.output_tensor(node).size, node.params.low > -128 or node.params.high < 127
+    return 1.0, size // 8, size % 8, size // 4, size % 4, clamped * size
+
+
 def sample(rng: np.random.Generator) -> tuple[Add, tuple[tuple[int, ...], ...]]:
     shape = tuple(int(v) for v in rng.integers(1, 7, int(rng.choice([1, 3]))))
     return Add(bool(rng.integers(2))), (shape, shape)
@@ -184,13 +199,10 @@ OP = Op(
     quantize=quantize,
     sample=sample,
     kernels=(
-        Kernel("add", pack, lambda node, graph: 20 + 14.0 * graph.output_tensor(node).size,
-               applies=lambda node, graph: not is_tflite(node, graph)),
-        Kernel("add_tflite", pack, lambda node, graph: 40 + 60.0 * graph.output_tensor(node).size, applies=is_tflite),
-        Kernel("add_dual", pack_dual, lambda node, graph: 60 + 6.2 * graph.output_tensor(node).size, DSP,
-               lambda node, graph: not is_tflite(node, graph), shared=DUAL_FILES),
-        Kernel("add_table_tflite", pack_table, lambda node, graph: 60 + 11.8 * graph.output_tensor(node).size, DSP,
-               table_applies, shared=DUAL_FILES),
+        Kernel("add", pack, fitted("add", features), applies=is_native),
+        Kernel("add_tflite", pack, fitted("add_tflite", features), applies=is_tflite),
+        Kernel("add_dual", pack_dual, fitted("add_dual", dual_features), DSP, is_native, shared=DUAL_FILES),
+        Kernel("add_table_tflite", pack_table, fitted("add_table_tflite", dual_features), DSP, table_applies, shared=DUAL_FILES),
     ),
     in_place=True,
 )  # fmt: skip

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cpcc.costs import fitted
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import narrow
 from cpcc.graph import Graph, Int8, Node
@@ -96,21 +97,17 @@ def pack(node: Node, graph: Graph) -> Packed:
     })  # fmt: skip
 
 
-def cost(node: Node, graph: Graph) -> float:
-    channels = graph.output_tensor(node).shape[2]
-    return channels * (6.0 * float(_areas(node.params.windows).sum()) + 30 * len(node.params.windows.rows))
+def features(node: Node, graph: Graph) -> tuple[float, ...]:
+    height, width, channels = graph.output_tensor(node).shape
+    spans = sum(stop - start for start, stop in node.params.windows.rows) * width
+    area = float(_areas(node.params.windows).sum())
+    return 1.0, height * width, height * width * channels, spans * channels, area * channels
 
 
 def quad_applies(node: Node, graph: Graph) -> bool:
     """Four channels at a time, their sums in 16 bits."""
     largest = int(_areas(node.params.windows).max())
     return graph.output_tensor(node).shape[2] % 4 == 0 and largest <= 256
-
-
-def cost_quad(node: Node, graph: Graph) -> float:
-    channels, p = graph.output_tensor(node).shape[2], node.params.windows
-    outputs = len(p.rows) * len(p.cols)
-    return 60 + outputs * 60 + channels / 4 * (6.3 * float(_areas(p).sum()) + 100 * outputs)
 
 
 def check(node: Node, graph: Graph) -> None:
@@ -142,11 +139,11 @@ OP = Op(
     quantize=quantize,
     sample=sample,
     kernels=(
-        Kernel("avg_pool2d", pack, cost),
+        Kernel("avg_pool2d", pack, fitted("avg_pool2d", features)),
         Kernel(
             "avg_pool2d_quad",
             pack,
-            cost_quad,
+            fitted("avg_pool2d_quad", features),
             DSP,
             quad_applies,
             shared=("include/cpcc_dsp.h", "kernels/cpcc_avg_pool2d.h"),

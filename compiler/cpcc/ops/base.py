@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cpcc.costs import Cost
 from cpcc.graph import Graph, Int8, Node
 
 DSP = frozenset({"dsp"})  # Arm's DSP extension: Cortex-M4, M7, M33, M55
@@ -36,17 +37,19 @@ class Kernel:
 
     `name` is the C function (prefixed ``cpcc_``), the struct type (suffixed ``_t``) and the file in
     ``firmware/kernels``. `requires` are core features. `applies(node, graph)` says whether it can run this
-    node, `pack(node, graph)` lays the constants out, `cost(node, graph)` estimates executed instructions.
+    node, `pack(node, graph)` lays the constants out, `cost(node, graph, core)` estimates its call.
     `shared` are further files of ``firmware`` that it needs, ``cpcc_fixed.h`` aside.
     """
 
     name: str
     pack: Callable[[Node, Graph], Packed]
-    cost: Callable[[Node, Graph], float]
+    cost: Cost
     requires: frozenset[str] = frozenset()
     applies: Callable[[Node, Graph], bool] = lambda node, graph: True
     sparse: bool = False
     streaming: bool = False  # the C file has a function for one step of a sequence too, suffixed ``_step``
+    wide: bool = False  # reads or writes int16 tensors
+    bytewise: bool = False  # moves the bytes of tensors of any type, which it takes as int8_t
     variadic: bool = False  # the C function takes its inputs as one array of pointers
     shared: tuple[str, ...] = ()
 

@@ -50,3 +50,10 @@ def broadcast_fields(a: Shape, b: Shape) -> dict[str, int | np.ndarray]:
     axes = [(1, 0, 0)] * (3 - len(axes)) + axes
     names = [f"shape.{what}_{axis}" for axis in ("outer", "middle", "inner") for what in ("size", "a", "b")]
     return dict(zip(names, [value for axis in axes for value in axis]))
+
+
+def loop_counts(a: Shape, b: Shape) -> tuple[int, int, int]:
+    """How often the outer, middle and inner loop of `broadcast_fields` turn in all."""
+    fields = broadcast_fields(a, b)
+    outer, middle, inner = (int(fields[f"shape.size_{axis}"]) for axis in ("outer", "middle", "inner"))
+    return outer, outer * middle, outer * middle * inner

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from cpcc.costs import fitted
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import narrow
 from cpcc.graph import Float32, Graph, Node
@@ -39,8 +40,9 @@ def pack(node: Node, graph: Graph) -> Packed:
     return Packed({"rows": math.prod(shapes[0][:axis]), "inputs": len(shapes), "sizes": sizes})
 
 
-def cost(node: Node, graph: Graph) -> float:
-    return 60 + 5.0 * graph.output_tensor(node).size
+def features(node: Node, graph: Graph) -> tuple[float, ...]:
+    rows = math.prod(graph.output_tensor(node).shape[: node.params.axis])
+    return 1.0, rows, rows * len(node.inputs), graph.output_tensor(node).size
 
 
 def sample(rng: np.random.Generator) -> tuple[Concat, tuple[tuple[int, ...], ...]]:
@@ -58,7 +60,7 @@ OP = Op(
     run_int8=run,
     quantize=lambda params, inputs, output: params,
     sample=sample,
-    kernels=(Kernel("concat", pack, cost, variadic=True),),
+    kernels=(Kernel("concat", pack, fitted("concat", features), variadic=True),),
     output_type=same_type,
     check=check,
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from cpcc.costs import fitted
 from cpcc.graph import Int8
 from cpcc.ops import recurrent
 from cpcc.ops.activations import sigmoid
@@ -69,7 +70,15 @@ OP = Op(
     run_int8=run_int8,
     quantize=quantize,
     sample=sample,
-    kernels=(Kernel("gru", recurrent.pack, recurrent.cost, streaming=True, shared=("include/cpcc_recurrent.h",)),),
+    kernels=(
+        Kernel(
+            "gru",
+            recurrent.pack,
+            fitted("gru", recurrent.features),
+            streaming=True,
+            shared=("include/cpcc_recurrent.h",),
+        ),
+    ),
     output_type=recurrent.hidden_type,
     macs=recurrent.macs,
     check=recurrent.check,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cpcc.costs import fitted
 from cpcc.graph import Graph, Int8, Node
 from cpcc.ops.activations import FUNCTIONS
 from cpcc.ops.base import Kernel, Op, Packed
@@ -40,8 +41,8 @@ def pack(node: Node, graph: Graph) -> Packed:
     return Packed({"size": graph.output_tensor(node).size, "table": node.params.table})
 
 
-def cost(node: Node, graph: Graph) -> float:
-    return 15 + 7.0 * graph.output_tensor(node).size
+def features(node: Node, graph: Graph) -> tuple[float, ...]:
+    return 1.0, graph.output_tensor(node).size
 
 
 def sample(rng: np.random.Generator) -> tuple[Lookup, tuple[tuple[int, ...], ...]]:
@@ -60,6 +61,6 @@ OP = Op(
     run_int8=run_int8,
     quantize=quantize,
     sample=sample,
-    kernels=(Kernel("lookup", pack, cost),),
+    kernels=(Kernel("lookup", pack, fitted("lookup", features)),),
     in_place=True,
 )

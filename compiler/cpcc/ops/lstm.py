@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from cpcc.costs import fitted
 from cpcc.graph import Int8
 from cpcc.ops import recurrent
 from cpcc.ops.activations import sigmoid
@@ -67,7 +68,15 @@ OP = Op(
     run_int8=run_int8,
     quantize=quantize,
     sample=sample,
-    kernels=(Kernel("lstm", recurrent.pack, recurrent.cost, streaming=True, shared=("include/cpcc_recurrent.h",)),),
+    kernels=(
+        Kernel(
+            "lstm",
+            recurrent.pack,
+            fitted("lstm", recurrent.features),
+            streaming=True,
+            shared=("include/cpcc_recurrent.h",),
+        ),
+    ),
     output_type=recurrent.hidden_type,
     macs=recurrent.macs,
     check=recurrent.check,

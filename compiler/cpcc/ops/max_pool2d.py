@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from cpcc.costs import fitted
 from cpcc.errors import ModelError
 from cpcc.graph import Graph, Int8, Node
 from cpcc.ops.base import Kernel, Op, Packed
@@ -46,8 +47,12 @@ def pack(node: Node, graph: Graph) -> Packed:
     })  # fmt: skip
 
 
-def cost(node: Node, graph: Graph) -> float:
-    return graph.output_tensor(node).size * (20 + 12.1 * node.params.kernel[0] * node.params.kernel[1])
+def features(node: Node, graph: Graph) -> tuple[float, ...]:
+    h, w, channels = graph.input_tensors(node)[0].shape
+    rows = [stop - start for start, stop in _spans(node.params, 0, h)]
+    cols = [stop - start for start, stop in _spans(node.params, 1, w)]
+    windows = len(rows) * len(cols)
+    return 1.0, windows, windows * channels, channels * sum(rows) * len(cols), channels * sum(rows) * sum(cols)
 
 
 def sample(rng: np.random.Generator) -> tuple[MaxPool2d, tuple[tuple[int, ...], ...]]:
@@ -76,6 +81,6 @@ OP = Op(
     run_int8=run,
     quantize=lambda params, inputs, output: params,
     sample=sample,
-    kernels=(Kernel("max_pool2d", pack, cost),),
+    kernels=(Kernel("max_pool2d", pack, fitted("max_pool2d", features)),),
     output_type=same_type,
 )

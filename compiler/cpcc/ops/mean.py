@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cpcc.costs import fitted
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import INT32_MAX, Requant, requantize
 from cpcc.graph import Graph, Int8, Node
@@ -59,8 +60,9 @@ def pack(node: Node, graph: Graph) -> Packed:
     })  # fmt: skip
 
 
-def cost(node: Node, graph: Graph) -> float:
-    return graph.output_tensor(node).shape[2] * (25 + 5.0 * node.params.pixels)
+def features(node: Node, graph: Graph) -> tuple[float, ...]:
+    channels = graph.output_tensor(node).shape[2]
+    return 1.0, channels, channels * node.params.pixels
 
 
 def sample(rng: np.random.Generator) -> tuple[Mean, tuple[tuple[int, ...], ...]]:
@@ -77,6 +79,6 @@ OP = Op(
     run_int8=run_int8,
     quantize=quantize,
     sample=sample,
-    kernels=(Kernel("mean", pack, cost),),
+    kernels=(Kernel("mean", pack, fitted("mean", features)),),
     check=check,
 )

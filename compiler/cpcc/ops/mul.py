@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cpcc.costs import fitted
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import INT32_MAX, Requant, Scaling, TfliteRequant, requantize
 from cpcc.graph import Graph, Int8, Node
 from cpcc.ops.base import Kernel, Op, Packed
-from cpcc.ops.broadcast import align, broadcast_fields, broadcast_shape
+from cpcc.ops.broadcast import align, broadcast_fields, broadcast_shape, loop_counts
 from cpcc.ops.float_params import Mul
 from cpcc.ops.samples import broadcast_shapes
 
@@ -71,8 +72,13 @@ def pack(node: Node, graph: Graph) -> Packed:
     return Packed({**fields, "shift": p.requant.left_shift, **rest})
 
 
-def cost(node: Node, graph: Graph) -> float:
-    return 60 + 20.0 * graph.output_tensor(node).size
+def features(node: Node, graph: Graph) -> tuple[float, ...]:
+    size = graph.output_tensor(node).size
+    return (
+        1.0,
+        *loop_counts(*(t.shape for t in graph.input_tensors(node))),
+        size * isinstance(node.params.requant, TfliteRequant),
+    )
 
 
 def sample(rng: np.random.Generator) -> tuple[Mul, tuple[tuple[int, ...], ...]]:
@@ -88,6 +94,6 @@ OP = Op(
     run_int8=run_int8,
     quantize=quantize,
     sample=sample,
-    kernels=(Kernel("mul", pack, cost, shared=("include/cpcc_broadcast.h",)),),
+    kernels=(Kernel("mul", pack, fitted("mul", features), shared=("include/cpcc_broadcast.h",)),),
     check=check,
 )

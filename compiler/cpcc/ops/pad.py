@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cpcc.costs import fitted
 from cpcc.errors import ModelError
 from cpcc.graph import Graph, Int8, Node
 from cpcc.ops.base import Kernel, Op, Packed
@@ -60,8 +61,9 @@ def pack(node: Node, graph: Graph) -> Packed:
     })  # fmt: skip
 
 
-def cost(node: Node, graph: Graph) -> float:
-    return 40 + 4.0 * graph.output_tensor(node).size + 5.0 * graph.input_tensors(node)[0].size
+def features(node: Node, graph: Graph) -> tuple[float, ...]:
+    h, w, channels = graph.input_tensors(node)[0].shape
+    return 1.0, graph.output_tensor(node).size, h, h * w, h * w * channels
 
 
 def sample(rng: np.random.Generator) -> tuple[Pad, tuple[tuple[int, ...], ...]]:
@@ -79,6 +81,6 @@ OP = Op(
     run_int8=run_int8,
     quantize=quantize,
     sample=sample,
-    kernels=(Kernel("pad_spread", pack, cost),),
+    kernels=(Kernel("pad_spread", pack, fitted("pad_spread", features)),),
     output_type=same_type,
 )

@@ -127,9 +127,9 @@ def pack(node: Node, graph: Graph) -> Packed:
     return Packed(fields, 3 * p.units)
 
 
-def cost(node: Node, graph: Graph) -> float:
+def features(node: Node, graph: Graph) -> tuple[float, ...]:
     p: QRecurrent = node.params
-    return p.steps * (5.0 * (p.input_weight.size + p.hidden_weight.size) + 60.0 * len(p.input_weight))
+    return 1.0, p.units, p.steps, p.steps * p.units, p.steps * (p.input_weight.size + p.hidden_weight.size)
 
 
 def sample_weights(rng: np.random.Generator, gates: int) -> tuple[int, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

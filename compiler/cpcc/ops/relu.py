@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cpcc.costs import fitted
 from cpcc.graph import Graph, Int8, Node
 from cpcc.ops.base import Kernel, Op, Packed
 from cpcc.ops.float_params import Relu
@@ -34,8 +35,8 @@ def pack(node: Node, graph: Graph) -> Packed:
     return Packed({"size": graph.output_tensor(node).size, "zero_point": node.params.zero_point})
 
 
-def cost(node: Node, graph: Graph) -> float:
-    return 10 + 6.0 * graph.output_tensor(node).size
+def features(node: Node, graph: Graph) -> tuple[float, ...]:
+    return 1.0, graph.output_tensor(node).size
 
 
 def quantize(params: Relu, inputs: tuple[Int8, ...], output: Int8) -> QRelu:
@@ -57,7 +58,7 @@ OP = Op(
     run_int8=run_int8,
     quantize=quantize,
     sample=sample,
-    kernels=(Kernel("relu", pack, cost),),
+    kernels=(Kernel("relu", pack, fitted("relu", features)),),
     output_type=same_type,
     in_place=True,
 )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cpcc.costs import fitted
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import TfliteRequant, narrow, rounding_shift
 from cpcc.graph import Graph, Int8, Node
@@ -91,9 +92,9 @@ def pack(node: Node, graph: Graph) -> Packed:
                    "exponentials": table[: last + 1]})  # fmt: skip
 
 
-def cost(node: Node, graph: Graph) -> float:
+def features(node: Node, graph: Graph) -> tuple[float, ...]:
     shape = graph.output_tensor(node).shape
-    return math.prod(shape) // shape[-1] * 100 + 55.0 * math.prod(shape)
+    return 1.0, math.prod(shape[:-1]), math.prod(shape)
 
 
 def sample(rng: np.random.Generator) -> tuple[Softmax, tuple[tuple[int, ...], ...]]:
@@ -111,7 +112,7 @@ OP = Op(
     run_int8=run_int8,
     quantize=quantize,
     sample=sample,
-    kernels=(Kernel("softmax", pack, cost),),
+    kernels=(Kernel("softmax", pack, fitted("softmax", features)),),
     output_type=lambda params, inputs: OUTPUT,
     check=check,
     in_place=True,

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cpcc.costs import fitted
 from cpcc.fixedpoint import INT32_MAX
 from cpcc.graph import Graph, Int8, Node
 from cpcc.ops.base import Kernel, Op, Packed
-from cpcc.ops.broadcast import align, broadcast_fields, broadcast_shape
+from cpcc.ops.broadcast import align, broadcast_fields, broadcast_shape, loop_counts
 from cpcc.ops.float_params import WeightedSum
 from cpcc.ops.requantized import clamp_limits
 from cpcc.ops.samples import broadcast_shapes
@@ -76,8 +77,8 @@ def pack(node: Node, graph: Graph) -> Packed:
     })  # fmt: skip
 
 
-def cost(node: Node, graph: Graph) -> float:
-    return 60 + 16.0 * graph.output_tensor(node).size
+def features(node: Node, graph: Graph) -> tuple[float, ...]:
+    return 1.0, *loop_counts(*(t.shape for t in graph.input_tensors(node)))
 
 
 def sample(rng: np.random.Generator) -> tuple[WeightedSum, tuple[tuple[int, ...], ...]]:
@@ -94,5 +95,5 @@ OP = Op(
     run_int8=run_int8,
     quantize=quantize,
     sample=sample,
-    kernels=(Kernel("weighted_sum", pack, cost, shared=("include/cpcc_broadcast.h",)),),
+    kernels=(Kernel("weighted_sum", pack, fitted("weighted_sum", features), shared=("include/cpcc_broadcast.h",)),),
 )

@@ -1,10 +1,10 @@
-"""Kernel choice: per node the cheapest applicable kernel whose features the core has."""
+"""Kernel choice: per node the applicable kernel of fewest modelled cycles whose features the core has."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from cpcc.graph import Graph, Int8, Node
+from cpcc.graph import Graph, Int8, Int16, Node
 from cpcc.ops import op_of
 from cpcc.ops.base import Kernel
 from cpcc.targets import Core
@@ -22,11 +22,17 @@ def dense_only(kernel: Kernel) -> bool:
     return not kernel.sparse
 
 
+def is_wide(node: Node, graph: Graph) -> bool:
+    """Whether a tensor around `node` is int16."""
+    return any(isinstance(t.type, Int16) for t in (*graph.input_tensors(node), graph.output_tensor(node)))
+
+
 def choose_kernel(node: Node, graph: Graph, core: Core, policy: Policy = any_kernel) -> Kernel | None:
     """The kernel for `node`, or None for an op that needs no code (a reshape)."""
-    kernels = op_of(node, Int8).kernels
-    usable = [k for k in kernels if k.requires <= core.features and policy(k) and k.applies(node, graph)]
+    kernels, wide = op_of(node, Int8).kernels, is_wide(node, graph)
+    fitting = [k for k in kernels if k.bytewise or k.wide == wide]
+    usable = [k for k in fitting if k.requires <= core.features and policy(k) and k.applies(node, graph)]
     assert usable or not kernels, f"{node.name}: no kernel can run it"
     if len(usable) < 2:  # nothing to estimate
         return usable[0] if usable else None
-    return min(usable, key=lambda kernel: kernel.cost(node, graph))
+    return min(usable, key=lambda kernel: kernel.cost(node, graph, core.name).cycles)

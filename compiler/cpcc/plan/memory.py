@@ -65,7 +65,7 @@ def live_buffers(graph: Graph, scratch: dict[str, int]) -> list[Buffer]:
             last[owner[name]] = i
     for name in graph.outputs:
         last[owner[name]] = len(graph.nodes)
-    buffers = [Buffer(name, graph.tensors[name].size, first[name], last[name]) for name in first]
+    buffers = [Buffer(name, graph.tensors[name].bytes, first[name], last[name]) for name in first]
     index = {node.name: i for i, node in enumerate(graph.nodes)}
     return buffers + [Buffer(f"scratch:{n}", size, index[n], index[n]) for n, size in scratch.items() if size]
 

@@ -30,7 +30,7 @@ def layer_noise(floats: Graph, int8: Graph, x: np.ndarray) -> dict[str, Noise]:
     nodes = [node for node in int8.nodes if node.output in known and op_of(node, Int8).kernels]
     power = {node.name: np.zeros(3) for node in nodes}  # signal, noise alone, noise so far
     mean = {name: value.mean() for name, value in run_nodes(floats, Float32, x[:BATCH]).items()}
-    types = {name: _type(int8, name) for name in int8.tensors}
+    types = {name: tensor.integer for name, tensor in int8.tensors.items()}
     for batch in batches(x[:SAMPLES], BATCH):
         exact = run_nodes(floats, Float32, batch)
         actual = run_nodes(int8, Int8, types[int8.input.name].quantize(batch))
@@ -49,12 +49,6 @@ def layer_noise(floats: Graph, int8: Graph, x: np.ndarray) -> dict[str, Noise]:
 def worst(noise: dict[str, Noise]) -> str:
     """The layer with the least ratio of its own; "" without layers."""
     return min(noise, key=lambda name: noise[name].alone, default="")
-
-
-def _type(graph: Graph, name: str) -> Int8:
-    kind = graph.tensors[name].type
-    assert isinstance(kind, Int8)
-    return kind
 
 
 def _original(tensor: str, known: set[str], floats: Graph, int8: Graph) -> str:

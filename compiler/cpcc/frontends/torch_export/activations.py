@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from cpcc.frontends.channels_first.activations import SELU, activate, clip, softmax
+from cpcc.frontends.channels_first.builder import Value
 from cpcc.frontends.torch_export.families import Layers
-from cpcc.frontends.torch_export.importer import Importer, Value
-from cpcc.frontends.torch_export.layout import ordered
-from cpcc.frontends.torch_export.source import arguments, kind, node_name, refuse, source_line
+from cpcc.frontends.torch_export.importer import Importer
+from cpcc.frontends.torch_export.source import arguments, kind, refuse, site
 from cpcc.ops import float_params as fp
 
 if TYPE_CHECKING:
     import torch
 
 Params = Callable[[dict[str, Any]], fp.Relu | fp.Lookup]
-
-
-def _clip(low: float | None, high: float | None) -> fp.Relu | fp.Lookup:
-    """A clamp from 0 can be fused into the layer before it, any other is a table."""
-    low, high = -math.inf if low is None else float(low), math.inf if high is None else float(high)
-    return fp.Relu(high) if low == 0 and high > 0 else fp.Lookup("clip", (low, high))
 
 
 def _plain(name: str) -> Params:
@@ -33,17 +26,16 @@ def _gelu(a: dict[str, Any]) -> fp.Lookup:
     return fp.Lookup("gelu_tanh" if a["approximate"] == "tanh" else "gelu")
 
 
-_SELU = (1.6732632423543772848170429916717, 1.0507009873554804934193349852946)  # Klambauer et al. 2017
 ACTIVATIONS: dict[str, Params] = {
     "relu": lambda a: fp.Relu(),
     "relu6": lambda a: fp.Relu(6.0),
-    "hardtanh": lambda a: _clip(a["min_val"], a["max_val"]),
-    "clamp": lambda a: _clip(a["min"], a["max"]),
-    "clamp_min": lambda a: _clip(a["min"], None),
+    "hardtanh": lambda a: clip(a["min_val"], a["max_val"]),
+    "clamp": lambda a: clip(a["min"], a["max"]),
+    "clamp_min": lambda a: clip(a["min"], None),
     "leaky_relu": lambda a: fp.Lookup("leaky_relu", (float(a["negative_slope"]),)),
     "elu": lambda a: fp.Lookup("elu", (float(a["alpha"]), float(a["scale"]), float(a["input_scale"]))),
     "celu": lambda a: fp.Lookup("elu", (float(a["alpha"]), 1.0, 1.0 / float(a["alpha"]))),
-    "selu": lambda a: fp.Lookup("elu", (*_SELU, 1.0)),
+    "selu": lambda a: fp.Lookup("elu", (*SELU, 1.0)),
     "gelu": _gelu,
     "softplus": lambda a: fp.Lookup("softplus", (float(a["beta"]), float(a["threshold"]))),
     **{name: _plain(name) for name in (
@@ -52,44 +44,35 @@ ACTIVATIONS: dict[str, Params] = {
 }  # fmt: skip
 
 
-def activate(importer: Importer, node: torch.fx.Node, params: fp.Relu | fp.Lookup) -> Value:
+def _activate(importer: Importer, node: torch.fx.Node, params: fp.Relu | fp.Lookup) -> Value:
     """`params` of the node's input; where the operation is in place, of everything that shares its memory."""
     value = importer.value(node)
-    source = value if importer.dense(value) else importer.vector(value, node_name(node), source_line(node))
-    result = importer.emit_like(node, params, source)
+    result = activate(importer, site(node), value, params)
     if kind(node).endswith("_"):
         importer.overwrite(node, value, result)
     return result
 
 
 def _activation(importer: Importer, node: torch.fx.Node) -> Value:
-    return activate(importer, node, ACTIVATIONS[kind(node).rstrip("_")](arguments(node)))
+    return _activate(importer, node, ACTIVATIONS[kind(node).rstrip("_")](arguments(node)))
 
 
 def _prelu(importer: Importer, node: torch.fx.Node) -> Value:
     slopes = importer.required(node, "weight")
     if slopes.size != 1:
         raise refuse(node, "PReLU with", f"{slopes.size} slopes", "one slope (num_parameters=1)")
-    return activate(importer, node, fp.Lookup("leaky_relu", (float(slopes.ravel()[0]),)))
+    return _activate(importer, node, fp.Lookup("leaky_relu", (float(slopes.ravel()[0]),)))
 
 
 def _power(importer: Importer, node: torch.fx.Node) -> Value:
     if arguments(node)["exponent"] != 2:
         raise refuse(node, "exponent", arguments(node)["exponent"], 2)
-    return activate(importer, node, fp.Lookup("square"))
+    return _activate(importer, node, fp.Lookup("square"))
 
 
 def _softmax(importer: Importer, node: torch.fx.Node) -> Value:
-    """Rows along one axis, which must be last in memory."""
-    value, rank = importer.value(node), len(importer.value(node).shape)
-    axis = arguments(node)["dim"] % rank
-    order = [*(i for i in range(rank) if i != axis), axis]
-    classes = value.shape[axis]
-    shape = (1, math.prod(value.shape) // classes, classes)
-    source = importer.laid_out(value, value.shape, order, node_name(node), source_line(node), shape)
-    result = importer.fresh(node.name, value.shape, shape, (0, 1, 2))
-    importer.append(node_name(node), fp.Softmax(), (source.tensor,), node.name, source_line(node))
-    return replace(result, factors=ordered(value.shape, order))
+    value = importer.value(node)
+    return softmax(importer, site(node), value, arguments(node)["dim"] % len(value.shape))
 
 
 def _log_softmax(importer: Importer, node: torch.fx.Node) -> Value:

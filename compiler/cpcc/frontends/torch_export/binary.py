@@ -2,52 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cpcc.frontends.channels_first.affine import with_constants
+from cpcc.frontends.channels_first.binary import together
+from cpcc.frontends.channels_first.builder import Value
 from cpcc.frontends.torch_export.families import Layers
-from cpcc.frontends.torch_export.importer import Importer, Value
-from cpcc.frontends.torch_export.layout import merged, ordered, per_axis
-from cpcc.frontends.torch_export.norm import per_element
-from cpcc.frontends.torch_export.source import arguments, kind, node_name, refuse, source_line
+from cpcc.frontends.torch_export.importer import Importer
+from cpcc.frontends.torch_export.source import arguments, kind, refuse, site
 from cpcc.ops import float_params as fp
 
 if TYPE_CHECKING:
     import torch
-
-
-def _order(value: Value) -> list[int] | None:
-    """Axes as they lie in memory, outermost first; None where an axis lies in several pieces."""
-    axes = per_axis(value.factors, value.shape)
-    if axes is None or any(len(merged(axis)) > 1 for axis in axes):
-        return None
-    strides = [merged(axis)[0][1] if merged(axis) else -1 for axis in axes]
-    return sorted(range(len(strides)), key=lambda axis: -strides[axis])
-
-
-def _together(importer: Importer, node: torch.fx.Node, values: list[Value], params: Any) -> Value:
-    """`params` of both values, broadcast, in the memory order of the larger."""
-    out = tuple(node.meta["val"].shape)
-    values = [replace(v, shape=(1,) * (len(out) - len(v.shape)) + v.shape) for v in values]
-    largest = max(values, key=lambda v: math.prod(v.shape))
-    order = _order(largest) or list(range(len(out)))
-    long = [axis for axis in order if out[axis] > 1] or [order[-1]]
-    if len(long) > 3:
-        raise refuse(node, "operands of shape", out, "at most 3 axes longer than 1")
-    inputs = []
-    for value in values:
-        shape = (1,) * (3 - len(long)) + tuple(value.shape[axis] for axis in long)
-        laid = importer.laid_out(value, value.shape, order, node_name(node), source_line(node), shape)
-        inputs.append(laid.tensor)
-    sizes = (1,) * (3 - len(long)) + tuple(out[axis] for axis in long)
-    if params == fp.WeightedSum() and values[0].shape == values[1].shape:
-        params = fp.Add()  # no broadcast, no factors: the plainer op
-    result = importer.fresh(node.name, out, sizes, (0, 1, 2))
-    importer.append(node_name(node), params, tuple(inputs), node.name, source_line(node))
-    return replace(result, factors=ordered(out, order))
 
 
 def _constant(importer: Importer, node: torch.fx.Node, operand: Any) -> np.ndarray | None:
@@ -57,13 +25,12 @@ def _constant(importer: Importer, node: torch.fx.Node, operand: Any) -> np.ndarr
     return importer.constant(node, operand, "operand") if operand.name in importer.constants else None
 
 
+def _together(importer: Importer, node: torch.fx.Node, values: list[Value], params: fp.Mul | fp.WeightedSum) -> Value:
+    return together(importer, site(node), values, params, tuple(node.meta["val"].shape))
+
+
 def _affine(importer: Importer, node: torch.fx.Node, value: Value, scale: np.ndarray, offset: np.ndarray) -> Value:
-    """``value * scale + offset`` for constants that broadcast to the result."""
-    out = tuple(node.meta["val"].shape)
-    if math.prod(out) != math.prod(value.shape):
-        raise refuse(node, "a constant larger than the tensor", out, value.shape)
-    full = [np.broadcast_to(v, out).astype(np.float64) for v in (scale, offset)]
-    return per_element(importer, node, replace(value, shape=out), full[0], full[1])
+    return with_constants(importer, site(node), value, scale, offset, tuple(node.meta["val"].shape))
 
 
 def _binary(importer: Importer, node: torch.fx.Node) -> Value:

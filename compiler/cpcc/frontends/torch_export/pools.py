@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
+from cpcc.frontends.channels_first.builder import Value
+from cpcc.frontends.channels_first.conv import Pair
+from cpcc.frontends.channels_first.pools import adaptive_avg_pool, adaptive_max_pool, avg_pool, max_pool, reduction
 from cpcc.frontends.torch_export.conv import pair
 from cpcc.frontends.torch_export.families import Layers
-from cpcc.frontends.torch_export.importer import Importer, Value
-from cpcc.frontends.torch_export.source import arguments, kind, node_name, refuse, source_line
-from cpcc.ops import float_params as fp
-from cpcc.ops.avg_pool2d import adaptive_spans
+from cpcc.frontends.torch_export.importer import Importer
+from cpcc.frontends.torch_export.source import arguments, kind, refuse, site
 
 if TYPE_CHECKING:
     import torch
 
-Spans = tuple[tuple[int, int], ...]
-
 
 def _spatial(node: torch.fx.Node) -> int:
     return 1 if "1d" in kind(node) else 2
-
-
-def _emit(
-    importer: Importer,
-    node: torch.fx.Node,
-    params: fp.MaxPool2d | fp.AvgPool2d | fp.Mean,
-    value: Value,
-    image: tuple[int, int, int],
-) -> Value:
-    spatial = _spatial(node)
-    shape = (*value.shape[: -spatial - 1], image[0], *(image[1:] if spatial == 2 else image[2:]))
-    return importer.emit_image(node, params, (value,), shape, image)
 
 
 def _pool_size(size: int, kernel: int, stride: int, padding: int, ceil: bool) -> int:
@@ -41,7 +27,7 @@ def _pool_size(size: int, kernel: int, stride: int, padding: int, ceil: bool) ->
     return count - 1 if ceil and (count - 1) * stride >= size + padding else count
 
 
-def _geometry(node: torch.fx.Node, h: int, w: int) -> tuple[tuple[int, int], ...]:
+def _geometry(node: torch.fx.Node, h: int, w: int) -> tuple[Pair, Pair, Pair, Pair]:
     """kernel, stride, padding and output size, each (rows, columns)."""
     a, spatial = arguments(node), _spatial(node)
     kernel, padding = pair(a["kernel_size"], spatial), pair(a["padding"], spatial, 0)
@@ -53,77 +39,38 @@ def _geometry(node: torch.fx.Node, h: int, w: int) -> tuple[tuple[int, int], ...
 
 
 def _max_pool(importer: Importer, node: torch.fx.Node) -> Value:
-    dilation = pair(arguments(node)["dilation"], _spatial(node))
+    spatial = _spatial(node)
+    dilation = pair(arguments(node)["dilation"], spatial)
     if dilation != (1, 1):
         raise refuse(node, "dilation", dilation, (1, 1))
-    value, (c, h, w) = importer.image(node, importer.value(node), _spatial(node))
+    value, (_, h, w) = importer.image(site(node), importer.value(node), spatial)
     kernel, stride, (top, left), out = _geometry(node, h, w)
-    params = fp.MaxPool2d(kernel, stride, (top, top, left, left), (out[0], out[1]))
-    return _emit(importer, node, params, value, (c, out[0], out[1]))
+    return max_pool(importer, site(node), value, kernel, stride, (top, top, left, left), out, spatial)
 
 
 def _avg_pool(importer: Importer, node: torch.fx.Node) -> Value:
-    a = arguments(node)
-    value, (c, h, w) = importer.image(node, importer.value(node), _spatial(node))
-    kernel, stride, padding, out = _geometry(node, h, w)
-    (rows, tall), (cols, wide) = (
-        _windows(size, kernel[i], stride[i], padding[i], out[i], a["count_include_pad"])
-        for i, size in enumerate((h, w))
-    )
+    a, spatial = arguments(node), _spatial(node)
+    value, (_, h, w) = importer.image(site(node), importer.value(node), spatial)
+    kernel, stride, (top, left), out = _geometry(node, h, w)
     fixed = a.get("divisor_override")
     if fixed is not None and fixed < 1:
         raise refuse(node, "divisor_override", fixed, "1 or more")
-    divisors = tuple(tuple(fixed or y * x for x in wide) for y in tall)
-    return _emit(importer, node, fp.AvgPool2d(rows, cols, divisors), value, (c, out[0], out[1]))
+    padding = (top, top, left, left)
+    include_pad = a["count_include_pad"]
+    return avg_pool(importer, site(node), value, kernel, stride, padding, out, spatial, include_pad, fixed)
 
 
-def _windows(
-    size: int, kernel: int, stride: int, padding: int, count: int, include_pad: bool
-) -> tuple[Spans, tuple[int, ...]]:
-    """Windows clipped to the input along one axis, and how many positions of each the mean counts."""
-    starts = [i * stride - padding for i in range(count)]
-    windows = tuple((max(s, 0), min(s + kernel, size)) for s in starts)
-    padded = (min(s + kernel, size + padding) - s for s in starts)
-    return windows, tuple(padded) if include_pad else tuple(stop - start for start, stop in windows)
-
-
-def _mean_over(rows: Spans, cols: Spans) -> fp.AvgPool2d | fp.Mean:
-    if len(rows) == len(cols) == 1:
-        return fp.Mean((rows[0][1] - rows[0][0]) * (cols[0][1] - cols[0][0]))
-    return fp.AvgPool2d(rows, cols, tuple(tuple((r[1] - r[0]) * (s[1] - s[0]) for s in cols) for r in rows))
-
-
-def _adaptive_avg_pool(importer: Importer, node: torch.fx.Node) -> Value:
-    value, (c, h, w) = importer.image(node, importer.value(node), _spatial(node))
-    out = pair(arguments(node)["output_size"], _spatial(node))
-    params = _mean_over(adaptive_spans(h, out[0]), adaptive_spans(w, out[1]))
-    return _emit(importer, node, params, value, (c, *out))
-
-
-def _adaptive_max_pool(importer: Importer, node: torch.fx.Node) -> Value:
-    value, (c, h, w) = importer.image(node, importer.value(node), _spatial(node))
-    rows, columns = pair(arguments(node)["output_size"], _spatial(node))
-    if h % rows or w % columns:
-        raise refuse(node, "uneven windows,", f"({h}, {w}) to ({rows}, {columns})", "sizes that divide the input's")
-    window = (h // rows, w // columns)
-    params = fp.MaxPool2d(window, window, (0, 0, 0, 0), (rows, columns))
-    return _emit(importer, node, params, value, (c, rows, columns))
+def _adaptive(importer: Importer, node: torch.fx.Node) -> Value:
+    spatial = _spatial(node)
+    pool = adaptive_max_pool if "max" in kind(node) else adaptive_avg_pool
+    out = pair(arguments(node)["output_size"], spatial)
+    return pool(importer, site(node), importer.value(node), out, spatial)
 
 
 def _reduction(importer: Importer, node: torch.fx.Node) -> Value:
-    """Mean or maximum over any axes: they become the rows of an image whose channels are the others."""
-    a, value = arguments(node), importer.value(node)
-    reduced = _reduced_axes(a.get("dim"), len(value.shape))
-    kept = [axis for axis in range(len(value.shape)) if axis not in reduced]
-    rows, channels = (math.prod(value.shape[axis] for axis in axes) for axes in (reduced, kept))
-    order, shape = (*reduced, *kept), (rows, 1, channels)
-    image = importer.laid_out(value, value.shape, order, node_name(node), source_line(node), shape)
-    params: fp.AvgPool2d | fp.MaxPool2d | fp.Mean = _mean_over(((0, rows),), ((0, 1),))
-    if kind(node) == "amax":
-        params = fp.MaxPool2d((rows, 1), (1, 1), (0, 0, 0, 0), (1, 1))
-    result = importer.fresh(node.name, tuple(node.meta["val"].shape), (1, 1, channels), (0, 1, 2))
-    importer.append(node_name(node), params, (image.tensor,), node.name, source_line(node))
-    return result
+    value, out = importer.value(node), tuple(node.meta["val"].shape)
+    axes = _reduced_axes(arguments(node).get("dim"), len(value.shape))
+    return reduction(importer, site(node), value, axes, out, maximum=kind(node) == "amax")
 
 
 def _reduced_axes(dim: Any, rank: int) -> list[int]:
@@ -141,13 +88,13 @@ FAMILY = (
         ("AdaptiveAvgPool1d", "AdaptiveAvgPool2d"),
         "mean where one pixel is left, else avg_pool2d",
         "",
-        dict.fromkeys(_ADAPTIVE, _adaptive_avg_pool),
+        dict.fromkeys(_ADAPTIVE, _adaptive),
     ),
     Layers(
         ("AdaptiveMaxPool1d", "AdaptiveMaxPool2d"),
         "max_pool2d",
         "sizes that divide the input's",
-        dict.fromkeys(("adaptive_max_pool1d", "adaptive_max_pool2d"), _adaptive_max_pool),
+        dict.fromkeys(("adaptive_max_pool1d", "adaptive_max_pool2d"), _adaptive),
     ),
     Layers(("mean", "amax"), "mean, max_pool2d", "over any axes", dict.fromkeys(("mean", "amax"), _reduction)),
 )

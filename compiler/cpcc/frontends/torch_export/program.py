@@ -27,7 +27,7 @@ def to_graph(program: ExportedProgram, name: str) -> Graph:
     """The float graph of `program`: one input, one output vector (logits), batch norm folded, ReLU fused,
     a final Sigmoid or Softmax dropped. Raises `ModelError` naming the layer that is not supported."""
     program, _ = strip_final_activation(program)
-    importer = Importer(name, constants(program), HANDLERS)
+    importer = Importer(name, constants=constants(program), handlers=HANDLERS)
     importer.refuse_control_flow(program)
     for node in program.graph.nodes:
         importer.visit(node)

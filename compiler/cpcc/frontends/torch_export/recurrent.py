@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cpcc.frontends.channels_first.builder import Value
+from cpcc.frontends.channels_first.recurrent import Gates, layer, steps_of
+from cpcc.frontends.channels_first.slices import sliced
 from cpcc.frontends.torch_export.families import Layers
-from cpcc.frontends.torch_export.importer import Importer, Value
-from cpcc.frontends.torch_export.slices import sliced
-from cpcc.frontends.torch_export.source import arguments, kind, node_name, refuse, source_line
+from cpcc.frontends.torch_export.importer import Importer
+from cpcc.frontends.torch_export.source import arguments, kind, refuse, site
 from cpcc.ops import float_params as fp
-from cpcc.optimize import to_float32
 
 if TYPE_CHECKING:
     import torch
@@ -30,30 +31,20 @@ def _recurrent(importer: Importer, node: torch.fx.Node) -> list[Value]:
     if unused or (any(user.args[1] == 1 and user.users for user in node.users) and a["num_layers"] > 1):
         raise refuse(node, "the use of", "a cell state, or of the states of several layers", "the outputs")
     per_layer = 4 if a["has_biases"] else 2
-    for layer in range(a["num_layers"]):
-        weights = a["params"][layer * per_layer : (layer + 1) * per_layer]
+    for index in range(a["num_layers"]):
+        weights = a["params"][index * per_layer : (index + 1) * per_layer]
         value = _layer(importer, node, value, [importer.constant(node, w, "weight") for w in weights])
-    last = sliced(importer, node, value, value.shape.index(_steps(value)), _steps(value) - 1, 1)
+    steps = steps_of(value)
+    last = sliced(importer, site(node), value, value.shape.index(steps), steps - 1, 1)
     state = Value(last.tensor, tuple(node.meta["val"][1].shape), last.factors, last.storage)
     return [value, state]
 
 
-def _steps(value: Value) -> int:
-    """Length of the sequence: the batch is 1 and the features are last."""
-    return int(np.prod(value.shape[:-1]))
-
-
 def _layer(importer: Importer, node: torch.fx.Node, value: Value, weights: list[np.ndarray]) -> Value:
-    name, steps, inputs = node_name(node), _steps(value), value.shape[-1]
-    source = importer.laid_out(value, (1, steps, inputs), (0, 1, 2), name, source_line(node))
-    units = weights[1].shape[1]
     biases = weights[2:] or [np.zeros(len(weights[0]))] * 2
-    arrays: Any = [to_float32(w, name) for w in (weights[0], biases[0], weights[1], biases[1])]
-    params = (fp.Gru if kind(node) == "gru" else fp.Lstm)(steps, *arrays)
+    gates = Gates(weights[0], biases[0], weights[1], biases[1])
     output = node.name if node.name not in importer.tensors else f"{node.name}.{len(importer.tensors)}"
-    result = importer.fresh(output, (*value.shape[:-1], units), (1, steps, units), (0, 1, 2))
-    importer.append(name, params, (source.tensor,), output, source_line(node))
-    return result
+    return layer(importer, site(node), value, gates, fp.Gru if kind(node) == "gru" else fp.Lstm, output)
 
 
 FAMILY = (

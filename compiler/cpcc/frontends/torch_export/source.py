@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cpcc.archive import user_line
 from cpcc.errors import ModelError
+from cpcc.frontends.channels_first.site import Site
 
 if TYPE_CHECKING:
     import torch
@@ -62,6 +63,11 @@ def place(node: torch.fx.Node) -> str:
     return f"{node_name(node)} ({', '.join(part for part in (layer, source_line(node)) if part)})"
 
 
+def site(node: torch.fx.Node) -> Site:
+    """What the builders of layers are told about `node`."""
+    return Site(node_name(node), node.name, source_line(node), place(node))
+
+
 def unsupported(node: torch.fx.Node) -> ModelError:
     rewrite = REWRITES.get(kind(node).rstrip("_"))
     hint = f"use {rewrite}; " if rewrite else ""
@@ -69,7 +75,7 @@ def unsupported(node: torch.fx.Node) -> ModelError:
 
 
 def refuse(node: torch.fx.Node, what: str, value: Any, supported: Any) -> ModelError:
-    return ModelError(f"{place(node)}: {what} {value} is not supported; supported: {supported}")
+    return site(node).refuse(what, value, supported)
 
 
 def arguments(node: torch.fx.Node) -> dict[str, Any]:

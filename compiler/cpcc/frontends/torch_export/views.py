@@ -6,11 +6,12 @@ import operator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cpcc.frontends.channels_first.builder import Value
+from cpcc.frontends.channels_first.views import depth_to_space, permuted
 from cpcc.frontends.torch_export.families import Layers
 from cpcc.frontends.torch_export.final import DROPPED, RESHAPES
-from cpcc.frontends.torch_export.importer import Importer, Value
-from cpcc.frontends.torch_export.layout import merged, per_axis
-from cpcc.frontends.torch_export.source import arguments, kind, node_name, refuse, source_line, unsupported
+from cpcc.frontends.torch_export.importer import Importer
+from cpcc.frontends.torch_export.source import arguments, kind, refuse, site, unsupported
 
 if TYPE_CHECKING:
     import torch
@@ -21,20 +22,9 @@ def _reshape(importer: Importer, node: torch.fx.Node) -> Value:
     return replace(importer.value(node), shape=tuple(node.meta["val"].shape))
 
 
-def permuted(importer: Importer, node: torch.fx.Node, value: Value, order: list[int]) -> Value:
-    """`value` with its axes in `order`; costs nothing until a layer needs another order in memory."""
-    axes = per_axis(value.factors, value.shape)
-    if axes is None:
-        value = importer.vector(value, node_name(node), source_line(node))
-        axes = per_axis(value.factors, value.shape)
-    assert axes is not None
-    factors = merged([factor for axis in order for factor in axes[axis]])
-    return replace(value, shape=tuple(value.shape[axis] for axis in order), factors=factors)
-
-
 def _permute(importer: Importer, node: torch.fx.Node) -> Value:
     value, rank = importer.value(node), len(importer.value(node).shape)
-    return permuted(importer, node, value, [axis % rank for axis in arguments(node)["dims"]])
+    return permuted(importer, site(node), value, [axis % rank for axis in arguments(node)["dims"]])
 
 
 def _transpose(importer: Importer, node: torch.fx.Node) -> Value:
@@ -43,17 +33,11 @@ def _transpose(importer: Importer, node: torch.fx.Node) -> Value:
     order = list(range(rank))
     first, second = (a["dim0"] % rank, a["dim1"] % rank) if "dim0" in a else (0, rank - 1)
     order[first], order[second] = second, first
-    return permuted(importer, node, value, order)
+    return permuted(importer, site(node), value, order)
 
 
 def _pixel_shuffle(importer: Importer, node: torch.fx.Node) -> Value:
-    """(c r r, h, w) read as (c, r, r, h, w), permuted to (c, h, r, w, r)."""
-    value, r = importer.value(node), arguments(node)["upscale_factor"]
-    *batch, c, h, w = value.shape
-    split = replace(value, shape=(*batch, c // (r * r), r, r, h, w))
-    n = len(batch)
-    shuffled = permuted(importer, node, split, [*range(n), n, n + 3, n + 1, n + 4, n + 2])
-    return replace(shuffled, shape=(*batch, c // (r * r), h * r, w * r))
+    return depth_to_space(importer, site(node), importer.value(node), arguments(node)["upscale_factor"])
 
 
 def _drop(importer: Importer, node: torch.fx.Node) -> Value:

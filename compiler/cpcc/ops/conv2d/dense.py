@@ -23,9 +23,9 @@ def pack(node: Node, graph: Graph) -> Packed:
 def features(node: Node, graph: Graph) -> tuple[float, ...]:
     fours, ones = pixels(node, graph)
     out, kh, macs = len(node.params.weight), node.params.weight.shape[1], node.params.weight.size
-    outputs = graph.output_tensor(node).size
-    return (fours * out, fours * out * kh, fours * macs, ones * out, ones * macs, padded_scratch(node, graph),
-            outputs * is_tflite(node.params.output))  # fmt: skip
+    outputs, tflite = graph.output_tensor(node).size, is_tflite(node.params.output)
+    return (fours * out, fours * out * kh, fours * macs, ones * out, ones * out * kh, ones * macs, padded_scratch(node, graph),
+            outputs * tflite, ones * macs * tflite)  # fmt: skip
 
 
 KERNEL = Kernel("conv2d_dense", pack, fitted("conv2d_dense", features))

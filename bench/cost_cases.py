@@ -1,0 +1,154 @@
+"""Layers whose cost is measured: those that `fit_costs.py` fits the planner's constants to, and those kept out to test them.
+
+A new kernel's shapes go here; every op is there with random samples of its own as well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from cpcc.fixedpoint import Requant, TfliteRequant
+from cpcc.graph import Float32, Graph, Int8, Node, Tensor
+from cpcc.ops import OPS
+from cpcc.ops.add import QAdd, tflite_add_scaling
+from cpcc.ops.base import Op
+from cpcc.ops.float_params import Conv2d, DepthwiseConv2d, Linear, Reshape
+from cpcc.quantize import calibrate, quantize_graph
+
+SAMPLES, KEPT_OUT = 24, 6  # of the ops that have no shapes of their own here
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One layer of an input of `shape`, and of `more` operands. `rounding` is "once", "tflite" or "tflite relu"."""
+
+    label: str
+    params: Any
+    shape: tuple[int, ...]
+    rounding: str = "once"
+    fit: bool = True  # else kept out, to test the fit
+    more: tuple[tuple[int, ...], ...] = ()
+
+
+def pruned(rng: np.random.Generator, shape: tuple[int, ...], keep: float) -> np.ndarray:
+    return (rng.normal(0, 1, shape) * (rng.random(shape) < keep)).astype(np.float32)
+
+
+def _linears(rng: np.random.Generator, keep: float, rounding: str, fit: bool) -> list[Case]:
+    sizes = ((16, 32), (32, 64), (64, 256), (10, 640), (7, 30), (3, 64), (128, 128)) if fit else ((24, 100), (41, 333))
+    relu = rounding.endswith("relu")
+    return [
+        Case(f"linear {k}-{n} {keep} {rounding}", Linear(pruned(rng, (n, k), keep), np.zeros(n, np.float32), relu), (k,),
+             rounding, fit)
+        for n, k in sizes
+    ]  # fmt: skip
+
+
+def _convolutions(rng: np.random.Generator, keep: float, rounding: str, fit: bool) -> list[Case]:
+    shapes = (
+        ((8, 8, 8), 16, (3, 3), 1, 1), ((16, 16, 3), 16, (3, 3), 1, 1), ((8, 8, 32), 32, (1, 1), 1, 0),
+        ((12, 12, 16), 8, (5, 5), 1, 0), ((9, 9, 8), 7, (3, 3), 1, 0), ((25, 5, 64), 64, (1, 1), 1, 0),
+        ((17, 16, 16), 12, (3, 3), 2, 1), ((24, 24, 8), 16, (1, 1), 1, 0), ((20, 10, 1), 8, (4, 4), 2, 2),
+        ((5, 5, 6), 10, (3, 3), 1, 1), ((6, 6, 64), 32, (3, 3), 1, 1), ((30, 1, 40), 24, (5, 1), 1, 0),
+    ) if fit else (((14, 14, 24), 20, (3, 3), 1, 1), ((7, 7, 96), 48, (1, 1), 1, 0), ((15, 15, 5), 9, (3, 3), 2, 1))  # fmt: skip
+    found = []
+    for shape, out, kernel, stride, pad in shapes:
+        weight = pruned(rng, (out, *kernel, shape[2]), keep)
+        relu = rounding.endswith("relu")
+        conv = Conv2d(weight, np.zeros(out, np.float32), (stride, stride), (pad,) * 4, relu)
+        size = "x".join(map(str, shape))
+        label = f"conv {kernel[0]}x{kernel[1]} {size}-{out} /{stride} {keep} {rounding}"
+        found.append(Case(label, conv, shape, rounding, fit))
+    return found
+
+
+def _depthwise(rng: np.random.Generator, rounding: str, fit: bool) -> list[Case]:
+    shapes = (
+        ((8, 8, 16), (3, 3), 1, 1), ((12, 12, 32), (3, 3), 1, 1), ((25, 5, 64), (3, 3), 1, 1), ((6, 6, 6), (3, 3), 1, 1),
+        ((24, 24, 8), (3, 3), 1, 1), ((12, 12, 16), (3, 3), 2, 1), ((24, 1, 32), (10, 1), 1, 0), ((9, 9, 8), (5, 5), 1, 2),
+        ((3, 3, 64), (3, 3), 1, 1),
+    ) if fit else (((10, 14, 24), (3, 3), 1, 1), ((16, 16, 12), (3, 3), 2, 1))  # fmt: skip
+    found = []
+    for shape, kernel, stride, pad in shapes:
+        weight = pruned(rng, (*kernel, shape[2]), 1.0)
+        bias, relu = np.zeros(shape[2], np.float32), rounding.endswith("relu")
+        layer = DepthwiseConv2d(weight, bias, (stride, stride), (pad,) * 4, relu)
+        size = "x".join(map(str, shape))
+        found.append(
+            Case(f"depthwise {kernel[0]}x{kernel[1]} {size} /{stride} {rounding}", layer, shape, rounding, fit)
+        )
+    return found
+
+
+def cases() -> list[Case]:
+    rng = np.random.default_rng(0)
+    found: list[Case] = []
+    for fit in (True, False):
+        for rounding in ("once", "tflite", "tflite relu"):
+            found += _depthwise(rng, rounding, fit)
+            for keep in (1.0, 0.1):
+                found += _linears(rng, keep, rounding, fit) + _convolutions(rng, keep, rounding, fit)
+    return found + list(_samples())
+
+
+def _samples() -> Iterator[Case]:
+    """Of every op that has no shapes above: random ones of its own; of sums with both roundings."""
+    for op in OPS:
+        if not op.kernels or op.float_params in (Linear, Conv2d, DepthwiseConv2d):
+            continue
+        rng = np.random.default_rng(3)
+        for i in range(SAMPLES + KEPT_OUT):
+            params, shapes = op.sample(rng)
+            if i % 3 == 0 and op.in_place:  # sums and tables of an ordinary size
+                shapes = tuple((int(rng.integers(50, 600)),) for _ in shapes[:1]) * len(shapes)
+            for rounding in ("once", "tflite") if op.name == "add" else ("once",):
+                yield Case(f"{op.name} {i} {rounding}", params, shapes[0], rounding, i < SAMPLES, shapes[1:])
+
+
+def op_of_case(case: Case) -> Op:
+    return next(op for op in OPS if isinstance(case.params, op.float_params))
+
+
+def graph_of(case: Case) -> Graph:
+    """The layer as an int8 graph with the case's rounding, its first node; its output is flat. Operands after the first are
+    the input itself, spread over the shape by a layer of ones."""
+    out = op_of_case(case).infer_shape(case.params, case.shape, *case.more)
+    size = int(np.prod(out))
+    shapes = {"x": case.shape, "y": out, "z": (size,)}
+    nodes: list[Node] = []
+    for i, shape in enumerate(case.more):
+        many = int(np.prod(shape))
+        shapes |= {f"flat{i}": (many,), f"operand{i}": shape}
+        ones = Linear(np.ones((many, int(np.prod(case.shape))), np.float32), np.zeros(many, np.float32))
+        nodes += [Node(f"l{i}", ones, ("x",), f"flat{i}"), Node(f"r{i}", Reshape(shape), (f"flat{i}",), f"operand{i}")]
+    inputs = ("x", *(f"operand{i}" for i in range(len(case.more))))
+    tensors = {name: Tensor(name, shape, Float32()) for name, shape in shapes.items()}
+    nodes += [Node("n", case.params, inputs, "y"), Node("f", Reshape((size,)), ("y",), "z")]
+    graph = Graph("bench", tensors, tuple(nodes), ("x",), ("z",))
+    ranges = calibrate(graph, np.random.default_rng(1).normal(0, 1, (8, *case.shape)))
+    return with_rounding(quantize_graph(graph, ranges), case.rounding)
+
+
+def layer(graph: Graph) -> Node:
+    """The layer that a graph of `graph_of` is about."""
+    return next(node for node in graph.nodes if node.name == "n")
+
+
+def with_rounding(graph: Graph, rounding: str) -> Graph:
+    """`graph` with TensorFlow Lite's rounding in its layer where `rounding` says so."""
+    if rounding == "once":
+        return graph
+    node = layer(graph)
+    if isinstance(node.params, QAdd):
+        kinds = [t.type for t in (*graph.input_tensors(node), graph.output_tensor(node))]
+        a, b, y = (kind for kind in kinds if isinstance(kind, Int8))
+        params: Any = replace(node.params, scaling=tflite_add_scaling(a, b, y))
+    else:
+        output = node.params.output
+        assert isinstance(output.requant, Requant)
+        scales = output.requant.multiplier * 2.0 ** (output.requant.left_shift - 32)
+        params = replace(node.params, output=replace(output, requant=TfliteRequant.from_scales(scales)))
+    return replace(graph, nodes=tuple(replace(n, params=params) if n is node else n for n in graph.nodes))

@@ -1,0 +1,36 @@
+"""Functions of one value, and softmax."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from cpcc.frontends.channels_first.builder import GraphBuilder, Value
+from cpcc.frontends.channels_first.layout import ordered
+from cpcc.frontends.channels_first.site import Site
+from cpcc.ops import float_params as fp
+
+SELU = (1.6732632423543772848170429916717, 1.0507009873554804934193349852946)  # Klambauer et al. 2017
+
+
+def clip(low: float | None, high: float | None) -> fp.Relu | fp.Lookup:
+    """A clamp from 0 can be fused into the layer before it, any other is a table."""
+    low, high = -math.inf if low is None else float(low), math.inf if high is None else float(high)
+    return fp.Relu(high) if low == 0 and high > 0 else fp.Lookup("clip", (low, high))
+
+
+def activate(builder: GraphBuilder, site: Site, value: Value, params: fp.Relu | fp.Lookup) -> Value:
+    """`params` of every element."""
+    return builder.emit_like(site, params, builder.dense_or_vector(value, site))
+
+
+def softmax(builder: GraphBuilder, site: Site, value: Value, axis: int) -> Value:
+    """Rows along one axis, which must be last in memory."""
+    rank = len(value.shape)
+    order = [*(i for i in range(rank) if i != axis), axis]
+    classes = value.shape[axis]
+    shape = (1, math.prod(value.shape) // classes, classes)
+    source = builder.laid_out(value, value.shape, order, site, shape)
+    result = builder.fresh(site.output, value.shape, shape, (0, 1, 2))
+    builder.append(site.name, fp.Softmax(), (source.tensor,), site.output, site.line)
+    return replace(result, factors=ordered(value.shape, order))

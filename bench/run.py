@@ -231,9 +231,8 @@ def main() -> None:
     parts = {"kernels": kernel_rows, "models": lambda: model_rows(tuple(chosen.core or CORES)),
              "pruned": pruned_rows}  # fmt: skip
     for name, rows in parts.items():
-        if chosen.only in (None, name):
-            if found := rows():
-                write(RESULTS / f"{name}.json", found)
+        if chosen.only in (None, name) and (found := rows()):
+            write(RESULTS / f"{name}.json", found)
 
 
 if __name__ == "__main__":

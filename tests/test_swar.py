@@ -48,7 +48,7 @@ def test_no_core_without_simd_falls_back_to_portable_loops() -> None:
     conv = Conv2d(rng.normal(0, 1, (8, 3, 3, 4)).astype(np.float32), np.zeros(8, np.float32), (1, 1), (1, 1, 1, 1))
     c = compiled(detector_of(chain((9, 7, 4), [(conv2d.OP, conv)]), rng), TARGETS["cortex-m3"])
     assert [step.kernel.name for step in c.plan.steps] == ["conv2d_swar"]
-    assert {kernel.name for op in OPS for kernel in op.kernels if "thumb2" in kernel.requires} == {
+    assert {kernel.name for op in OPS for kernel in op.kernels if "armv7m" in kernel.requires} == {
         "conv2d_swar", "depthwise_twin", "linear_rows8"
     }  # fmt: skip
 

@@ -39,8 +39,7 @@ class Target:
                 raise ValueError(f"{self.name}: {value} bytes is not a whole number of KiB")
 
 
-_THUMB2 = frozenset({"thumb2"})
-_DSP = _THUMB2 | {"dsp"}
+_DSP = frozenset({"dsp"})
 
 M0PLUS = Core(
     "cortex-m0plus",
@@ -57,7 +56,7 @@ M3 = Core(
     ("-mcpu=cortex-m3", "-mthumb", "-mfloat-abi=soft"),
     "UC_CPU_ARM_CORTEX_M3",
     "mps2-an385",
-    _THUMB2,
+    frozenset({"armv7m"}),
 )
 M4 = Core(
     "cortex-m4",

@@ -12,7 +12,7 @@ from cpcc.costs import Cost
 from cpcc.graph import Graph, Int8, Node
 
 DSP = frozenset({"dsp"})  # Arm's DSP extension: Cortex-M4, M7, M33, M55
-THUMB2 = frozenset({"thumb2"})  # Armv7-M's instructions, long multiplication among them: all but the Cortex-M0+
+ARMV7M = frozenset({"armv7m"})  # Armv7-M without the DSP extension: Cortex-M3. Elsewhere these kernels never win
 STREAM_FILES = ("include/cpcc_dsp.h", "include/cpcc_rounding.h")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from cpcc.costs import fitted
 from cpcc.graph import Graph, Node
-from cpcc.ops.base import STREAM_FILES, THUMB2, Kernel, Packed
+from cpcc.ops.base import ARMV7M, STREAM_FILES, Kernel, Packed
 from cpcc.ops.conv2d.geometry import flattened, image, strip_bytes
 from cpcc.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of
 from cpcc.swar import GROUP, group_chunks, grouped, swar_stream
@@ -66,4 +66,4 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     )  # fmt: skip
 
 
-KERNEL = Kernel("conv2d_swar", pack, fitted("conv2d_swar", features), THUMB2, applies, shared=FILES)
+KERNEL = Kernel("conv2d_swar", pack, fitted("conv2d_swar", features), ARMV7M, applies, shared=FILES)

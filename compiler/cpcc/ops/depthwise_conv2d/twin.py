@@ -8,7 +8,7 @@ from cpcc.costs import fitted
 from cpcc.depthwise import groups_of_four
 from cpcc.fixedpoint import narrow
 from cpcc.graph import Graph, Node
-from cpcc.ops.base import STREAM_FILES, THUMB2, Kernel, Packed
+from cpcc.ops.base import ARMV7M, STREAM_FILES, Kernel, Packed
 from cpcc.ops.conv2d.geometry import geometry, is_line, laid_down, padded_scratch, strip_bytes
 from cpcc.ops.depthwise_conv2d import quad
 from cpcc.ops.depthwise_conv2d.semantics import per_channel
@@ -64,4 +64,4 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     return quads, quads * runs, quads * runs * taps, *rounded, copied, pairs, pairs * (channels % 4 > 0), out_h
 
 
-KERNEL = Kernel("depthwise_twin", pack, fitted("depthwise_twin", features), THUMB2, quad.applies, shared=FILES)
+KERNEL = Kernel("depthwise_twin", pack, fitted("depthwise_twin", features), ARMV7M, quad.applies, shared=FILES)

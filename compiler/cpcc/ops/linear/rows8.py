@@ -7,7 +7,7 @@ import numpy as np
 from cpcc.costs import fitted
 from cpcc.fixedpoint import narrow
 from cpcc.graph import Graph, Node
-from cpcc.ops.base import STREAM_FILES, THUMB2, Kernel, Packed
+from cpcc.ops.base import ARMV7M, STREAM_FILES, Kernel, Packed
 from cpcc.rounding import TFLITE, TFLITE_RELU, Rounding, rounding_kind, rounding_of
 
 GROUP = 8  # rows
@@ -50,4 +50,4 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     return 1.0, inputs, groups, groups * steps, groups * (kind == TFLITE), groups * (kind == TFLITE_RELU), last
 
 
-KERNEL = Kernel("linear_rows8", pack, fitted("linear_rows8", features), THUMB2, applies, shared=FILES)
+KERNEL = Kernel("linear_rows8", pack, fitted("linear_rows8", features), ARMV7M, applies, shared=FILES)

@@ -9,6 +9,7 @@ import numpy as np
 
 from cpcc.artifacts import Sizes
 from cpcc.executors.arm import ArmExecutor
+from cpcc.executors.qemu import QemuExecutor
 from cpcc.folder import BuildFolder
 from cpcc.graph import Tensor
 from cpcc.plan.memory import live_buffers
@@ -90,7 +91,7 @@ def arena_map(plan: Plan) -> tuple[ArenaEntry, ...]:
     return tuple(sorted(entries, key=lambda e: (e.offset, e.first, e.name)))
 
 
-def profile(build: BuildFolder, executor: ArmExecutor, sizes: Sizes) -> Profile:
+def profile(build: BuildFolder, executor: ArmExecutor | QemuExecutor, sizes: Sizes) -> Profile:
     """Profile of the build on zeros; on the other `probes` only whether the counts are the same."""
     plan = build.plan
     cost, *others = [executor.measure(sample[None]) for sample in probes(plan.graph.input)]

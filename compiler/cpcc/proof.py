@@ -109,7 +109,7 @@ def prove(build: BuildFolder, job: Job, progress: Callable[[int], None]) -> Repo
     floats = scored.result()
     digest = calibration.data_hash(calibration.Labelled(job.x, job.y))
     report = replace(found.report, caveats=caveats(build, meta, job.x), data_sha256=digest)
-    if "arm" in job.executors and build.plan.target.core.unicorn_model and report.bit_exact:
+    if "arm" in job.executors and _counts(build) and report.bit_exact:
         report = replace(report, cost=cost_of(build))
     provenance = {"command": job.command, "data_sha256": digest}
     save_results(build, report, found.fixed, floats, positive, job.x, provenance)
@@ -135,15 +135,23 @@ def _float_scores(build: BuildFolder, x: np.ndarray) -> FloatScores | None:
 
 
 def profile_of(build: BuildFolder) -> Profile:
-    """Exact counts of the build. Raises `ToolMissingError` for a core that unicorn lacks."""
-    plan = build.plan
-    if not plan.target.core.unicorn_model:
+    """Exact counts of the build, on unicorn or, for cores it lacks, on QEMU. Raises `ToolMissingError`."""
+    plan, name, library = build.plan, build.manifest.name, artifacts.library_on_disk(build)
+    if not plan.target.core.gcc_flags:
         raise ToolMissingError(
-            f"{plan.target.name}: instruction counts need a core that unicorn emulates; build for another --target"
+            f"{plan.target.name}: instruction counts need an emulated core; build for another --target"
         )
-    image = artifacts.arm_image(plan, artifacts.library_on_disk(build), artifacts.pristine_main(build))
-    executor = ArmExecutor(plan, build.detector, build.manifest.name, image)
-    return profile(build, executor, artifacts.image_sizes(image))
+    image = artifacts.arm_image(plan, library, artifacts.pristine_main(build))
+    if plan.target.core.unicorn_model:
+        return profile(build, ArmExecutor(plan, build.detector, name, image), artifacts.image_sizes(image))
+    counted = QemuExecutor(on_machine(plan), artifacts.qemu_image(on_machine(plan), build.detector, name, library))
+    return profile(build, counted, artifacts.image_sizes(image))
+
+
+def _counts(build: BuildFolder) -> bool:
+    """Whether an emulator that counts is there."""
+    core = build.plan.target.core
+    return bool(core.unicorn_model) or (core.name != "host" and has_qemu())
 
 
 def cost_of(build: BuildFolder) -> Figures:

@@ -20,6 +20,7 @@ from cpcc.dead_channels import drop_dead_channels
 from cpcc.detector import Decision, Detector, InputSpec
 from cpcc.emit import emit_library
 from cpcc.executors.arm import ArmExecutor
+from cpcc.executors.qemu import QemuExecutor
 from cpcc.executors.reference import ReferenceExecutor
 from cpcc.frontends.tflite import to_graph
 from cpcc.graph import Graph, Node
@@ -35,7 +36,7 @@ from cpcc.targets import find_target
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 PEERS = json.loads((RESULTS / "peers.json").read_text())
-CORES = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m3", "cortex-m0plus")
+CORES = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m3", "cortex-m0plus", "cortex-m55")
 POLICIES: dict[str, Callable[[Kernel], bool]] = {"any": any_kernel, "dense": dense_only}
 
 
@@ -75,8 +76,13 @@ def run(name: str, graph: Graph, core: str, policy: str, compiler: str, peer: fl
     plan, detector = make_plan(graph, find_target(core), POLICIES[policy]), detector_of(graph)
     raw = np.zeros((1, *detector.input.shape), np.int8)
     main = main_source(plan, detector, "bench", raw_examples(detector, raw))
-    elf = artifacts.arm_image(plan, emit_library(plan, detector, "bench"), main, compiler)
-    executor = ArmExecutor(plan, detector, "bench", elf)
+    library = emit_library(plan, detector, "bench")
+    elf = artifacts.arm_image(plan, library, main, compiler)
+    executor: ArmExecutor | QemuExecutor = (
+        ArmExecutor(plan, detector, "bench", elf)
+        if plan.target.core.unicorn_model
+        else QemuExecutor(plan, artifacts.qemu_image(plan, detector, "bench", library, compiler))
+    )
     sample = np.random.default_rng(0).integers(-128, 128, (1, *graph.input.shape)).astype(np.int8)
     same = (
         executor.run(sample, quantized=True).output

@@ -119,7 +119,7 @@ class Compiled:
 
     def arm(self, compiler: str = "zig") -> ArmExecutor | QemuExecutor:
         if not self.plan.target.core.unicorn_model:
-            return QemuExecutor(self.plan, artifacts.qemu_image(self.plan, self.detector, NAME, self.library))
+            return QemuExecutor(self.plan, artifacts.qemu_image(self.plan, self.detector, NAME, self.library, compiler))
         return ArmExecutor(self.plan, self.detector, NAME, self.arm_image(compiler))
 
 

@@ -109,7 +109,7 @@ def prove(build: BuildFolder, job: Job, progress: Callable[[int], None]) -> Repo
     floats = scored.result()
     digest = calibration.data_hash(calibration.Labelled(job.x, job.y))
     report = replace(found.report, caveats=caveats(build, meta, job.x), data_sha256=digest)
-    if "arm" in job.executors and _counts(build) and report.bit_exact:
+    if "arm" in job.executors and can_count(build) and report.bit_exact:
         report = replace(report, cost=cost_of(build))
     provenance = {"command": job.command, "data_sha256": digest}
     save_results(build, report, found.fixed, floats, positive, job.x, provenance)
@@ -148,7 +148,7 @@ def profile_of(build: BuildFolder) -> Profile:
     return profile(build, counted, artifacts.image_sizes(image))
 
 
-def _counts(build: BuildFolder) -> bool:
+def can_count(build: BuildFolder) -> bool:
     """Whether an emulator that counts is there."""
     core = build.plan.target.core
     return bool(core.unicorn_model) or (core.name != "host" and has_qemu())

@@ -2,29 +2,16 @@
 
 #include "cpcc_rounding.h"
 #include "cpcc_saturate.h"
-#include "cpcc_strip.h"
-
-/* In the assembly's order. */
-typedef struct {
-  int32_t next; /* from the first pixel's window to the second one's; 0: both are one */
-  int32_t next_y;
-  int32_t channels; /* a multiple of 4 */
-  int32_t runs;
-  int32_t tap, skip; /* bytes between taps; from the end of one run to the start of the next */
-  uint32_t entry;    /* into the unrolled taps */
-  int32_t zero_point;
-  int32_t rounding;
-  int32_t taps;
-} twin_t;
+#include "cpcc_twin.h"
 
 #if defined(__ARM_ARCH) && __ARM_ARCH_ISA_THUMB == 2
 extern const uint8_t cpcc_depthwise_twin_end[];
-const int32_t *cpcc_depthwise_twin_run(const int8_t *x, int8_t *y, const int32_t *stream, const twin_t *job);
+const int32_t *cpcc_depthwise_twin_run(const int8_t *x, int8_t *y, const int32_t *stream, const cpcc_twin_t *job);
 
 /* Twenty-two instructions for eight products.
  *   r0-r3: sums of the first pixel   r4-r7: of the second   r8: weight   r9: input   r10 r11: inputs of both pixels
  *   r12: bytes between taps   lr: stream
- *   stack: x, y, end of y, runs left, then a twin_t */
+ *   stack: x, y, end of y, runs left, then the job up to its rounding */
 #define CHANNEL(a, c, at)                                                                              \
   " ldrsb r8, [lr], #1\n ldrsb.w r9, [r10, #" at "]\n mla " a ", r8, r9, " a "\n"                        \
   " ldrsb.w r9, [r11, #" at "]\n mla " c ", r8, r9, " c "\n"
@@ -69,7 +56,7 @@ static uint32_t entry(int32_t taps) { return ((uint32_t)cpcc_depthwise_twin_end 
 static uint32_t entry(int32_t taps) { return 0u * (uint32_t)taps; }
 
 /* Four channels of one pixel: `x` its window. */
-static void dot(const int8_t *x, const int32_t *stream, const twin_t *job, int32_t *sums) {
+static void dot(const int8_t *x, const int32_t *stream, const cpcc_twin_t *job, int32_t *sums) {
   const int8_t *w = (const int8_t *)(stream + 4);
   for (int32_t i = 0; i < 4; i++) {
     sums[i] = stream[i];
@@ -83,7 +70,7 @@ static void dot(const int8_t *x, const int32_t *stream, const twin_t *job, int32
   }
 }
 
-static const int32_t *cpcc_depthwise_twin_run(const int8_t *x, int8_t *y, const int32_t *stream, const twin_t *job) {
+static const int32_t *cpcc_depthwise_twin_run(const int8_t *x, int8_t *y, const int32_t *stream, const cpcc_twin_t *job) {
   const int32_t words = cpcc_channel_words(job->rounding);
   for (int32_t c = 0; c < job->channels; c += 4) {
     int32_t sums[2][4];
@@ -101,38 +88,10 @@ static const int32_t *cpcc_depthwise_twin_run(const int8_t *x, int8_t *y, const 
 }
 #endif
 
-/* All channels of two pixels. */
-static void pair(const cpcc_depthwise_twin_t *layer, const int8_t *x, int8_t *y, const twin_t *job) {
-  const int32_t channels = layer->window.channels;
-  const int32_t *rest = cpcc_depthwise_twin_run(x, y, layer->stream, job);
-  if (job->channels != channels) {
-    twin_t last = *job;
-    last.channels = 4;
-    (void)cpcc_depthwise_twin_run(x + channels - 4, y + channels - 4, rest, &last);
-  }
-}
-
 void cpcc_depthwise_twin(const cpcc_depthwise_twin_t *layer, const int8_t *x, int8_t *y, int8_t *scratch) {
   const cpcc_window_t *window = &layer->window;
-  const int32_t channels = window->channels, step = window->stride_w * channels;
-  const cpcc_strip_t strip = cpcc_strip(window, x, scratch, layer->kernel_h, 1);
-  const int32_t tap = layer->runs == 1 && layer->kernel_h > 1 ? strip.pitch : channels;
-  const twin_t two = {step, channels, channels / 4 * 4, layer->runs, tap, strip.pitch - layer->taps * tap,
-                      entry(layer->taps), layer->zero_point, layer->rounding, layer->taps};
-  twin_t one = two;
-  one.next = 0;
-  one.next_y = 0;
-  for (int32_t oy = 0; oy < window->out_h; oy++) {
-    const int8_t *p = cpcc_strip_move(&strip, oy);
-    int32_t left = window->out_w;
-    for (; left > 1; left -= 2, p += 2 * step, y += 2 * channels) {
-      pair(layer, p, y, &two);
-    }
-    if (left > 0) {
-      pair(layer, p, y, &one);
-      y += channels;
-    }
-  }
-  y -= window->out_h * window->out_w * channels;
-  cpcc_saturate(y, window->out_h * window->out_w * channels, layer->low, layer->high);
+  const cpcc_twin_t job = {.runs = layer->runs, .taps = layer->taps, .entry = entry(layer->taps),
+                           .zero_point = layer->zero_point, .rounding = layer->rounding};
+  cpcc_twin_rows(cpcc_depthwise_twin_run, window, layer->kernel_h, job, layer->stream, x, y, scratch);
+  cpcc_saturate(y, window->out_h * window->out_w * window->channels, layer->low, layer->high);
 }

@@ -13,7 +13,9 @@ from cpcc.graph import Graph, Int8, Node
 
 DSP = frozenset({"dsp"})  # Arm's DSP extension: Cortex-M4, M7, M33, M55
 ARMV7M = frozenset({"armv7m"})  # Armv7-M without the DSP extension: Cortex-M3. Elsewhere these kernels never win
+MVE = frozenset({"mve"})  # Helium, Armv8.1-M's vector extension: Cortex-M55
 STREAM_FILES = ("include/cpcc_dsp.h", "include/cpcc_rounding.h")
+MVE_FILES = (*STREAM_FILES, "include/cpcc_mve.h")
 
 
 def no_check(node: Node, graph: Graph) -> None:

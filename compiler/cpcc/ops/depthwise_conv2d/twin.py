@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from cpcc.costs import fitted
@@ -14,7 +16,8 @@ from cpcc.ops.depthwise_conv2d import quad
 from cpcc.ops.depthwise_conv2d.semantics import per_channel
 from cpcc.rounding import TFLITE, TFLITE_RELU, Rounding, rounding_kind, rounding_of
 
-FILES = (*STREAM_FILES, "kernels/cpcc_saturate.h", "kernels/cpcc_strip.h", "kernels/cpcc_strip.c")
+FILES = (*STREAM_FILES, "kernels/cpcc_saturate.h", "kernels/cpcc_strip.h", "kernels/cpcc_strip.c",
+         "kernels/cpcc_twin.h")  # fmt: skip
 
 
 def twin_stream(weight: np.ndarray, rounding: Rounding) -> np.ndarray:
@@ -38,6 +41,11 @@ def _strip(node: Node, graph: Graph) -> int:
 
 
 def pack(node: Node, graph: Graph) -> Packed:
+    return pack_as(node, graph, twin_stream)
+
+
+def pack_as(node: Node, graph: Graph, stream: Callable[[np.ndarray, Rounding], np.ndarray]) -> Packed:
+    """For a kernel of two pixels at a time whose constants `stream` lays out."""
     kh, fields = node.params.weight.shape[0], geometry(node, graph)
     if _lies(node, graph):
         kh, fields = 1, laid_down(fields)
@@ -46,7 +54,7 @@ def pack(node: Node, graph: Graph) -> Packed:
     assert rounding is not None
     runs, taps = quad.runs_and_taps(node)
     fields |= {
-        "kernel_h": kh, "runs": runs, "taps": taps, "stream": twin_stream(weight, rounding),
+        "kernel_h": kh, "runs": runs, "taps": taps, "stream": stream(weight, rounding),
         "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
     }  # fmt: skip
     return Packed(fields, _strip(node, graph))

@@ -16,14 +16,17 @@ from cpcc.ops import OPS
 from cpcc.ops.add import QAdd, tflite_add_scaling
 from cpcc.ops.base import Op
 from cpcc.ops.float_params import Conv2d, DepthwiseConv2d, Linear, Reshape
+from cpcc.quant.widths import wide_tensors
 from cpcc.quantize import calibrate, quantize_graph
 
+INT16 = "int16"
 SAMPLES, KEPT_OUT = 24, 6  # of the ops that have no shapes of their own here
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One layer of an input of `shape`, and of `more` operands. `rounding` is "once", "tflite" or "tflite relu"."""
+    """One layer of an input of `shape`, and of `more` operands. `rounding` is "once", "tflite" or "tflite relu",
+    or "int16": once, with int16 activations."""
 
     label: str
     params: Any
@@ -91,6 +94,8 @@ def cases() -> list[Case]:
             found += _depthwise(rng, rounding, fit)
             for keep in (1.0, 0.1):
                 found += _linears(rng, keep, rounding, fit) + _convolutions(rng, keep, rounding, fit)
+        wide = np.random.default_rng(4)
+        found += _depthwise(wide, INT16, fit) + _linears(wide, 1.0, INT16, fit) + _convolutions(wide, 1.0, INT16, fit)
     return found + list(_samples())
 
 
@@ -104,7 +109,7 @@ def _samples() -> Iterator[Case]:
             params, shapes = op.sample(rng)
             if i % 3 == 0 and op.in_place:  # sums and tables of an ordinary size
                 shapes = tuple((int(rng.integers(50, 600)),) for _ in shapes[:1]) * len(shapes)
-            for rounding in ("once", "tflite") if op.name == "add" else ("once",):
+            for rounding in ("once", *(["tflite"] if op.name == "add" else []), *([INT16] if op.int16 else [])):
                 yield Case(f"{op.name} {i} {rounding}", params, shapes[0], rounding, i < SAMPLES, shapes[1:])
 
 
@@ -113,7 +118,7 @@ def op_of_case(case: Case) -> Op:
 
 
 def graph_of(case: Case) -> Graph:
-    """The layer as an int8 graph with the case's rounding, its first node; its output is flat. Operands after the first are
+    """The layer as an integer graph with the case's rounding, its first node; its output is flat. Operands after the first are
     the input itself, spread over the shape by a layer of ones."""
     out = op_of_case(case).infer_shape(case.params, case.shape, *case.more)
     size = int(np.prod(out))
@@ -129,7 +134,8 @@ def graph_of(case: Case) -> Graph:
     nodes += [Node("n", case.params, inputs, "y"), Node("f", Reshape((size,)), ("y",), "z")]
     graph = Graph("bench", tensors, tuple(nodes), ("x",), ("z",))
     ranges = calibrate(graph, np.random.default_rng(1).normal(0, 1, (8, *case.shape)))
-    return with_rounding(quantize_graph(graph, ranges), case.rounding)
+    wide = wide_tensors(graph, [node.name for node in graph.nodes] if case.rounding == INT16 else [])
+    return with_rounding(quantize_graph(graph, ranges, wide), case.rounding)
 
 
 def layer(graph: Graph) -> Node:
@@ -139,7 +145,7 @@ def layer(graph: Graph) -> Node:
 
 def with_rounding(graph: Graph, rounding: str) -> Graph:
     """`graph` with TensorFlow Lite's rounding in its layer where `rounding` says so."""
-    if rounding == "once":
+    if rounding in ("once", INT16):
         return graph
     node = layer(graph)
     if isinstance(node.params, QAdd):

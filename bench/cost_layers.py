@@ -15,9 +15,9 @@ from cpcc.detector import Decision, Detector, InputSpec
 from cpcc.emit import emit_library
 from cpcc.executors.arm import ArmExecutor
 from cpcc.executors.qemu import QemuExecutor
-from cpcc.graph import Graph, Int8, Tensor
-from cpcc.ops import op_of
+from cpcc.graph import Graph, Tensor
 from cpcc.ops.base import Kernel
+from cpcc.plan.kernels import usable_kernels
 from cpcc.plan.memory import Arena, round_up
 from cpcc.plan.plan import Plan, Step
 from cpcc.project import main_source
@@ -39,9 +39,9 @@ class Run:
 def kernels_for(graph: Graph, core: str) -> list[Kernel]:
     """The kernels that can run the graph's layer on `core`; on the Cortex-M55 those of its own, since the others are taken to
     cost there what they cost on the Cortex-M33."""
-    node, features = layer(graph), find_target(core).core.features
-    own = frozenset({"mve"}) & features
-    return [k for k in op_of(node, Int8).kernels if own <= k.requires <= features and k.applies(node, graph)]
+    chosen = find_target(core).core
+    own = frozenset({"mve"}) & chosen.features
+    return [kernel for kernel in usable_kernels(layer(graph), graph, chosen) if own <= kernel.requires]
 
 
 def detector_of(graph: Graph) -> Detector:
@@ -61,7 +61,8 @@ def measure(runs: Sequence[Run], core: str, compiler: str = "zig") -> list[Estim
 def _image(runs: Sequence[Run], core: str, compiler: str) -> list[Estimate]:
     plan = side_by_side(runs, core)
     detector = detector_of(plan.graph)
-    library, sample = emit_library(plan, detector, "bench"), np.zeros((1, *plan.graph.input.shape), np.int8)
+    library = emit_library(plan, detector, "bench")
+    sample = np.zeros((1, *plan.graph.input.shape), plan.graph.input.integer.dtype)
     if plan.target.core.unicorn_model:
         elf = artifacts.arm_image(plan, library, main_source(plan, detector, "bench", []), compiler)
         cost = ArmExecutor(plan, detector, "bench", elf).measure(sample)
@@ -85,7 +86,7 @@ def side_by_side(runs: Sequence[Run], core: str) -> Plan:
         at = 0
         for name in own:
             offsets[name] = at
-            at += round_up(own[name].size)
+            at += round_up(own[name].bytes)
         offsets[f"scratch:{step.node.name}"] = at
         size = max(size, at + round_up(step.packed.scratch_bytes))
     target = replace(find_target(core), flash_bytes=FLASH)

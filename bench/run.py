@@ -99,7 +99,7 @@ def run(name: str, graph: Graph, core: str, policy: str, compiler: str, peer: fl
 
 
 def constant_bytes(plan: Plan) -> int:
-    return sum(v.nbytes for step in plan.steps for v in step.packed.struct.values() if isinstance(v, np.ndarray))
+    return sum(step.packed.constant_bytes for step in plan.steps)
 
 
 def model_rows(cores: tuple[str, ...]) -> list[Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,11 +16,12 @@ from cpcc.executors.base import Trace
 from cpcc.executors.host import HostExecutor
 from cpcc.executors.qemu import QemuExecutor
 from cpcc.executors.reference import ReferenceExecutor
-from cpcc.graph import Float32, Graph, Int8, Node, Tensor, validate
+from cpcc.graph import Float32, Graph, Int8, Int16, Node, Tensor, validate
 from cpcc.ops.base import Kernel, Op
 from cpcc.ops.float_params import Linear, Reshape
 from cpcc.plan.plan import Plan, make_plan
 from cpcc.project import main_source, raw_examples
+from cpcc.quant.widths import wide_tensors
 from cpcc.quantize import calibrate, quantize_graph
 from cpcc.targets import TARGETS, Target
 
@@ -70,12 +72,12 @@ def single(op: Op, rng: np.random.Generator) -> Graph:
     return validate(Graph(NAME, tensors, tuple(nodes), ("x",), ("logits",)), Float32)
 
 
-def detector_of(graph: Graph, rng: np.random.Generator, dtype: str = "float32") -> Detector:
-    """`graph` quantized on random samples, with a random input scaling and decision."""
+def detector_of(graph: Graph, rng: np.random.Generator, dtype: str = "float32", wide: Iterable[str] = ()) -> Detector:
+    """`graph` quantized on random samples, with a random input scaling and decision; the layers `wide` in int16."""
     spread = rng.choice([0.1, 1.0, 10.0])
     x = rng.normal(rng.choice([0.0, 1.5]) * spread, spread, (16, *graph.input.shape))  # zero points off the middle
     ranges = calibrate(graph, x)
-    int8 = quantize_graph(graph, ranges)
+    int8 = quantize_graph(graph, ranges, wide_tensors(graph, wide))
     shape = graph.input.shape
     model_shape = shape if len(shape) == 1 else (shape[2], shape[0], shape[1])
     mean = rng.normal(0, 1, model_shape[0]).astype(np.float32)
@@ -91,10 +93,12 @@ def detector_for(int8: Graph, model_shape: tuple[int, ...]) -> Detector:
     return Detector(int8, InputSpec("float32", model_shape, 0 * ones, ones), Decision(0, 1, 0, 0.0, 1.0, 1), {})
 
 
-def extreme_inputs(rng: np.random.Generator, shape: tuple[int, ...], n: int = 6) -> np.ndarray:
-    """int8 samples: all -128, all 127, all 0, and random ones."""
-    x = rng.integers(-128, 128, (n, *shape)).astype(np.int8)
-    x[0], x[1], x[2] = -128, 127, 0
+def extreme_inputs(
+    rng: np.random.Generator, shape: tuple[int, ...], n: int = 6, kind: type[Int8] | type[Int16] = Int8
+) -> np.ndarray:
+    """Samples of `kind`: all lowest, all highest, all 0, and random ones."""
+    x = rng.integers(kind.low, kind.high + 1, (n, *shape)).astype(kind.dtype)
+    x[0], x[1], x[2] = kind.low, kind.high, 0
     return x
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from cpcc.executors.reference import ReferenceExecutor
 from cpcc.graph import Float32, Graph, Int8, Node, Tensor, validate
 from cpcc.ops import (
     OPS,
+    WIDE,
     avg_pool2d,
     concat,
     conv2d,
@@ -49,20 +50,23 @@ from cpcc.targets import TARGETS
 from support import assert_equal, chain, compiled, detector_of, extreme_inputs, single, target_for
 
 # Kernels for .tflite models alone: tests/test_tflite_rounding.py
-KERNELS = [(op, kernel) for op in OPS for kernel in op.kernels if not kernel.name.endswith("_tflite")]
+KERNELS = [(op, kernel) for op in OPS for kernel in op.kernels if not (kernel.wide or kernel.name.endswith("_tflite"))]
+WIDE_KERNELS = [(op, kernel) for op in WIDE for kernel in op.kernels if kernel.wide or kernel.bytewise]
 EMULATED = [name for name, target in TARGETS.items() if target.core.unicorn_model and name.startswith("cortex")]
 
 
-def check(graph: Graph, seed: int, target: str = "stm32", only: Kernel | None = None) -> None:
-    """With `only`, that kernel runs the nodes of its op; networks that it does not apply to are not counted."""
+def check(graph: Graph, seed: int, target: str = "stm32", only: Kernel | None = None, wide: Iterable[str] = ()) -> None:
+    """With `only`, that kernel runs the nodes of its op; networks that it does not apply to are not counted. The layers
+    `wide` have int16 activations."""
     rng = np.random.default_rng(seed)
-    detector, others = detector_of(graph, rng), []
+    detector, others = detector_of(graph, rng, wide=wide), []
     for node in detector.graph.nodes:
         if only in op_of(node, Int8).kernels:
             assume(only.applies(node, detector.graph))
             others = [k for k in op_of(node, Int8).kernels if k is not only]
+            others = [k for k in others if k.wide == only.wide or only.bytewise]
     c = compiled(detector, TARGETS[target], lambda k: k not in others)
-    x = extreme_inputs(rng, graph.input.shape)
+    x = extreme_inputs(rng, graph.input.shape, kind=type(detector.graph.input.integer))
     expected = c.reference().run(x, quantized=True, nodes=True)
     assert_equal(expected, c.host().run(x, quantized=True, nodes=True))
     assert_equal(expected, c.arm().run(x, quantized=True, nodes=True))
@@ -77,6 +81,19 @@ def test_every_kernel(op: Op, kernel: Kernel) -> None:
     def run(seed: int) -> None:
         graph = single(op, np.random.default_rng(seed))
         check(graph, seed, target_for(kernel), only=kernel)
+
+    run()
+
+
+@pytest.mark.parametrize(("op", "kernel"), WIDE_KERNELS, ids=[kernel.name for _, kernel in WIDE_KERNELS])
+def test_every_int16_kernel(op: Op, kernel: Kernel) -> None:
+    """With int16 activations throughout; what a kernel's int64 sums are for is in tests/test_int16.py."""
+
+    @settings(max_examples=12 if op.weights else 4)
+    @given(seed=st.integers(0, 2**32 - 1))
+    def run(seed: int) -> None:
+        graph = single(op, np.random.default_rng(seed))
+        check(graph, seed, only=kernel, wide=[node.name for node in graph.nodes])
 
     run()
 
@@ -151,7 +168,11 @@ def branching_network(rng: np.random.Generator) -> Graph:
 @pytest.mark.parametrize("network", [random_network, branching_network])
 def test_random_networks(network: Callable[[np.random.Generator], Graph], seed: int) -> None:
     """Several layers share the arena: a plan that overlaps live buffers dies here."""
-    check(network(np.random.default_rng(seed)), seed)
+    rng = np.random.default_rng(seed)
+    graph = network(rng)
+    check(graph, seed)
+    wide = [node.name for node in graph.nodes if rng.random() < 0.4]
+    check(graph, seed, wide=wide)
 
 
 @pytest.mark.parametrize("target", EMULATED)
@@ -159,6 +180,10 @@ def test_every_emulated_core(target: str) -> None:
     for op in OPS:
         seed = zlib.crc32(f"{op.name} {target}".encode())
         check(single(op, np.random.default_rng(seed)), seed, target)
+    for op in WIDE:
+        seed = zlib.crc32(f"{op.name} int16 {target}".encode())
+        graph = single(op, np.random.default_rng(seed))
+        check(graph, seed, target, wide=[node.name for node in graph.nodes])
 
 
 def test_cortex_m55_on_qemu() -> None:
@@ -166,6 +191,10 @@ def test_cortex_m55_on_qemu() -> None:
     for op in OPS:
         seed = zlib.crc32(op.name.encode())
         check(single(op, np.random.default_rng(seed)), seed, "cortex-m55")
+    for op in WIDE:
+        seed = zlib.crc32(f"{op.name} int16".encode())
+        graph = single(op, np.random.default_rng(seed))
+        check(graph, seed, "cortex-m55", wide=[node.name for node in graph.nodes])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "uint8", "int8", "int16"])

@@ -6,14 +6,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cpcc.detector import Decision, Detector, InputSpec, Network, quantize_input
+from cpcc.errors import ModelError
 from cpcc.executors.base import bytes_per_sample
+from cpcc.fixedpoint import Requant
 from cpcc.graph import Float32, Graph, Int8, Int16, Node, Tensor, validate
-from cpcc.ops.float_params import Reshape
+from cpcc.ops import WIDE, conv2d, depthwise_conv2d, linear
+from cpcc.ops.base import Op
+from cpcc.ops.float_params import Concat, Conv2d, DepthwiseConv2d, Linear, Reshape
+from cpcc.quant.types import symmetric_int16
+from cpcc.quantize import quantize_graph
 from cpcc.serialize import dump_detector, load_detector
 from cpcc.targets import TARGETS
-from support import NAME, assert_equal, compiled
+from support import NAME, assert_equal, chain, compiled, detector_of, extreme_inputs
 
 
 def copies(kind: Int8 | Int16) -> Graph:
@@ -68,3 +76,81 @@ def test_an_int16_network_is_stored(tmp_path: Path) -> None:
     graph = copies(Int16(0.01))
     path.write_bytes(dump_detector(Network(graph, InputSpec("int16", (6,), np.zeros(1), np.ones(1), True))))
     assert load_detector(path).graph.tensors == graph.tensors
+
+
+@pytest.mark.parametrize("target", ["stm32", "cortex-m0plus", "cortex-m3"])
+@pytest.mark.parametrize("op", ["linear", "conv2d", "depthwise_conv2d"])
+def test_sums_that_need_64_bits(op: str, target: str) -> None:
+    """Rows whose sums can leave int32, in the layers with weights."""
+    rng = np.random.default_rng(len(op))
+    if op == "linear":
+        weight, bias = np.sign(rng.normal(0, 1, (5, 700))), np.array([0, 1e-3, 90, -90, 1], np.float32)
+        graph = chain((700,), [(linear.OP, Linear(weight.astype(np.float32), bias))])
+    elif op == "conv2d":
+        weight, bias = np.sign(rng.normal(0, 1, (3, 3, 3, 70))), np.array([90, -90, 0], np.float32)
+        graph = chain((5, 4, 70), [(conv2d.OP, Conv2d(weight.astype(np.float32), bias, (1, 1), (1, 0, 1, 1), True))])
+    else:
+        weight, bias = np.sign(rng.normal(0, 1, (25, 25, 4))), np.array([9, -9, 0, 1], np.float32)
+        params = DepthwiseConv2d(weight.astype(np.float32), bias, (1, 1), (0, 1, 1, 0))
+        graph = chain((25, 25, 4), [(depthwise_conv2d.OP, params)])
+    detector = detector_of(graph, rng, wide=[node.name for node in graph.nodes])
+    c = compiled(detector, TARGETS[target])
+    assert c.plan.steps[0].packed.entry == "_long"
+    x = extreme_inputs(rng, graph.input.shape, 12, Int16)
+    if op == "linear":  # every product with one sign: the largest sum there is
+        x[3], x[4] = (
+            sign * 32767 * np.sign(detector.graph.nodes[0].params.weight[0].astype(np.int32)) for sign in (1, -1)
+        )
+    expected = c.reference().run(x, quantized=True, nodes=True)
+    assert_equal(expected, c.host().run(x, quantized=True, nodes=True))
+    assert_equal(expected, c.arm().run(x, quantized=True, nodes=True))
+
+
+@given(st.integers(-(2**45), 2**45), st.floats(1e-9, 40))
+def test_long_scaling_is_one_rounding(acc: int, scale: float) -> None:
+    """`Requant.scale` of a sum beyond int32 is the product rounded once, in exact integers."""
+    requant = Requant.from_scales(np.array([scale]))
+    multiplier = int(requant.multiplier[0])
+    if (abs(acc) << requant.left_shift) * multiplier < 2**62:
+        exact = ((acc << requant.left_shift) * multiplier + 2**31) // 2**32
+        assert int(requant.scale(np.array([acc]))[0]) == exact
+
+
+def test_a_scaled_sum_beyond_int64_is_refused() -> None:
+    """A range that calibration data never covered."""
+    graph = chain((600,), [(linear.OP, Linear(np.ones((1, 600), np.float32), np.zeros(1, np.float32)))])
+    with pytest.raises(
+        ModelError, match=r"linear_0: the scaled accumulator of output 0 can reach [0-9]+, the limit is"
+    ):
+        quantize_graph(graph, {"x": (-1.0, 1.0), "t0": (-1e-5, 1e-5)}, frozenset({"x", "t0"}))
+
+
+@settings(max_examples=60)
+@given(op=st.sampled_from(WIDE), seed=st.integers(0, 2**32 - 1))
+def test_int16_follows_float(op: Op, seed: int) -> None:
+    """As test_int8_follows_float: half a step of rounding, half a weight step per input, and what half a unit of the
+    multiplier makes of a sum of 2^31, a quarter of a step."""
+    rng = np.random.default_rng(seed)
+    params, shapes = op.sample(rng)
+    x = [rng.normal(0, 1, (20, *shape)) for shape in shapes]
+    types = tuple(symmetric_int16(float(v.min()), float(v.max())) for v in x)
+    types = types[:1] * len(types) if isinstance(params, Concat) else types
+    q = [kind.quantize(v) for kind, v in zip(types, x)]
+    real = [kind.dequantize(v) for kind, v in zip(types, q)]
+    expected = op.run_float(params, *real)
+    out = op.output_type(params, types) or symmetric_int16(float(expected.min()), float(expected.max()))
+    got = op.run_int8(op.quantize(params, types, out), *q)
+    assert got.dtype == np.int16
+    limits = out.dequantize(np.array([out.low, out.high]))
+    largest = max(np.abs(v).max() for v in real)
+    error = np.abs(out.dequantize(got) - np.clip(expected, *limits))
+    assert np.all(error <= 0.8 * out.scale + weight_error(params, largest))
+
+
+def weight_error(params: object, largest: float) -> float:
+    """What rounding the weights to int8 can change."""
+    weight = getattr(params, "weight", None)
+    if weight is None:
+        return 0.0
+    inputs = weight.size if weight.ndim == 3 else weight[0].size
+    return float((inputs + 2) * largest * np.abs(weight).max() / 127 / 2)

@@ -11,7 +11,8 @@ from cpcc.ops import conv2d, depthwise_conv2d, linear
 from cpcc.ops.base import Kernel, Op
 from cpcc.ops.float_params import Conv2d, DepthwiseConv2d, Linear
 from cpcc.paired import LIMIT_B, pair_rows, pairable, widened_order
-from cpcc.sparse import sparse8_row_entries, sparse8_stream
+from cpcc.rounding import ONCE, Rounding
+from cpcc.sparse8 import row_entries, stream
 from cpcc.targets import TARGETS
 from support import chain, compiled, detector_of, target_for
 
@@ -46,9 +47,10 @@ def test_rows_that_may_be_b(k: int, value: int, possible: bool) -> None:
 def test_wide_gaps_are_bridged() -> None:
     row = np.array([0, 1, 0, 2], np.int8)
     offsets = np.array([0, 300, 600, 2000])
-    assert sparse8_row_entries(row, offsets) == 2 + 1 + 6
-    stream = sparse8_stream(row[None], offsets, np.zeros(1, np.int32), np.zeros((1, 1), np.int32))
-    assert len(stream) == 8 + 2 + 2 * 9 + 2 + 4 + 10
+    assert row_entries(row, offsets) == 2 + 1 + 6
+    rounding = Rounding(ONCE, np.zeros(1, np.int32), np.zeros((1, 1), np.int32))
+    varying, value = np.zeros(1, bool), np.zeros(1, np.int8)
+    assert stream(row[None], offsets, rounding, varying, value).nbytes == 8 + 2 + 2 * 9 + 2 + 2 + 4 + 12
 
 
 def special_kernels(op: Op) -> list[Kernel]:

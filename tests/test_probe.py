@@ -9,21 +9,24 @@ from pathlib import Path
 import numpy as np
 
 import cpcc
+from cpcc.graph import Float32, Graph, Node, Tensor, validate
 from cpcc.ops import (
     OPS,
+    WIDE,
     avg_pool2d,
     concat,
     conv2d,
     depthwise_conv2d,
     linear,
     lookup,
+    max_pool2d,
     mul,
     pad,
     strided_copy,
     weighted_sum,
 )
 from cpcc.ops.base import Kernel, Op
-from cpcc.ops.float_params import AvgPool2d, Conv2d, DepthwiseConv2d, Linear, StridedCopy
+from cpcc.ops.float_params import AvgPool2d, Concat, Conv2d, DepthwiseConv2d, Linear, Lookup, MaxPool2d, StridedCopy
 from cpcc.targets import TARGETS
 from support import assert_equal, chain, compiled, detector_of, extreme_inputs, input_type, single
 
@@ -109,10 +112,48 @@ def test_dual() -> None:
     sparse = Conv2d(weights(5, 3, 3, 3, keep=0.3), np.ones(5, np.float32), (2, 1), (1, 1, 2, 0), True)
     depthwise = DepthwiseConv2d(weights(3, 3, 6, keep=1.0), np.zeros(6, np.float32), (1, 1), (1, 1, 1, 1))
     fc = Linear(weights(7, 30, keep=0.5), np.zeros(7, np.float32))
+    tall = Conv2d(weights(5, 3, 2, 5, keep=0.3), np.ones(5, np.float32), (1, 1), (1, 1, 0, 1), True)
+    wide = Linear(weights(7, 300, keep=0.2), np.linspace(-1, 1, 7, dtype=np.float32), True)
     for op, params, shape, kernel in (
         (conv2d.OP, conv, (5, 5, 3), "conv2d_paired"), (conv2d.OP, sparse, (7, 11, 3), "conv2d_sparse8"),
+        (conv2d.OP, tall, (11, 5, 5), "conv2d_sparse8"),
         (depthwise_conv2d.OP, depthwise, (7, 5, 6), "depthwise_paired"),
         (depthwise_conv2d.OP, depthwise, (7, 5, 6), "depthwise_quad"),
         (linear.OP, fc, (30,), "linear_paired"), (linear.OP, fc, (30,), "linear_sparse2"),
+        (linear.OP, wide, (300,), "linear_unrolled"),
     ):  # fmt: skip
         probe(op, params, shape, only(kernel))
+
+
+def joined() -> Graph:
+    """An int8 tensor (behind a table) and an int16 one, joined in int16, and the int16 one read in int8."""
+    tensors = {n: Tensor(n, (s,), Float32()) for n, s in (("x", 4), ("t", 4), ("a", 4), ("y", 8), ("b", 4), ("z", 4))}
+    eye = np.eye(8, dtype=np.float32)
+    nodes = (
+        Node("table", Lookup("tanh"), ("x",), "t"),
+        Node("fc", Linear(3 * eye[:4, :4], np.ones(4, np.float32)), ("x",), "a"),
+        Node("cat", Concat(0), ("t", "a"), "y"),
+        Node("last", Linear(eye[:4], np.ones(4, np.float32)), ("y",), "b"),
+        Node("end", Lookup("tanh"), ("b",), "z"),
+    )
+    return validate(Graph("t", tensors, nodes, ("x",), ("z",)), Float32)
+
+
+def test_int16() -> None:
+    """Every kernel of int16 activations: sums beyond int32, borders, two operands, conversions both ways, moved values."""
+    rng = np.random.default_rng(8)
+    long = np.where(rng.random((3, 700)) < 0.5, -1, 1).astype(np.float32)
+    padded = Conv2d(weights(3, 2, 3, 2, keep=1.0), np.array([0.1, -0.2, 0.3], np.float32), (1, 1), (1, 1, 2, 1), True)
+    graphs = [
+        chain((700,), [(linear.OP, Linear(long, np.linspace(-1, 1, 3, dtype=np.float32)))]),
+        chain((6, 6, 2), [(conv2d.OP, padded), (lookup.OP, Lookup("tanh"))]),
+        chain((2, 3, 4), [(strided_copy.OP, StridedCopy((4, 3, 2), ((4, 1), (3, 4), (2, 12))))]),
+        chain((5, 5, 3), [(max_pool2d.OP, MaxPool2d((2, 2), (2, 2), (0, 0, 0, 0), (2, 2)))]),
+        joined(),
+        *(single(op, np.random.default_rng(3)) for op in WIDE),
+    ]
+    for graph in graphs:
+        c = compiled(detector_of(graph, rng, wide=[node.name for node in graph.nodes]))
+        x = extreme_inputs(rng, graph.input.shape, 24, type(c.detector.graph.input.integer))
+        x[3] = np.where(long[0] > 0, 32767, -32768) if graph.input.shape == (700,) else x.min() // 2
+        assert_equal(c.reference().run(x, quantized=True, nodes=True), c.host().run(x, quantized=True, nodes=True))

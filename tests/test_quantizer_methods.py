@@ -208,7 +208,7 @@ def test_a_concat_gets_one_type_for_its_inputs() -> None:
     assert np.abs(kinds["y"].dequantize(values["y"]) - expected).max() < 1.5 * kinds["y"].scale + 5 * kinds["x"].scale
 
 
-@pytest.mark.parametrize("option", [["--calibration", "kl"], ["--equalize"], ["--correct-bias"]])
+@pytest.mark.parametrize("option", [["--calibration", "kl"], ["--equalize"], ["--correct-bias"], ["--int16", "all"]])
 def test_a_tflite_model_is_quantized_already(option: list[str], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is quantized already"):
         CliRunner().invoke(cli, ["build", str(tmp_path / "m.tflite"), *option], catch_exceptions=False)

@@ -71,7 +71,7 @@ def measure(plan: Plan, detector: Network, name: str, library: dict[str, str], m
     """Compile for the host and for the target; the target's sizes. For the target `host` only constants count."""
     host_program(plan, detector, name, library)
     if plan.target.name == "host":
-        constants = sum(v.nbytes for s in plan.steps for v in s.packed.struct.values() if not isinstance(v, int))
+        constants = sum(step.packed.constant_bytes for step in plan.steps)
         return Sizes(constants, 0, constants)
     return image_sizes(arm_image(plan, library, main))
 

@@ -245,7 +245,7 @@ def _front(
 
         if settings.quantizer != QuantizerSettings():
             raise UsageError(
-                f"--calibration, --equalize, --correct-bias: {model_path} is quantized already; leave them out"
+                f"--calibration, --equalize, --correct-bias, --int16: {model_path} is quantized already; leave them out"
             )
         network, samples = compile_tflite(model_path, settings, given)
         return _with_wishes(network, settings, given, threshold_data), samples
@@ -292,16 +292,12 @@ def check_ram(plan: Plan, name: str) -> None:
 def check_flash(plan: Plan, name: str, sizes: artifacts.Sizes) -> None:
     """Raises `DoesNotFitError` with the largest layers and what to do."""
     if sizes.firmware_flash > plan.target.flash_bytes:
-        parts = sorted(((s.node.name, _constant_bytes(s.packed.struct)) for s in plan.steps), key=lambda p: -p[1])
+        parts = sorted(((s.node.name, s.packed.constant_bytes) for s in plan.steps), key=lambda p: -p[1])
         largest = ", ".join(f"{layer} {size:,} B" for layer, size in parts[:3])
         raise DoesNotFitError(
             f"{name} needs {sizes.firmware_flash:,} B of flash, {plan.target.name} has {plan.target.flash_bytes:,}; "
             f"largest: {largest}. Prune further (cpcc prune --keep) or choose a larger --target"
         )
-
-
-def _constant_bytes(struct: dict[str, int | np.ndarray]) -> int:
-    return sum(v.nbytes for v in struct.values() if isinstance(v, np.ndarray))
 
 
 def _largest_tensor(plan: Plan) -> str:

@@ -192,6 +192,13 @@ def data(source: Path, output: Path, **options: Any) -> None:
 @click.option("--regression", is_flag=True, help="The result is the output vector, without a decision.")
 @click.option("--equalize", is_flag=True, help="Balance channels between layers: for depthwise networks.")
 @click.option("--correct-bias", is_flag=True, help="Take the mean rounding error out of each layer's bias.")
+@click.option(
+    "--int16",
+    default="auto",
+    show_default=True,
+    metavar="never|auto|all|LAYER,…",
+    help="Layers with 16-bit activations; auto: where too little signal is left above the rounding noise.",
+)
 def build(
     model: Path,
     target: str,
@@ -205,6 +212,7 @@ def build(
     regression: bool,
     equalize: bool,
     correct_bias: bool,
+    int16: str,
     **promise: Any,
 ) -> None:
     """Compile MODEL to a PlatformIO project with fixed-point C.
@@ -216,7 +224,7 @@ def build(
     from cpcc import commands
     from cpcc.quantize import QuantizerSettings
 
-    quantizer = QuantizerSettings(calibration, equalize, correct_bias)
+    quantizer = QuantizerSettings(calibration, equalize, correct_bias, int16)
     commands.build(
         model, target, calibrate, name, positive, threshold, input_dtype, output, quantizer, regression, **promise
     )

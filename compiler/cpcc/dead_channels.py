@@ -96,7 +96,8 @@ def _range_of(node: Node, x: Range, graph: Graph) -> Range | None:
         return x
     if isinstance(p, QMean):
         total = p.pixels * (np.stack([x.low, x.high]) - p.in_zero_point)
-        return Range(*requantize(total, p.requant, p.zero_point, -128, 127).astype(np.int64))
+        kind = graph.output_tensor(node).integer
+        return Range(*requantize(total, p.requant, p.zero_point, kind.low, kind.high, kind.dtype).astype(np.int64))
     if isinstance(p, QLookup):
         reached = [p.table[low + 128 : high + 129] for low, high in zip(x.low, x.high)]
         return Range(*(np.array([pick(values) for values in reached], np.int64) for pick in (np.min, np.max)))
@@ -194,7 +195,7 @@ def _of_channels(output: Output, bias: np.ndarray, keep: np.ndarray) -> Output:
         thinned: Requant | TfliteRequant = TfliteRequant(multiplier, requant.shift[keep])
     else:
         thinned = Requant(multiplier, requant.left_shift)
-    return replace(output, bias=narrow(bias[keep], np.int32), requant=thinned)
+    return replace(output, bias=narrow(bias[keep], output.bias.dtype.type), requant=thinned)
 
 
 def dead_channels(before: Graph, after: Graph) -> Iterator[tuple[str, int]]:

@@ -16,12 +16,14 @@ from cpcc import __version__
 from cpcc.detector import Detector, Network, input_bound
 from cpcc.graph import Int16, Tensor
 from cpcc.names import c_prefix, unique_identifiers
+from cpcc.ops.base import Code
 from cpcc.plan.plan import Plan, Step
 from cpcc.self_test import SelfTest
 
 C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "uint16_t",
-           "int32": "int32_t", "uint32": "uint32_t", "int64": "int64_t", "float32": "float"}  # fmt: skip
+           "int32": "int32_t", "uint32": "uint32_t", "float32": "float"}  # fmt: skip
 NUMBERS_PER_LINE = 24
+STEPS_PER_LINE = 8
 
 
 def environment() -> jinja2.Environment:
@@ -49,6 +51,15 @@ class Array:
 
 
 @dataclass(frozen=True)
+class Program:
+    """A layer's own code: `lines` of macros between `begin` and its ``_END``."""
+
+    name: str
+    begin: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Layer:
     """What the template prints for one step."""
 
@@ -57,6 +68,7 @@ class Layer:
     kernel: str
     entry: str
     arrays: tuple[Array, ...]
+    programs: tuple[Program, ...]
     fields: tuple[tuple[str, str], ...]
     inputs: tuple[str, ...]
     variadic: bool
@@ -73,6 +85,10 @@ def _array(name: str, values: np.ndarray) -> Array:
     suffix = "u" if values.dtype == np.uint32 else ""
     lines = tuple(", ".join(f"{_literal(v)}{suffix}" for v in chunk) for chunk in chunks)
     return Array(name, C_TYPES[values.dtype.name], len(flat), lines)
+
+
+def _lines(steps: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(" ".join(steps[i : i + STEPS_PER_LINE]) for i in range(0, len(steps), STEPS_PER_LINE))
 
 
 def _literal(value: int) -> str:
@@ -109,13 +125,17 @@ def pointer(tensor: Tensor, at: str, constant: bool = False) -> str:
 
 
 def _layer(step: Step, plan: Plan, prefix: str, ident: str, stored: dict[tuple[str, bytes], str]) -> Layer:
-    arrays, fields = [], []
+    arrays, fields, programs = [], [], []
     for key, value in step.packed.struct.items():
         if isinstance(value, np.ndarray):
             own = f"{ident}_{key.replace('.', '_')}"
             name = stored.setdefault((value.dtype.name, value.tobytes()), own)
             if name == own:
                 arrays.append(_array(name, value))
+            fields.append((key, name))
+        elif isinstance(value, Code):
+            name = f"{ident}_{key}"
+            programs.append(Program(name, value.begin, _lines(value.steps)))
             fields.append((key, name))
         else:
             fields.append((key, str(value)))
@@ -127,7 +147,7 @@ def _layer(step: Step, plan: Plan, prefix: str, ident: str, stored: dict[tuple[s
 
     return Layer(
         function=f"{prefix}_layer_{ident}", struct=f"{ident}_params", kernel=step.kernel.name,
-        entry=step.kernel.name + step.packed.entry, arrays=tuple(arrays), fields=tuple(fields),
+        entry=step.kernel.name + step.packed.entry, arrays=tuple(arrays), programs=tuple(programs), fields=tuple(fields),
         inputs=tuple(place(name, True) for name in step.node.inputs), variadic=step.kernel.variadic,
         streaming=step.kernel.streaming, units=plan.graph.output_tensor(step.node).shape[-1], output=place(step.node.output, False),
         scratch=offsets.get(f"scratch:{step.node.name}", 0), comment=_comment(step, plan),

@@ -105,23 +105,25 @@ def rounding_shift(x: np.ndarray, bits: np.ndarray | int) -> np.ndarray:
     return (x + ((1 << bits) >> 1) - ((x < 0) & (bits > 0))) >> bits
 
 
-def requantize(acc: np.ndarray, requant: Scaling, zero_point: int, low: int, high: int) -> np.ndarray:
-    """int8 of int64 accumulators ``(..., channels)``, each within int32 after the left shift."""
-    return np.clip(requant.scale(acc) + zero_point, low, high).astype(np.int8)
+def requantize(
+    acc: np.ndarray, requant: Scaling, zero_point: int, low: int, high: int, dtype: type[np.signedinteger] = np.int8
+) -> np.ndarray:
+    """Outputs of `dtype` for int64 accumulators ``(..., channels)``, each within int32 after the left shift."""
+    return np.clip(requant.scale(acc) + zero_point, low, high).astype(dtype)
 
 
 def exact_dot(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """int64 ``x @ weights.T`` of int8 arrays ``(..., k)`` and ``(out, k)``.
+    """int64 ``x @ weights.T`` of int8 or int16 `x` ``(..., k)`` and int8 `weights` ``(out, k)``.
 
     Computed in float64 because that is BLAS-fast and still exact: every partial sum is an integer below 2**53.
     """
-    if x.shape[-1] > 2**53 // 2**14:
+    if x.shape[-1] > 2**53 // 2 ** (8 * x.itemsize + 6):
         raise OverflowError(f"{x.shape[-1]} products may exceed 2**53")
     return (x.astype(np.float64) @ weights.T.astype(np.float64)).astype(np.int64)
 
 
-def accumulator_bound(weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """Largest magnitude any partial sum can reach, per output channel: ``|bias| + 128 * sum |w|``.
+def accumulator_bound(weights: np.ndarray, bias: np.ndarray, largest: int = 128) -> np.ndarray:
+    """Largest magnitude any partial sum can reach, per output channel: ``|bias| + largest * sum |w|``.
 
-    weights (out, k) int8, bias (out,) with the input's zero point folded in; inputs are any int8."""
-    return np.abs(bias.astype(np.int64)) + 128 * np.abs(weights.astype(np.int64)).sum(axis=1)
+    weights (out, k) int8, bias (out,) with the input's zero point folded in; inputs are at most `largest`: any int8."""
+    return np.abs(bias.astype(np.int64)) + largest * np.abs(weights.astype(np.int64)).sum(axis=1)

@@ -9,7 +9,7 @@ from cpcc.frontends.tflite import HANDLERS as TFLITE
 from cpcc.frontends.torch_export.program import FAMILIES
 from cpcc.frontends.torch_export.source import REWRITES
 from cpcc.ops import OPS
-from cpcc.ops.base import Op
+from cpcc.ops.base import Kernel, Op
 
 HEAD = """# Operators
 
@@ -31,10 +31,14 @@ def _first_line(op: Op) -> str:
 
 
 def _kernels(op: Op) -> str:
-    names = [
-        kernel.name + (f" ({', '.join(sorted(kernel.requires))})" if kernel.requires else "") for kernel in op.kernels
-    ]
+    kernels = dict.fromkeys((*op.kernels, *(op.int16.kernels if op.int16 else ())))
+    names = dict.fromkeys(_named(kernel) for kernel in kernels)
     return ", ".join(names) or "no code: the output is the input's memory"
+
+
+def _named(kernel: Kernel) -> str:
+    needs = [*sorted(kernel.requires), *(["int16"] if kernel.wide else [])]
+    return kernel.name + (f" ({', '.join(needs)})" if needs else "")
 
 
 def document() -> str:
@@ -53,7 +57,8 @@ def document() -> str:
         "## .tflite",
         "int8 per channel, as TensorFlow Lite Micro computes it: " + ", ".join(f"`{name}`" for name in sorted(TFLITE)) + ".",
         "## Ops inside, and their kernels",
-        "A kernel in parentheses needs that feature of the core.",
+        "What stands behind a kernel in parentheses is a feature of the core that it needs; `int16` kernels compute with int16 "
+        "activations (docs/numerics.md). Ops without one are fed int8.",
         markdown(("op", "what it computes", "kernels in C"), ops),
     ]) + "\n"  # fmt: skip
 

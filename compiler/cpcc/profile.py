@@ -103,7 +103,7 @@ def profile(build: BuildFolder, executor: ArmExecutor | QemuExecutor, sizes: Siz
     layers = tuple(
         LayerProfile(
             step.node.name, step.kernel.name, count, cycles, step.macs_dense, step.macs_nonzero,
-            sum(v.nbytes for v in step.packed.struct.values() if isinstance(v, np.ndarray)),
+            step.packed.constant_bytes,
             plan.graph.output_tensor(step.node).bytes,
         )
         for step, count, cycles in zip(plan.steps, cost.layer_instructions, cost.layer_cycles)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, replace
 
@@ -9,58 +10,74 @@ import numpy as np
 
 from cpcc.detector import Decision, Detector, InputSpec, Network, integer_scores, output_type, quantize_input
 from cpcc.errors import ModelError
-from cpcc.graph import Float32, Graph, Int8, Node, Tensor, validate
-from cpcc.ops import op_of
+from cpcc.graph import Float32, Graph, Int8, Integer, Node, Tensor, validate
+from cpcc.ops import form_of, op_of
 from cpcc.quant.bias_correction import corrected
 from cpcc.quant.calibration import calibrate
 from cpcc.quant.common_types import with_common_types
 from cpcc.quant.equalization import equalized
+from cpcc.quant.int16_choice import AUTO, Attempt, chosen
 from cpcc.quant.noise import layer_noise
 from cpcc.quant.running import Ranges, batches, run_nodes
-from cpcc.quant.types import affine_int8
+from cpcc.quant.types import affine_int8, symmetric_int16
+from cpcc.quant.widths import ALL_INT8, wide_tensors, with_conversions
 
 
 @dataclass(frozen=True)
 class QuantizerSettings:
     """Options of the quantizer. `calibration` is a name of `quant.calibration.METHODS`; `equalize` balances channels
-    between layers; `correct_bias` takes the mean rounding error out of the biases."""
+    between layers; `correct_bias` takes the mean rounding error out of the biases; `int16` says which layers have int16
+    activations: "never", "auto", "all", or their names with commas (quant/int16_choice.py)."""
 
     calibration: str = "minmax"
     equalize: bool = False
     correct_bias: bool = False
+    int16: str = AUTO
 
 
-def quantize_graph(graph: Graph, ranges: Ranges) -> Graph:
-    """`graph` in int8. Types follow the ranges, except where an op keeps its input's type."""
-    return _with_types(*with_common_types(graph, ranges))
+def quantize_graph(graph: Graph, ranges: Ranges, wide: frozenset[str] = ALL_INT8) -> Graph:
+    """`graph` in integers: int8, but for the tensors in `wide`, which are int16. Types follow the ranges, except where an
+    op keeps its input's type."""
+    return _with_types(*prepared(graph, ranges, wide))
 
 
-def quantized(graph: Graph, ranges: Ranges, x: np.ndarray, settings: QuantizerSettings) -> Graph:
-    """`graph` in int8 over its `ranges`; `x` (n, ...) are float samples for the correction of biases."""
-    graph, ranges = with_common_types(graph, ranges)
+def quantized(
+    graph: Graph, ranges: Ranges, x: np.ndarray, settings: QuantizerSettings, wide: frozenset[str] = ALL_INT8
+) -> Graph:
+    """`quantize_graph` with the options of the quantizer; `x` (n, ...) are float samples for the correction of biases."""
+    graph, ranges, wide = prepared(graph, ranges, wide)
     if settings.correct_bias:
-        graph = corrected(graph, tensor_types(graph, ranges), x)
-    return _with_types(graph, ranges)
+        graph = corrected(graph, tensor_types(graph, ranges, wide), x)
+    return _with_types(graph, ranges, wide)
 
 
-def tensor_types(graph: Graph, ranges: Ranges) -> dict[str, Int8]:
-    """The int8 type of every tensor."""
-    types = {name: affine_int8(*ranges[name]) for name in graph.inputs}
+def prepared(graph: Graph, ranges: Ranges, wide: frozenset[str]) -> tuple[Graph, Ranges, frozenset[str]]:
+    """`graph`, `ranges` and `wide` with the nodes that change types alone, where types must agree."""
+    return with_conversions(*with_common_types(graph, ranges, wide))
+
+
+def tensor_types(graph: Graph, ranges: Ranges, wide: frozenset[str] = ALL_INT8) -> dict[str, Integer]:
+    """The integer type of every tensor of a prepared graph."""
+
+    def own(name: str) -> Integer:
+        return symmetric_int16(*ranges[name]) if name in wide else affine_int8(*ranges[name])
+
+    types = {name: own(name) for name in graph.inputs}
     for node in graph.nodes:
         forced = op_of(node, Float32).output_type(node.params, tuple(types[name] for name in node.inputs))
-        types[node.output] = forced or affine_int8(*ranges[node.output])
+        types[node.output] = forced or own(node.output)
     return types
 
 
-def _with_types(graph: Graph, ranges: Ranges) -> Graph:
-    types = tensor_types(graph, ranges)
+def _with_types(graph: Graph, ranges: Ranges, wide: frozenset[str]) -> Graph:
+    types = tensor_types(graph, ranges, wide)
     nodes = tuple(_quantize_node(node, types) for node in graph.nodes)
     tensors = {name: Tensor(name, t.shape, types[name]) for name, t in graph.tensors.items()}
     return validate(replace(graph, tensors=tensors, nodes=nodes), Int8)
 
 
-def _quantize_node(node: Node, types: dict[str, Int8]) -> Node:
-    op = op_of(node, Float32)
+def _quantize_node(node: Node, types: dict[str, Integer]) -> Node:
+    op = form_of(node, types[node.output])
     inputs = tuple(types[name] for name in node.inputs)
     try:
         return replace(node, params=op.quantize(node.params, inputs, types[node.output]))
@@ -117,11 +134,23 @@ def quantize_network(graph: Graph, samples: Samples, settings: QuantizerSettings
     if settings.equalize:
         graph = equalized(graph, samples.scaled)
     ranges = calibrate(graph, samples.scaled, settings.calibration)
-    int8 = quantized(graph, ranges, samples.scaled, settings)
+
+    @functools.cache
+    def full() -> Ranges:
+        """What is rare is worth clipping among 256 values, not among 65,536."""
+        return calibrate(graph, samples.scaled)
+
+    def attempt(layers: tuple[str, ...]) -> Attempt:
+        wide = wide_tensors(graph, layers)
+        own = ranges | {name: full()[name] for name in wide}
+        integer = quantized(graph, own, samples.scaled, settings, wide)
+        return integer, layer_noise(graph, integer, samples.scaled)
+
+    int8, noise = chosen(graph, settings.int16, attempt)
     kind = int8.input.integer
     factor = (1.0 / (samples.std.astype(np.float64) * kind.scale)).astype(np.float32)
     spec = InputSpec(samples.raw.dtype.name, samples.raw.shape[1:], samples.mean.astype(np.float32), factor)
-    return Network(int8, spec, noise=layer_noise(graph, int8, samples.scaled)), ranges
+    return Network(int8, spec, noise=noise), ranges
 
 
 def quantize(

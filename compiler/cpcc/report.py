@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from cpcc.costs import Estimate
-from cpcc.graph import Float32, Graph, Int8
+from cpcc.graph import Float32, Graph, Int8, Int16
 from cpcc.guarantee import MAX_FNR, MAX_FPR
 from cpcc.ops import op_of
 from cpcc.plan.kernels import dense_only
 from cpcc.plan.plan import Plan, Step, make_plan
+from cpcc.quant.int16_choice import int16_layers
 from cpcc.quant.noise import Noise, worst
 
 if TYPE_CHECKING:  # printing must not import torch
@@ -136,14 +137,23 @@ def build_summary(result: BuildResult) -> str:
     for step, without in zip(result.plan.steps, dense.steps, strict=True):
         kept = percent(step.macs_nonzero / step.macs_dense) if step.macs_dense else "-"
         size = constant_bytes(step)
-        shape = "x".join(map(str, result.plan.graph.output_tensor(step.node).shape))
+        output = result.plan.graph.output_tensor(step.node)
+        shape = "x".join(map(str, output.shape)) + (" int16" if isinstance(output.type, Int16) else "")
         name = step.node.name
         saved = cashed_in(step, without, result.plan)
         rows.append((name, step.kernel.name, shape, kept, f"{size:,}", saved, *decibels(noise.get(name))))
     s, target = result.sizes, result.plan.target
+    wide = int16_layers(result.plan.graph)
     totals = (f"{target.name}: flash {s.model_flash:,} B model, {s.firmware_flash:,} B image of {target.flash_bytes:,}; "
               f"arena {result.plan.arena.size:,} B (no plan can need less than {result.plan.arena.lower_bound:,})")  # fmt: skip
-    return "\n".join([table(header, rows), *worst_layer(noise), totals, sparsity_line(result.plan, dense)])
+    return "\n".join(
+        [table(header, rows), *worst_layer(noise), *int16_line(wide), totals, sparsity_line(result.plan, dense)]
+    )
+
+
+def int16_line(layers: list[str]) -> list[str]:
+    """The line that names the layers with int16 activations."""
+    return [f"int16 activations: {', '.join(layers)}"] if layers else []
 
 
 def decibels(noise: Noise | None) -> tuple[str, str]:
@@ -163,7 +173,7 @@ def worst_layer(noise: dict[str, Noise]) -> list[str]:
 
 
 def constant_bytes(step: Step) -> int:
-    return sum(v.nbytes for v in step.packed.struct.values() if not isinstance(v, int))
+    return step.packed.constant_bytes
 
 
 def cashed_in(step: Step, dense: Step, plan: Plan) -> str:

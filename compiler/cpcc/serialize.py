@@ -17,17 +17,18 @@ from cpcc.fixedpoint import Requant, TfliteRequant
 from cpcc.graph import Graph, Int8, Int16, Node, Tensor
 from cpcc.guarantee import Guarantee
 from cpcc.operating_points import OperatingPoint
-from cpcc.ops import OPS
+from cpcc.ops import OPS, WIDE
 from cpcc.ops.add import AddScaling, TfliteAddScaling
 from cpcc.ops.float_params import AvgPool2d, Pad
 from cpcc.ops.requantized import Output
+from cpcc.ops.wide import WideOutput
 from cpcc.quant.noise import Noise
 
 FORMAT = 1
 _CLASSES: dict[str, type] = {
     cls.__name__: cls
     for cls in (Network, Detector, Noise, InputSpec, Decision, Guarantee, OperatingPoint, Graph, Tensor, Node, Int8, Int16,
-                Requant, TfliteRequant, Output, AvgPool2d, Pad, AddScaling, TfliteAddScaling, *(op.int8_params for op in OPS))
+                Requant, TfliteRequant, Output, AvgPool2d, Pad, AddScaling, TfliteAddScaling, WideOutput, *(op.int8_params for op in (*OPS, *WIDE)))
 }  # fmt: skip
 
 

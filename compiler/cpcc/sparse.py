@@ -81,19 +81,7 @@ def pack_rows_offset16(matrix: np.ndarray, offsets: np.ndarray) -> OffsetRows:
     return OffsetRows(narrow(counts, np.uint16), narrow(used, np.uint16), narrow(values, np.int8))
 
 
-SPARSE8_LIMIT = 2**23  # of one pixel's final sum, which shares 64 bits with another's
-SPARSE8_ENTRIES = 32  # unrolled in the assembly
-_ENTRY_BYTES = 36
-
-
-def sparse8_jump(entries: int, first: bool) -> int:
-    """Distance in code bytes to where `entries` unrolled entries are left; after the last entry 0 goes on."""
-    if first:
-        return _ENTRY_BYTES * (SPARSE8_ENTRIES - entries)
-    return -(_ENTRY_BYTES * entries + 8) if entries else 0
-
-
-def _entry_bytes(row: np.ndarray, offsets: np.ndarray) -> list[bytes]:
+def delta_entries(row: np.ndarray, offsets: np.ndarray) -> list[bytes]:
     """(words to step, weight) of each nonzero of `row`, by address."""
     found: list[bytes] = []
     position = 0
@@ -108,42 +96,13 @@ def _entry_bytes(row: np.ndarray, offsets: np.ndarray) -> list[bytes]:
     return found
 
 
-def sparse8_row_entries(row: np.ndarray, offsets: np.ndarray) -> int:
-    """Number of entries that `row` takes."""
-    gaps = np.diff(np.sort(offsets[np.flatnonzero(row)]), prepend=0)
-    return int(len(gaps) + np.maximum((gaps - 1) // MAX_DELTA, 0).sum())
-
-
-def _sparse8_row(entries: list[bytes], start: int) -> bytes:
-    first = len(entries) % SPARSE8_ENTRIES
-    text = (start % 2**64).to_bytes(8, "little") + _jump(first, True) + b"".join(entries[:first])
-    for at in range(first, len(entries), SPARSE8_ENTRIES):
-        text += _jump(SPARSE8_ENTRIES, False) + b"".join(entries[at : at + SPARSE8_ENTRIES])
-    return text + _jump(0, False)
-
-
-def _jump(entries: int, first: bool) -> bytes:
-    return sparse8_jump(entries, first).to_bytes(2, "little", signed=True)
-
-
-def sparse8_stream(matrix: np.ndarray, offsets: np.ndarray, bias: np.ndarray, words: np.ndarray) -> np.ndarray:
-    """uint8 stream of ``cpcc_sparse8`` for an int8 matrix (rows, columns); `offsets` (columns,) in words, `bias`
-    (rows,), `words` (rows, 1 or 3) the rounding's constants."""
-    text = b""
-    for row, b, constants in zip(matrix, bias.astype(np.int64), words):
-        start = int(b) - 128 * int(row.astype(np.int64).sum()) + (int(b) << 24)
-        text += _sparse8_row(_entry_bytes(row, offsets), start) + constants.astype("<i4").tobytes()
-    leave = bytes(8) + (-2).to_bytes(2, "little", signed=True)
-    return np.frombuffer(text + leave, np.uint8)
-
-
 SPARSE2_WORDS, SPARSE2_BLOCKS = 3, 8  # unrolled in the assembly
 _WORD_BYTES, _BLOCK_BYTES = 32, 116
 
 
 def sparse2_words(row: np.ndarray) -> np.ndarray:
     """int32 words of two (distance, weight) entries each, for the nonzeros of int8 `row`."""
-    entries = b"".join(_entry_bytes(row, np.arange(len(row))))
+    entries = b"".join(delta_entries(row, np.arange(len(row))))
     return np.frombuffer(entries + bytes(-len(entries) % 4), "<i4").astype(np.int32)
 
 

@@ -3,7 +3,7 @@
 
 #include "cpcc_fixed.h"
 
-/* `rows` times: sizes[i] elements of every input i in turn. */
+/* `rows` times: sizes[i] bytes of every input i in turn. */
 typedef struct {
   int32_t rows, inputs;
   const int32_t *sizes;

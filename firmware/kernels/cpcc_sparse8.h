@@ -3,13 +3,15 @@
 
 #include <stdint.h>
 
-/* Sparse rows times eight pixels. A word holds two pixels of one input, (x0 + 128) + (x1 << 24), so one SMLAL does two
- * products: its 64-bit sum is s0 + (s1 << 24), exact while the final |s0| < 2^23, which the compiler proves. An input
- * has four consecutive words: pixels 0 and 4, 1 and 5, 2 and 6, 3 and 7.
- * The stream has, per output channel: the 64-bit start (bias - 128 * sum of weights) + (bias << 24); a jump; entries of a
- * byte, words from the previous input, and a weight; after every 32 entries, counted from the last, and at the end
- * another jump; the channel's constants (see cpcc_rounding.h). Jumps are 16-bit distances in code: a row enters the
- * unrolled entries as far from their end as it has entries. `jumps` in cpcc/sparse.py is their table. */
+/* Sparse rows times eight pixels. A word holds two pixels of one input, 2 * (x0 + 128) + (x1 << 24), so one SMLAL does
+ * two products: its 64-bit sum is 2 * s0 + (s1 << 24), exact while the final |s0| < 2^21, which the compiler proves. An
+ * input has four consecutive words: pixels 0 and 4, 1 and 5, 2 and 6, 3 and 7.
+ * The stream has, per output channel, from a multiple of four on: the 64-bit start 2 * (bias - 128 * sum of weights) +
+ * (bias << 24); a jump; entries of a byte, words from the previous input, and a weight; after every 32 entries, counted
+ * from the last, and at the end another jump; the channel's constants (see cpcc_rounding.h). A channel whose output is one
+ * value has that value behind its first jump and nothing more. Jumps are 16-bit distances in code: a row enters the
+ * unrolled entries as far from their end as it has entries, and leaves them for its rounding, by an entry that skips two
+ * bytes where the constants would lie across words. cpcc/sparse8.py writes it. */
 typedef struct {
   int32_t zero_point;
   int32_t stride;   /* bytes from one pixel's outputs to the next one's */

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from cpcc.errors import ModelError
-from cpcc.graph import Float32, Int8, Node
+from cpcc.graph import Float32, Int8, Int16, Integer, Node
 from cpcc.ops import (
     add,
     avg_pool2d,
     concat,
     conv2d,
+    convert,
     depthwise_conv2d,
     gru,
     linear,
@@ -45,9 +46,14 @@ OPS: tuple[Op, ...] = (
     concat.OP,
     pad.OP,
     strided_copy.OP,
+    convert.OP,
 )
 
-_BY_PARAMS = {Float32: {op.float_params: op for op in OPS}, Int8: {op.int8_params: op for op in OPS}}
+WIDE: tuple[Op, ...] = tuple(op.int16 for op in OPS if op.int16 is not None)
+_BY_PARAMS = {
+    Float32: {op.float_params: op for op in OPS},
+    Int8: {op.int8_params: op for op in (*WIDE, *OPS)},
+}
 
 
 def op_of(node: Node, kind: type[Float32] | type[Int8]) -> Op:
@@ -56,3 +62,11 @@ def op_of(node: Node, kind: type[Float32] | type[Int8]) -> Op:
     if op is None:
         raise ModelError(f"{node.name}: {type(node.params).__name__} is not an op of a {kind.__name__} graph")
     return op
+
+
+def form_of(node: Node, output: Integer) -> Op:
+    """The op that computes a float graph's `node` with an output of the type `output`."""
+    op = op_of(node, Float32)
+    wide = op.int16 if isinstance(output, Int16) else op
+    assert wide is not None, f"{node.name} has no int16 form"
+    return wide

@@ -11,6 +11,7 @@ from cpcc.depthwise import halfwords
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import TfliteRequant, narrow
 from cpcc.graph import Graph, Int8, Node
+from cpcc.ops import wide_sum
 from cpcc.ops.base import DSP, Kernel, Op, Packed
 from cpcc.ops.float_params import Add
 from cpcc.ops.requantized import Output
@@ -205,4 +206,5 @@ OP = Op(
         Kernel("add_table_tflite", pack_table, fitted("add_table_tflite", dual_features), DSP, table_applies, shared=DUAL_FILES),
     ),
     in_place=True,
+    wide=wide_sum.form("add_wide", Add, run_float, sample),
 )  # fmt: skip

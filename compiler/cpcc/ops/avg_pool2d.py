@@ -9,7 +9,7 @@ import numpy as np
 from cpcc.costs import fitted
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import narrow
-from cpcc.graph import Graph, Int8, Node
+from cpcc.graph import Graph, Int16, Integer, Node
 from cpcc.ops.base import DSP, Kernel, Op, Packed
 from cpcc.ops.float_params import AvgPool2d
 from cpcc.ops.max_pool2d import same_type
@@ -61,18 +61,21 @@ def run_int8(params: QAvgPool2d, x: np.ndarray) -> np.ndarray:
     total = _sums(p, x.astype(np.int64)) + padding[None, :, :, None]
     d = divisors[None, :, :, None]
     mean = np.sign(total) * ((np.abs(total) + d // 2) // d)
-    return np.clip(mean, -128, 127).astype(np.int8)
+    info = np.iinfo(x.dtype)
+    return np.clip(mean, info.min, info.max).astype(x.dtype)
 
 
-def quantize(params: AvgPool2d, inputs: tuple[Int8, ...], output: Int8) -> QAvgPool2d:
+def quantize(params: AvgPool2d, inputs: tuple[Integer, ...], output: Integer) -> QAvgPool2d:
     return QAvgPool2d(params, inputs[0].zero_point)
 
 
 def reciprocal(divisor: int) -> tuple[int, int]:
-    """(multiplier, shift) with ``n // divisor == (n * multiplier) >> shift`` for all 0 <= n <= 129 * divisor.
+    """(multiplier, shift) with ``n // divisor == (n * multiplier) >> shift`` for all 0 <= n <= 129 * divisor, and for all
+    0 <= n <= 32769 * divisor where divisor <= 2**15.
 
     ``multiplier = ceil(2**shift / divisor)`` is too large by e/divisor with e < divisor, so the quotient is exact
-    while ``n * e < 2**shift``; shift = 31 + ceil(log2 divisor) suffices below 2**24 (Granlund and Montgomery 1994)."""
+    while ``n * e < 2**shift``; shift = 31 + ceil(log2 divisor) suffices below 2**24 (Granlund and Montgomery 1994): with
+    k = ceil(log2 divisor), n * e < 129 * 2**2k there and 32769 * 2**2k here."""
     if not 1 <= divisor < 2**24:
         raise ModelError(f"avg_pool2d: a window of {divisor} elements; supported: below 2**24")
     shift = 31 + (divisor - 1).bit_length()
@@ -110,9 +113,17 @@ def quad_applies(node: Node, graph: Graph) -> bool:
     return graph.output_tensor(node).shape[2] % 4 == 0 and largest <= 256
 
 
+WIDE_DIVISOR = 2**15  # see `reciprocal`
+
+
 def check(node: Node, graph: Graph) -> None:
-    if isinstance(node.params, QAvgPool2d) and (_areas(node.params.windows) > node.params.windows.divisors).any():
+    if not isinstance(node.params, QAvgPool2d):
+        return
+    divisors = np.array(node.params.windows.divisors)
+    if (_areas(node.params.windows) > divisors).any():
         raise ModelError(f"{node.name}: a divisor is smaller than its window; supported: the window's area or more")
+    if isinstance(graph.output_tensor(node).type, Int16) and divisors.max() > WIDE_DIVISOR:
+        raise ModelError(f"{node.name}: a window of {divisors.max()} int16 elements; supported: up to {WIDE_DIVISOR}")
 
 
 def sample(rng: np.random.Generator) -> tuple[AvgPool2d, tuple[tuple[int, ...], ...]]:
@@ -140,6 +151,13 @@ OP = Op(
     sample=sample,
     kernels=(
         Kernel("avg_pool2d", pack, fitted("avg_pool2d", features)),
+        Kernel(
+            "avg_pool2d_wide",
+            pack,
+            fitted("avg_pool2d_wide", features),
+            wide=True,
+            shared=("kernels/cpcc_avg_pool2d.h",),
+        ),
         Kernel(
             "avg_pool2d_quad",
             pack,

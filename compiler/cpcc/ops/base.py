@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from cpcc.costs import Cost
-from cpcc.graph import Graph, Int8, Node
+from cpcc.graph import Graph, Integer, Node
 
 DSP = frozenset({"dsp"})  # Arm's DSP extension: Cortex-M4, M7, M33, M55
 ARMV7M = frozenset({"armv7m"})  # Armv7-M without the DSP extension: Cortex-M3. Elsewhere these kernels never win
@@ -23,14 +23,32 @@ def no_check(node: Node, graph: Graph) -> None:
 
 
 @dataclass(frozen=True, eq=False)
+class Code:
+    """Straight-line code of one layer: `steps`, macros of the kernel's header, between the macros `begin` and
+    `begin` + ``_END``. `nbytes` of machine code."""
+
+    begin: str
+    steps: tuple[str, ...]
+    nbytes: int
+
+
+Value = int | np.ndarray | Code
+
+
+@dataclass(frozen=True, eq=False)
 class Packed:
-    """A node ready for C. `struct` maps field names of the kernel's C struct, in order, to an int or to an
-    ndarray (emitted as a ``static const`` array whose C type follows from its dtype). `entry` is the suffix of the C
+    """A node ready for C. `struct` maps field names of the kernel's C struct, in order, to an int, to an
+    ndarray (emitted as a ``static const`` array whose C type follows from its dtype) or to code (emitted as a function). `entry` is the suffix of the C
     function, where the kernel has several: ``_tflite`` for TensorFlow Lite's rounding."""
 
-    struct: dict[str, int | np.ndarray]
+    struct: Mapping[str, Value]
     scratch_bytes: int = 0
     entry: str = ""
+
+    @property
+    def constant_bytes(self) -> int:
+        """Flash of weights, indices, biases, multipliers, and of code that stands for them; without the struct itself."""
+        return sum(value.nbytes for value in self.struct.values() if not isinstance(value, int))
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +76,7 @@ class Kernel:
 
 @dataclass(frozen=True, eq=False)
 class Op:
-    """Semantics of one op, in float and in int8.
+    """Semantics of one op, in float and in integers.
 
     * `infer_shape(params, *input_shapes)`: output shape, for float and int8 parameters alike.
     * `run_float(params, *inputs)`: batched float64 arrays ``(n, *shape)`` in and out.
@@ -66,6 +84,8 @@ class Op:
     * `quantize(params, input_types, output_type)`: int8 parameters from float ones.
     * `output_type(params, input_types)`: forced output type, or None where calibration decides.
     * `macs(params, out_shape)`: (dense, nonzero) multiply-accumulates of int8 parameters.
+    * `wide`: the form with int16 activations, an op of its own with parameters of its own, where it has one that
+      differs; an op that moves values needs only kernels for both.
     * `sample(rng)`: random (float params, input shapes) that reach the corners; drives the generic tests.
     """
 
@@ -75,11 +95,19 @@ class Op:
     infer_shape: Callable[..., tuple[int, ...]]
     run_float: Callable[..., np.ndarray]
     run_int8: Callable[..., np.ndarray]
-    quantize: Callable[[Any, tuple[Int8, ...], Int8], Any]
+    quantize: Callable[[Any, tuple[Any, ...], Any], Any]
     sample: Callable[[np.random.Generator], tuple[Any, tuple[tuple[int, ...], ...]]]
     kernels: tuple[Kernel, ...]
-    output_type: Callable[[Any, tuple[Int8, ...]], Int8 | None] = lambda params, types: None
+    output_type: Callable[[Any, tuple[Any, ...]], Integer | None] = lambda params, types: None
     macs: Callable[[Any, tuple[int, ...]], tuple[int, int]] = lambda params, out_shape: (0, 0)
     check: Callable[[Node, Graph], None] = no_check
     in_place: bool = False  # output may share the input's memory
+    wide: Op | None = None
     weights: tuple[str, ...] = field(default=())  # names of the weight fields, for sparsity reports
+
+    @property
+    def int16(self) -> Op | None:
+        """The op that computes this one with int16 activations; None where there is none."""
+        if self.wide is not None:
+            return self.wide
+        return self if not self.kernels or any(k.wide or k.bytewise for k in self.kernels) else None

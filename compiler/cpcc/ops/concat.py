@@ -35,14 +35,15 @@ def check(node: Node, graph: Graph) -> None:
 
 
 def pack(node: Node, graph: Graph) -> Packed:
-    axis, shapes = node.params.axis, [tensor.shape for tensor in graph.input_tensors(node)]
-    sizes = narrow(np.array([math.prod(shape[axis:]) for shape in shapes]), np.int32)
+    axis, inputs = node.params.axis, graph.input_tensors(node)
+    shapes = [tensor.shape for tensor in inputs]
+    sizes = narrow(np.array([tensor.bytes // math.prod(tensor.shape[:axis]) for tensor in inputs]), np.int32)
     return Packed({"rows": math.prod(shapes[0][:axis]), "inputs": len(shapes), "sizes": sizes})
 
 
 def features(node: Node, graph: Graph) -> tuple[float, ...]:
     rows = math.prod(graph.output_tensor(node).shape[: node.params.axis])
-    return 1.0, rows, rows * len(node.inputs), graph.output_tensor(node).size
+    return 1.0, rows, rows * len(node.inputs), graph.output_tensor(node).bytes
 
 
 def sample(rng: np.random.Generator) -> tuple[Concat, tuple[tuple[int, ...], ...]]:
@@ -60,7 +61,7 @@ OP = Op(
     run_int8=run,
     quantize=lambda params, inputs, output: params,
     sample=sample,
-    kernels=(Kernel("concat", pack, fitted("concat", features), variadic=True),),
+    kernels=(Kernel("concat", pack, fitted("concat", features), variadic=True, bytewise=True),),
     output_type=same_type,
     check=check,
 )

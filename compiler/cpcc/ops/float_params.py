@@ -128,6 +128,11 @@ class Concat:
 
 
 @dataclass(frozen=True)
+class Convert:
+    """The same values in another integer type."""
+
+
+@dataclass(frozen=True)
 class Pad:
     """Zeros `before` and `after` each axis (h, w, channels) and `between` its elements."""
 

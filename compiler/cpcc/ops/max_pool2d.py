@@ -6,7 +6,7 @@ import numpy as np
 
 from cpcc.costs import fitted
 from cpcc.errors import ModelError
-from cpcc.graph import Graph, Int8, Node
+from cpcc.graph import Graph, Integer, Node
 from cpcc.ops.base import Kernel, Op, Packed
 from cpcc.ops.float_params import MaxPool2d
 
@@ -28,7 +28,7 @@ def _spans(params: MaxPool2d, axis: int, size: int) -> list[tuple[int, int]]:
 
 
 def run(params: MaxPool2d, x: np.ndarray) -> np.ndarray:
-    """Same dtype as `x` (n, h, w, c); float and int8 semantics are one."""
+    """Same dtype as `x` (n, h, w, c); float and integer semantics are one."""
     rows, cols = _spans(params, 0, x.shape[1]), _spans(params, 1, x.shape[2])
     out = np.empty((len(x), len(rows), len(cols), x.shape[3]), x.dtype)
     for i, (r0, r1) in enumerate(rows):
@@ -55,6 +55,10 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     return 1.0, windows, windows * channels, channels * sum(rows) * len(cols), channels * sum(rows) * sum(cols)
 
 
+def wide_features(node: Node, graph: Graph) -> tuple[float, ...]:
+    return *features(node, graph), node.params.out_size[0]
+
+
 def sample(rng: np.random.Generator) -> tuple[MaxPool2d, tuple[tuple[int, ...], ...]]:
     kernel = (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
     padding = tuple(int(rng.integers(0, k)) for k in (kernel[0], kernel[0], kernel[1], kernel[1]))
@@ -68,7 +72,7 @@ def sample(rng: np.random.Generator) -> tuple[MaxPool2d, tuple[tuple[int, ...], 
     return params, ((h, w, int(rng.integers(1, 6))),)
 
 
-def same_type(params: object, inputs: tuple[Int8, ...]) -> Int8:
+def same_type(params: object, inputs: tuple[Integer, ...]) -> Integer:
     return inputs[0]
 
 
@@ -81,6 +85,15 @@ OP = Op(
     run_int8=run,
     quantize=lambda params, inputs, output: params,
     sample=sample,
-    kernels=(Kernel("max_pool2d", pack, fitted("max_pool2d", features)),),
+    kernels=(
+        Kernel("max_pool2d", pack, fitted("max_pool2d", features)),
+        Kernel(
+            "max_pool2d_wide",
+            pack,
+            fitted("max_pool2d_wide", wide_features),
+            wide=True,
+            shared=("kernels/cpcc_max_pool2d.h",),
+        ),
+    ),
     output_type=same_type,
 )

@@ -9,7 +9,7 @@ import numpy as np
 from cpcc.costs import fitted
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import INT32_MAX, Requant, requantize
-from cpcc.graph import Graph, Int8, Node
+from cpcc.graph import Graph, Integer, Node
 from cpcc.ops.base import Kernel, Op, Packed
 from cpcc.ops.float_params import Mean
 
@@ -36,19 +36,21 @@ def run_float(params: Mean, x: np.ndarray) -> np.ndarray:
 
 def run_int8(params: QMean, x: np.ndarray) -> np.ndarray:
     total = x.astype(np.int64).sum(axis=(1, 2), keepdims=True) - params.pixels * params.in_zero_point
-    return requantize(total, params.requant, params.zero_point, -128, 127)
+    info = np.iinfo(x.dtype)
+    return requantize(total, params.requant, params.zero_point, info.min, info.max, x.dtype.type)
 
 
-def quantize(params: Mean, inputs: tuple[Int8, ...], output: Int8) -> QMean:
+def quantize(params: Mean, inputs: tuple[Integer, ...], output: Integer) -> QMean:
     requant = Requant.from_scales(np.array([inputs[0].scale / (params.pixels * output.scale)]))
     return QMean(params.pixels, inputs[0].zero_point, requant, output.zero_point)
 
 
 def check(node: Node, graph: Graph) -> None:
-    if (
-        isinstance(node.params, QMean)
-        and int(node.params.requant.reach(np.array(255 * node.params.pixels))) > INT32_MAX
-    ):
+    if not isinstance(node.params, QMean):
+        return
+    kind = graph.input_tensors(node)[0].integer
+    largest = max(kind.high - kind.zero_point, kind.zero_point - kind.low)
+    if int(node.params.requant.reach(np.array(largest * node.params.pixels))) > INT32_MAX:
         raise ModelError(f"{node.name}: a sum of {node.params.pixels} pixels can leave int32; pool in two steps")
 
 
@@ -79,6 +81,9 @@ OP = Op(
     run_int8=run_int8,
     quantize=quantize,
     sample=sample,
-    kernels=(Kernel("mean", pack, fitted("mean", features)),),
+    kernels=(
+        Kernel("mean", pack, fitted("mean", features)),
+        Kernel("mean_wide", pack, fitted("mean_wide", features), wide=True, shared=("kernels/cpcc_mean.h",)),
+    ),
     check=check,
 )

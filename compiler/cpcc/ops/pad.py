@@ -8,7 +8,7 @@ import numpy as np
 
 from cpcc.costs import fitted
 from cpcc.errors import ModelError
-from cpcc.graph import Graph, Int8, Node
+from cpcc.graph import Graph, Integer, Node
 from cpcc.ops.base import Kernel, Op, Packed
 from cpcc.ops.float_params import Pad
 from cpcc.ops.max_pool2d import same_type
@@ -45,7 +45,7 @@ def run_int8(params: QPad, x: np.ndarray) -> np.ndarray:
     return _spread(params.pad, x, params.zero_point)
 
 
-def quantize(params: Pad, inputs: tuple[Int8, ...], output: Int8) -> QPad:
+def quantize(params: Pad, inputs: tuple[Integer, ...], output: Integer) -> QPad:
     return QPad(params, inputs[0].zero_point)
 
 
@@ -81,6 +81,15 @@ OP = Op(
     run_int8=run_int8,
     quantize=quantize,
     sample=sample,
-    kernels=(Kernel("pad_spread", pack, fitted("pad_spread", features)),),
+    kernels=(
+        Kernel("pad_spread", pack, fitted("pad_spread", features)),
+        Kernel(
+            "pad_spread_wide",
+            pack,
+            fitted("pad_spread_wide", features),
+            wide=True,
+            shared=("kernels/cpcc_pad_spread.h",),
+        ),
+    ),
     output_type=same_type,
 )

@@ -1,4 +1,4 @@
-"""``max(x, 0)`` where it stands alone: in int8 the maximum with the zero point, in place."""
+"""``max(x, 0)`` where it stands alone: in integers the maximum with the zero point, in place."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cpcc.costs import fitted
-from cpcc.graph import Graph, Int8, Node
+from cpcc.graph import Graph, Integer, Node
 from cpcc.ops.base import Kernel, Op, Packed
 from cpcc.ops.float_params import Relu
 from cpcc.ops.max_pool2d import same_type
@@ -28,7 +28,7 @@ def run_float(params: Relu, x: np.ndarray) -> np.ndarray:
 
 
 def run_int8(params: QRelu, x: np.ndarray) -> np.ndarray:
-    return np.maximum(x, np.int8(params.zero_point))
+    return np.maximum(x, x.dtype.type(params.zero_point))
 
 
 def pack(node: Node, graph: Graph) -> Packed:
@@ -39,7 +39,7 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     return 1.0, graph.output_tensor(node).size
 
 
-def quantize(params: Relu, inputs: tuple[Int8, ...], output: Int8) -> QRelu:
+def quantize(params: Relu, inputs: tuple[Integer, ...], output: Integer) -> QRelu:
     return QRelu(inputs[0].zero_point)
 
 
@@ -58,7 +58,10 @@ OP = Op(
     run_int8=run_int8,
     quantize=quantize,
     sample=sample,
-    kernels=(Kernel("relu", pack, fitted("relu", features)),),
+    kernels=(
+        Kernel("relu", pack, fitted("relu", features)),
+        Kernel("relu_wide", pack, fitted("relu_wide", features), wide=True, shared=("kernels/cpcc_relu.h",)),
+    ),
     output_type=same_type,
     in_place=True,
 )

@@ -9,7 +9,7 @@ import numpy as np
 
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import INT32_MAX, Requant, Scaling, TfliteRequant, accumulator_bound, narrow, requantize
-from cpcc.graph import Graph, Int8, Node
+from cpcc.graph import Graph, Int8, Integer, Node
 from cpcc.quant.few_levels import exact_scales
 
 
@@ -49,17 +49,17 @@ class Output:
         return {"output.left_shift": self.requant.left_shift}
 
 
-def clamp_limits(y: Int8, relu: bool, ceiling: float) -> tuple[int, int]:
-    """Smallest and largest int8 output behind a fused ReLU (clamped at `ceiling` too) or none."""
+def clamp_limits(y: Integer, relu: bool, ceiling: float) -> tuple[int, int]:
+    """Smallest and largest output of type `y` behind a fused ReLU (clamped at `ceiling` too) or none."""
     if not relu:
-        return -128, 127
-    return max(-128, y.zero_point), int(y.quantize(np.array(ceiling)))
+        return y.low, y.high
+    return max(y.low, y.zero_point), int(y.quantize(np.array(ceiling)))
 
 
 SMALLEST_SCALE = 2.0**-60
 
 
-def weight_scales(weight: np.ndarray, bias: np.ndarray, x: Int8, y: Int8) -> np.ndarray:
+def weight_scales(weight: np.ndarray, bias: np.ndarray, x: Integer, y: Integer) -> np.ndarray:
     """Symmetric scale per output channel, (out,), for float weights (out, k).
 
     A channel whose bias dwarfs its weights (a fully pruned one has none left) gets the scale that keeps the int32

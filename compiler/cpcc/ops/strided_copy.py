@@ -33,7 +33,7 @@ def infer_shape(params: StridedCopy, x: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def run(params: StridedCopy, x: np.ndarray) -> np.ndarray:
-    """Same dtype as `x` (n, ...); float and int8 semantics are one."""
+    """Same dtype as `x` (n, ...); float and integer semantics are one."""
     index = np.full(1, params.offset, np.int64)
     for size, stride in params.loops:
         index = (index[:, None] + stride * np.arange(size)).reshape(-1)
@@ -83,6 +83,15 @@ OP = Op(
     run_int8=run,
     quantize=lambda params, inputs, output: params,
     sample=sample,
-    kernels=(Kernel("strided_copy", pack, fitted("strided_copy", features)),),
+    kernels=(
+        Kernel("strided_copy", pack, fitted("strided_copy", features)),
+        Kernel(
+            "strided_copy_wide",
+            pack,
+            fitted("strided_copy_wide", features),
+            wide=True,
+            shared=("kernels/cpcc_strided_copy.h",),
+        ),
+    ),
     output_type=same_type,
 )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from cpcc.costs import fitted
 from cpcc.fixedpoint import INT32_MAX
 from cpcc.graph import Graph, Int8, Node
+from cpcc.ops import wide_sum
 from cpcc.ops.base import Kernel, Op, Packed
 from cpcc.ops.broadcast import align, broadcast_fields, broadcast_shape, loop_counts
 from cpcc.ops.float_params import WeightedSum
@@ -86,6 +87,12 @@ def sample(rng: np.random.Generator) -> tuple[WeightedSum, tuple[tuple[int, ...]
     return WeightedSum(coefficients, bool(rng.integers(2)), float(rng.choice([0.5, math.inf]))), broadcast_shapes(rng)
 
 
+def sample_wide(rng: np.random.Generator) -> tuple[WeightedSum, tuple[tuple[int, ...], ...]]:
+    """As `sample`, without the factor of 30 that with a low ceiling leaves what the int16 form supports."""
+    params, shapes = sample(rng)
+    return replace(params, coefficients=(params.coefficients[0], min(params.coefficients[1], 3.0))), shapes
+
+
 OP = Op(
     name="weighted_sum",
     float_params=WeightedSum,
@@ -96,4 +103,5 @@ OP = Op(
     quantize=quantize,
     sample=sample,
     kernels=(Kernel("weighted_sum", pack, fitted("weighted_sum", features), shared=("include/cpcc_broadcast.h",)),),
+    wide=wide_sum.form("weighted_sum_wide", WeightedSum, run_float, sample_wide),
 )

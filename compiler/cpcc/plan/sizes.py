@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import Kernel, Packed
 
@@ -11,9 +9,8 @@ WORD = 4  # bytes of a field of a kernel's C struct: a number, or a pointer to a
 
 
 def packed_bytes(packed: Packed) -> int:
-    """Bytes of the arrays (weights, indices, biases, multipliers) and of the struct."""
-    arrays = [value for value in packed.struct.values() if isinstance(value, np.ndarray)]
-    return sum(array.nbytes for array in arrays) + WORD * len(packed.struct)
+    """Bytes of the arrays (weights, indices, biases, multipliers), of code that stands for them, and of the struct."""
+    return packed.constant_bytes + WORD * len(packed.struct)
 
 
 def constant_bytes(kernel: Kernel, node: Node, graph: Graph) -> int:

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from cpcc.graph import Float32, Graph, Int8, Node
-from cpcc.ops import op_of
+from cpcc.graph import Float32, Graph, Integer, Node
+from cpcc.ops import form_of, op_of
 from cpcc.ops.float_params import Conv2d, DepthwiseConv2d, Linear
 from cpcc.ops.requantized import weight_scales
 from cpcc.quant.running import run_nodes
@@ -21,8 +21,8 @@ from cpcc.quant.weighted import rows, with_rows
 SAMPLES = 32
 
 
-def corrected(graph: Graph, types: dict[str, Int8], x: np.ndarray) -> Graph:
-    """`graph` with other biases; `types` are its tensors' int8 types, `x` (n, ...) float samples, of which `SAMPLES` do."""
+def corrected(graph: Graph, types: dict[str, Integer], x: np.ndarray) -> Graph:
+    """`graph` with other biases; `types` are its tensors' integer types, `x` (n, ...) float samples, of which `SAMPLES` do."""
     x = x[:SAMPLES]
     floats = run_nodes(graph, Float32, x)
     values = {graph.input.name: types[graph.input.name].quantize(x)}
@@ -32,17 +32,18 @@ def corrected(graph: Graph, types: dict[str, Int8], x: np.ndarray) -> Graph:
             node = _corrected_node(node, types, floats, values)
         nodes.append(node)
         quantized = _quantized(node, types)
-        values[node.output] = op_of(node, Float32).run_int8(quantized, *(values[name] for name in node.inputs))
+        run = form_of(node, types[node.output]).run_int8
+        values[node.output] = run(quantized, *(values[name] for name in node.inputs))
     return replace(graph, nodes=tuple(nodes))
 
 
-def _quantized(node: Node, types: dict[str, Int8]) -> Any:
+def _quantized(node: Node, types: dict[str, Integer]) -> Any:
     inputs = tuple(types[name] for name in node.inputs)
-    return op_of(node, Float32).quantize(node.params, inputs, types[node.output])
+    return form_of(node, types[node.output]).quantize(node.params, inputs, types[node.output])
 
 
 def _corrected_node(
-    node: Node, types: dict[str, Int8], floats: dict[str, np.ndarray], values: dict[str, np.ndarray]
+    node: Node, types: dict[str, Integer], floats: dict[str, np.ndarray], values: dict[str, np.ndarray]
 ) -> Node:
     """The mean difference before the activation, per output channel, less."""
     op, source = op_of(node, Float32), node.inputs[0]
@@ -55,7 +56,7 @@ def _corrected_node(
     return replace(node, params=replace(node.params, bias=bias))
 
 
-def _rounded(node: Node, types: dict[str, Int8]) -> Any:
+def _rounded(node: Node, types: dict[str, Integer]) -> Any:
     """The float parameters that the int8 weights stand for."""
     x, y = types[node.inputs[0]], types[node.output]
     matrix, bias = rows(node.params), node.params.bias

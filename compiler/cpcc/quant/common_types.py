@@ -1,4 +1,4 @@
-"""One type for all inputs of a concat: by sharing a range where nothing else reads an input, else by a table."""
+"""One type for all inputs of a concat: by sharing a range where nothing else reads an input, else by a conversion."""
 
 from __future__ import annotations
 
@@ -6,20 +6,23 @@ from dataclasses import replace
 
 from cpcc.graph import Float32, Graph, Int8, Node, Tensor
 from cpcc.ops import op_of
-from cpcc.ops.float_params import Concat, Lookup
+from cpcc.ops.float_params import Concat, Convert, Lookup
 
 Ranges = dict[str, tuple[float, float]]
 
 
-def with_common_types(graph: Graph, ranges: Ranges) -> tuple[Graph, Ranges]:
-    """`graph` and `ranges` such that the inputs of every concat get one int8 type."""
+def with_common_types(graph: Graph, ranges: Ranges, wide: frozenset[str]) -> tuple[Graph, Ranges, frozenset[str]]:
+    """`graph`, `ranges` and `wide`, the tensors that are to be int16, such that the inputs of every concat get one type:
+    in int8 through a table, in int16 through `Convert`."""
     for node in graph.nodes:
         if isinstance(node.params, Concat):
-            graph, ranges = _unify(graph, ranges, node)
-    return graph, ranges
+            known = set(graph.tensors)
+            graph, ranges = _unify(graph, ranges, node, Convert() if node.output in wide else Lookup("identity"))
+            wide |= (set(graph.tensors) - known) if node.output in wide else set()
+    return graph, ranges, wide
 
 
-def _unify(graph: Graph, ranges: Ranges, concat: Node) -> tuple[Graph, Ranges]:
+def _unify(graph: Graph, ranges: Ranges, concat: Node, conversion: Convert | Lookup) -> tuple[Graph, Ranges]:
     if len({_decider(graph, name) for name in concat.inputs}) == 1:
         return graph, ranges
     low, high = zip(*(ranges[_decider(graph, name)] for name in concat.inputs))
@@ -28,7 +31,7 @@ def _unify(graph: Graph, ranges: Ranges, concat: Node) -> tuple[Graph, Ranges]:
         if _free(graph, name):
             ranges = ranges | {_decider(graph, name): common}
         elif ranges[_decider(graph, name)] != common:
-            graph, converted = _convert(graph, concat.output, name)
+            graph, converted = _convert(graph, concat.output, name, conversion)
             ranges = ranges | {converted: common}
     return graph, ranges | {concat.output: common}
 
@@ -56,12 +59,12 @@ def _free(graph: Graph, tensor: str) -> bool:
     return _free(graph, node.inputs[0]) if _keeps_type(node) and len(node.inputs) == 1 else not _keeps_type(node)
 
 
-def _convert(graph: Graph, output: str, tensor: str) -> tuple[Graph, str]:
+def _convert(graph: Graph, output: str, tensor: str, conversion: Convert | Lookup) -> tuple[Graph, str]:
     """`graph` where the concat that computes `output` reads `tensor` through a node that changes its type alone."""
     concat = _producer(graph, output)
     assert concat is not None
     name = f"{output}.from.{tensor}"
-    node = Node(f"{concat.name}.from.{tensor}", Lookup("identity"), (tensor,), name, concat.source)
+    node = Node(f"{concat.name}.from.{tensor}", conversion, (tensor,), name, concat.source)
     inputs = tuple(name if i == tensor else i for i in concat.inputs)
     at = graph.nodes.index(concat)
     nodes = (*graph.nodes[:at], node, replace(concat, inputs=inputs), *graph.nodes[at + 1 :])

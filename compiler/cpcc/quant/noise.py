@@ -52,10 +52,10 @@ def worst(noise: dict[str, Noise]) -> str:
 
 
 def _original(tensor: str, known: set[str], floats: Graph, int8: Graph) -> str:
-    """The float graph's tensor behind a conversion that the quantizer added."""
-    if tensor in known or tensor in floats.inputs:
-        return tensor
-    return next(node.inputs[0] for node in int8.nodes if node.output == tensor)
+    """The float graph's tensor behind the conversions that the quantizer added."""
+    while not (tensor in known or tensor in floats.inputs):
+        tensor = next(node.inputs[0] for node in int8.nodes if node.output == tensor)
+    return tensor
 
 
 def _decibel(signal: float, noise: float) -> float:

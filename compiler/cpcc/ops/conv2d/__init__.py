@@ -2,7 +2,7 @@
 
 from cpcc.ops import float_params
 from cpcc.ops.base import Op
-from cpcc.ops.conv2d import dense, mve, paired, sparse, sparse8, swar
+from cpcc.ops.conv2d import dense, mve, paired, sparse, sparse8, swar, wide
 from cpcc.ops.conv2d.semantics import (
     QConv2d,
     check,
@@ -28,5 +28,6 @@ OP = Op(
     kernels=(dense.KERNEL, paired.KERNEL, sparse.KERNEL, sparse8.KERNEL, swar.KERNEL, mve.KERNEL),
     macs=macs,
     check=check,
+    wide=wide.OP,
     weights=("weight",),
 )

@@ -2,7 +2,7 @@
 
 from cpcc.ops import float_params
 from cpcc.ops.base import Op
-from cpcc.ops.depthwise_conv2d import mve, paired, portable, quad, twin
+from cpcc.ops.depthwise_conv2d import mve, paired, portable, quad, twin, wide
 from cpcc.ops.depthwise_conv2d.semantics import (
     QDepthwiseConv2d,
     check,
@@ -28,5 +28,6 @@ OP = Op(
     kernels=(portable.KERNEL, quad.KERNEL, paired.KERNEL, twin.KERNEL, mve.KERNEL),
     macs=macs,
     check=check,
+    wide=wide.OP,
     weights=("weight",),
 )

@@ -10,7 +10,13 @@ from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Packed
 from cpcc.paired import GROUP, group_stream, pair_stream, pairable, widened_order
 from cpcc.rounding import is_tflite, rounding_of
 
-FILES = (*STREAM_FILES, "kernels/cpcc_rows4.h", "kernels/cpcc_rows4.c", "kernels/cpcc_saturate.h")
+FILES = (
+    *STREAM_FILES,
+    "kernels/cpcc_rows4.h",
+    "kernels/cpcc_rows4.c",
+    "kernels/cpcc_saturate.h",
+    "kernels/cpcc_widen.h",
+)
 
 
 def pack(node: Node, graph: Graph) -> Packed:

@@ -1,0 +1,87 @@
+"""Which layers get int16 activations: none, all, those named, or those whose noise asks for it (`auto`)."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+
+from cpcc.errors import UsageError
+from cpcc.graph import Graph, Int16, Node
+from cpcc.ops.convert import QConvert
+from cpcc.quant.noise import Noise
+from cpcc.quant.widths import has_int16, keeps_type
+
+NEVER, AUTO, ALL = "never", "auto", "all"
+OWN_LIMIT = 10.0  # dB of a layer's own ratio, and of the network's at its output, below which `auto` acts
+OUTPUT_LIMIT = 10.0
+GAIN = 3.0  # dB by which int16 must better either ratio, or the layer stays int8: its weights are what costs
+
+Attempt = tuple[Graph, dict[str, Noise]]  # an integer graph and its noise by layer
+
+
+def chosen(floats: Graph, wish: str, attempt: Callable[[tuple[str, ...]], Attempt]) -> Attempt:
+    """The integer graph of `floats` with the layers of `wish` in int16; `attempt` quantizes with given layers in int16.
+
+    Raises `UsageError` where `wish` names what is no layer, or one without an int16 form."""
+    if wish == AUTO:
+        return _by_noise(floats, attempt)
+    return attempt(named(floats, wish))
+
+
+def named(floats: Graph, wish: str) -> tuple[str, ...]:
+    """The layers of a `wish` other than `auto`, in the graph's order."""
+    nodes = {node.name: node for node in floats.nodes}
+    if wish in (NEVER, ALL):
+        return tuple(name for name, node in nodes.items() if wish == ALL and has_int16(node))
+    asked = [name.strip() for name in wish.split(",")]
+    for name in asked:
+        if name not in nodes:
+            close = difflib.get_close_matches(name, nodes, 1)
+            hint = f"did you mean {close[0]}?" if close else f"layers: {', '.join(nodes)}"
+            raise UsageError(f"--int16 {name}: the network has no such layer; {hint}")
+        if not has_int16(nodes[name]):
+            kind = type(nodes[name].params).__name__
+            raise UsageError(f"--int16 {name}: {kind} has no int16 form; name the layers around it")
+    return tuple(name for name in nodes if name in asked)
+
+
+def _by_noise(floats: Graph, attempt: Callable[[tuple[str, ...]], Attempt]) -> Attempt:
+    """One layer after the other, the noisiest first, while one is below `OWN_LIMIT` or the output below `OUTPUT_LIMIT`."""
+    layers: tuple[str, ...] = ()
+    graph, noise = attempt(layers)
+    open_ = [node.name for node in floats.nodes if node.name in noise and has_int16(node) and not keeps_type(node)]
+    while True:
+        output = output_ratio(floats, noise)
+        noisy = [name for name in open_ if noise[name].alone < OWN_LIMIT]
+        if not open_ or not (noisy or output < OUTPUT_LIMIT):
+            return graph, noise
+        worst = min(noisy or open_, key=lambda name: noise[name].alone)
+        open_.remove(worst)
+        wider, quieter = attempt((*layers, worst))
+        gained = max(quieter[worst].alone - noise[worst].alone, output_ratio(floats, quieter) - output)
+        if gained >= GAIN:
+            layers, graph, noise = (*layers, worst), wider, quieter
+
+
+def output_ratio(floats: Graph, noise: dict[str, Noise]) -> float:
+    """The network's least ratio so far at its outputs, in dB."""
+    producers = {node.output: node for node in floats.nodes}
+    return min(
+        (noise[name].so_far for name in (_behind(t, producers, noise) for t in floats.outputs) if name), default=0.0
+    )
+
+
+def _behind(tensor: str, producers: dict[str, Node], noise: dict[str, Noise]) -> str:
+    """The layer with a ratio that `tensor` comes from; "" where it is the network's input."""
+    while tensor in producers and producers[tensor].name not in noise:
+        tensor = producers[tensor].inputs[0]
+    return producers[tensor].name if tensor in producers else ""
+
+
+def int16_layers(graph: Graph) -> list[str]:
+    """Nodes of an integer graph that compute in int16, conversions aside."""
+    return [
+        node.name
+        for node in graph.nodes
+        if isinstance(graph.output_tensor(node).type, Int16) and not isinstance(node.params, QConvert)
+    ]

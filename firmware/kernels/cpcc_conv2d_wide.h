@@ -1,0 +1,17 @@
+#ifndef CPCC_CONV2D_WIDE_H
+#define CPCC_CONV2D_WIDE_H
+
+#include "cpcc_wide.h"
+
+/* Weights (out_channels, kernel_h, kernel_w, channels). */
+typedef struct {
+  cpcc_window_t window;
+  int32_t kernel_h, kernel_w, out_channels;
+  const int8_t *weights;
+  cpcc_wide_output_t output;
+} cpcc_conv2d_wide_t;
+
+void cpcc_conv2d_wide(const cpcc_conv2d_wide_t *layer, const int16_t *x, int16_t *y, int8_t *scratch);
+void cpcc_conv2d_wide_long(const cpcc_conv2d_wide_t *layer, const int16_t *x, int16_t *y, int8_t *scratch);
+
+#endif

@@ -1,0 +1,215 @@
+"""Which layers get int16 activations, and a network whose decisions int8 loses and int16 restores."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from torch import nn
+
+from cpcc.cli import cli
+from cpcc.errors import UsageError
+from cpcc.folder import open_build
+from cpcc.graph import Float32, Graph, Int8, Int16, Node, Tensor, validate
+from cpcc.metrics import auc
+from cpcc.model_file import export_module, save_program
+from cpcc.ops import linear, relu
+from cpcc.ops.convert import QConvert
+from cpcc.ops.float_params import Concat, Linear, Lookup, Relu, Reshape
+from cpcc.quant.int16_choice import GAIN, OWN_LIMIT, int16_layers, output_ratio
+from cpcc.quant.running import run_nodes
+from cpcc.quant.widths import wide_tensors
+from cpcc.quantize import QuantizerSettings, Samples, calibrate, quantize_graph, quantize_network
+from support import chain
+
+RUN = partial(CliRunner().invoke, cli, catch_exceptions=False)
+
+
+class Faint(nn.Module):
+    """A detector of a faint tone in a signal with impacts a thousand times as strong, which say nothing about it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        up, down = [1.0, 1.0, 1.0, 1.0], [-1.0, -1.0, -1.0, -1.0]
+        taps = torch.tensor([[*up, *down] * 2, [*up[:2], *down, *up[2:]] * 2])  # of few levels, so exact in int8
+        self.conv = nn.Conv1d(1, 4, 16, stride=4)
+        self.head = nn.Linear(4, 1)
+        with torch.no_grad():
+            self.conv.weight.copy_(torch.cat([taps, -taps])[:, None])
+            self.conv.bias.zero_()
+            self.head.weight.fill_(1.0)
+            self.head.bias.zero_()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(torch.relu(self.conv(x)).mean(-1))
+
+
+def faint(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Signals (n, 1, 64) float32 and labels: half of them hold the tone; a constant offset of up to 30 in all."""
+    rng = np.random.default_rng(seed)
+    t, y = np.arange(64), (np.arange(n) % 2).astype(np.int64)
+    tone = 0.05 * np.sin(np.pi / 4 * t + rng.uniform(0, 2 * np.pi, (n, 1)))
+    x = rng.normal(0, 0.01, (n, 64)) + y[:, None] * tone + rng.uniform(-30, 30, (n, 1))
+    return x[:, None].astype(np.float32), y
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("faint")
+    save_program(folder / "m.pt", export_module(Faint().eval(), (1, 64)))
+    for name, seed in (("calib", 0), ("test", 1)):
+        x, y = faint(300, seed)
+        np.savez(folder / f"{name}.npz", x=x, y=y)
+    return folder
+
+
+def build(files: Path, wish: str) -> Result:
+    common = ["build", str(files / "m.pt"), "--calibrate", str(files / "calib.npz"), "--threshold", "0.52"]
+    return RUN([*common, "-o", str(files / wish), "--int16", wish])
+
+
+def scores(files: Path, wish: str) -> np.ndarray:
+    from cpcc.calibration import fixed_scores
+
+    return fixed_scores(open_build(files / wish).detector, faint(300, 1)[0])
+
+
+def test_int8_loses_decisions_that_int16_restores(files: Path) -> None:
+    """A step of the int8 input is five times the tone. Every executor computes the same again, QEMU included."""
+    y = faint(300, 1)[1] == 1
+    for wish in ("never", "auto"):
+        built = build(files, wish)
+        assert built.exit_code == 0, built.output
+        print(built.output)
+    assert auc(y, scores(files, "never")) < 0.75
+    assert auc(y, scores(files, "auto")) > 0.999
+    graph = open_build(files / "auto").detector.graph
+    assert isinstance(graph.input.type, Int16)
+    verified = RUN(["verify", str(files / "auto"), "--data", str(files / "test.npz")])
+    assert verified.exit_code == 0 and "bit-exact: reference = host = arm" in verified.output, verified.output
+
+
+def network(graph: Graph, x: np.ndarray, wish: str) -> Graph:
+    """The integer graph of `graph` for a wish of `--int16`."""
+    samples = Samples(x.astype(np.float32), x, np.zeros(x.shape[1]), np.ones(x.shape[1]))
+    return quantize_network(graph, samples, replace(QuantizerSettings(), int16=wish))[0].graph
+
+
+def three_layers(rng: np.random.Generator, middle: np.ndarray) -> Graph:
+    weights = [rng.normal(0, 1, (16, 16)).astype(np.float32) for _ in range(2)]
+    layers = [(linear.OP, Linear(w, np.zeros(16, np.float32))) for w in (weights[0], middle, weights[1])]
+    return chain((16,), [layers[0], (relu.OP, Relu()), *layers[1:]])
+
+
+def test_the_layers_that_are_asked_for() -> None:
+    """A named layer reads and writes int16: what computes its input, through a ReLU, writes it."""
+    rng = np.random.default_rng(0)
+    graph, x = three_layers(rng, np.eye(16, dtype=np.float32)), rng.normal(0, 1, (50, 16))
+    assert wide_tensors(graph, ["linear_2"]) == {"t0", "t1", "t2"}
+    assert int16_layers(network(graph, x, "never")) == int16_layers(network(graph, x, "auto")) == []
+    assert int16_layers(network(graph, x, " linear_2")) == ["linear_0", "relu_1", "linear_2"]
+    wide = network(graph, x, "all")
+    assert int16_layers(wide) == [node.name for node in graph.nodes]
+    assert all(isinstance(t.type, Int16) for t in wide.tensors.values())
+    for wish, message in (
+        ("linear_7", "did you mean linear_"),
+        ("x,y", "--int16 x: the network has no such layer; layers:"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            network(graph, x, wish)
+    table = chain((16,), [(linear.OP, Linear(np.eye(16, dtype=np.float32), np.zeros(16, np.float32)))])
+    node = Node("tanh", Lookup("tanh"), ("t0",), "t1")
+    table = replace(
+        table,
+        nodes=(*table.nodes, node),
+        tensors=table.tensors | {"t1": Tensor("t1", (16,), Float32())},
+        outputs=("t1",),
+    )
+    with pytest.raises(UsageError, match="--int16 tanh: Lookup has no int16 form"):
+        network(table, x, "tanh")
+    assert int16_layers(network(table, x, "all")) == ["linear_0"]
+
+
+def test_auto_takes_the_layers_whose_rounding_costs_too_much() -> None:
+    """A tensor with one channel a thousand times the others, of which the next layer reads the others alone."""
+    rng = np.random.default_rng(1)
+    graph, x = three_layers(rng, np.eye(16, dtype=np.float32)), rng.normal(0, 1, (200, 16))
+    first, last = graph.nodes[0].params, graph.nodes[2].params
+    big = first.weight * np.r_[3e3, np.ones(15)][:, None].astype(np.float32)
+    ignored = last.weight * np.r_[0, np.ones(15)].astype(np.float32)
+    nodes = list(graph.nodes)
+    nodes[0], nodes[2] = (
+        replace(nodes[0], params=replace(first, weight=big)),
+        replace(nodes[2], params=replace(last, weight=ignored)),
+    )
+    graph = replace(graph, nodes=tuple(nodes))
+    samples = Samples(x.astype(np.float32), x, np.zeros(16), np.ones(16))
+    (never, _), (auto, _) = (
+        quantize_network(graph, samples, replace(QuantizerSettings(), int16=w)) for w in ("never", "auto")
+    )
+    assert never.noise["linear_2"].alone < OWN_LIMIT and output_ratio(graph, never.noise) < 10
+    assert int16_layers(auto.graph) == ["linear_0", "relu_1", "linear_2"]
+    assert output_ratio(graph, auto.noise) > 20
+
+
+def test_auto_leaves_a_layer_whose_weights_are_the_cause() -> None:
+    """Rows that span decades lose their small weights in int8; int16 activations cannot bring them back."""
+    rng = np.random.default_rng(2)
+    bad = rng.normal(0, 1, (16, 16)).astype(np.float32)
+    bad[:, 0] *= 1e4
+    graph = chain((16,), [(linear.OP, Linear(bad, np.zeros(16, np.float32)))])
+    x = rng.normal(0, 1, (50, 16)) * np.r_[1e-6, np.ones(15)]
+    samples = Samples(x.astype(np.float32), x, np.zeros(16), np.ones(16))
+    every, _ = quantize_network(graph, samples, replace(QuantizerSettings(), int16="all"))
+    auto, _ = quantize_network(graph, samples, QuantizerSettings(int16="auto"))
+    assert auto.noise["linear_0"].alone < OWN_LIMIT
+    assert every.noise["linear_0"].alone < auto.noise["linear_0"].alone + GAIN
+    assert int16_layers(auto.graph) == []
+
+
+def test_a_concat_of_int16_tensors_has_one_type() -> None:
+    """The input, which another layer reads too, is converted; the bytes are joined by the int8 kernel."""
+    tensors = {n: Tensor(n, (s,), Float32()) for n, s in (("x", 4), ("a", 4), ("y", 8), ("z", 4))}
+    nodes = (
+        Node("fc", Linear(5 * np.eye(4, dtype=np.float32), np.zeros(4, np.float32)), ("x",), "a"),
+        Node("cat", Concat(0), ("a", "x"), "y"),
+        Node("out", Linear(np.eye(8, dtype=np.float32)[:4], np.zeros(4, np.float32)), ("y",), "z"),
+    )
+    graph = validate(Graph("t", tensors, nodes, ("x",), ("z",)), Float32)
+    x = np.random.default_rng(0).uniform(-1, 1, (50, 4))
+    integer = quantize_graph(graph, calibrate(graph, x), wide_tensors(graph, ["cat"]))
+    assert [type(node.params).__name__ for node in integer.nodes] == [
+        "QWideLinear",
+        "QConvert",
+        "Concat",
+        "QConvert",
+        "QLinear",
+    ]
+    kinds = {name: t.type for name, t in integer.tensors.items()}
+    assert isinstance(kinds["x"], Int16) and kinds["a"] == kinds["y"] != kinds["x"]
+    values = run_nodes(integer, Int8, kinds["x"].quantize(x))
+    joined = kinds["y"].dequantize(values["y"])
+    assert np.abs(joined - np.concatenate([5 * x, x], axis=1)).max() < 0.02
+
+
+def test_one_conversion_serves_all_readers() -> None:
+    tensors = {n: Tensor(n, (4,), Float32()) for n in ("x", "a", "b", "c", "d")}
+    eye = Linear(np.eye(4, dtype=np.float32), np.zeros(4, np.float32))
+    nodes = tuple(Node(f"n{o}", eye, (i,), o) for i, o in (("x", "a"), ("a", "b"), ("a", "c")))
+    nodes = (*nodes, Node("r", Reshape((4,)), ("a",), "d"))
+    graph = validate(Graph("t", tensors, nodes, ("x",), ("b", "c", "d")), Float32)
+    x = np.random.default_rng(0).uniform(-1, 1, (50, 4))
+    integer = quantize_graph(graph, calibrate(graph, x), frozenset({"x", "a"}))
+    assert [n.name for n in integer.nodes if isinstance(n.params, QConvert)] == ["a.int8"]
+    assert [n.inputs for n in integer.nodes] == [("x",), ("a",), ("a.int8",), ("a.int8",), ("a.int8",)]
+
+
+def test_bad_wishes_on_the_command_line(files: Path) -> None:
+    with pytest.raises(UsageError, match=r"--int16 conf: the network has no such layer; did you mean conv\?"):
+        build(files, "conf")
+    assert not (files / "conf").exists()

@@ -4,7 +4,7 @@ A new kernel's shapes go here; every op is there with random samples of its own 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,6 +40,12 @@ def pruned(rng: np.random.Generator, shape: tuple[int, ...], keep: float) -> np.
     return (rng.normal(0, 1, shape) * (rng.random(shape) < keep)).astype(np.float32)
 
 
+def blocks(rng: np.random.Generator, shape: tuple[int, ...], keep: float) -> np.ndarray:
+    """As `pruned`, in blocks of four consecutive inputs."""
+    kept = rng.random((*shape[:-1], -(-shape[-1] // 4))) < keep
+    return (rng.normal(0, 1, shape) * kept.repeat(4, axis=-1)[..., : shape[-1]]).astype(np.float32)
+
+
 def _linears(rng: np.random.Generator, keep: float, rounding: str, fit: bool) -> list[Case]:
     sizes = ((16, 32), (32, 64), (64, 256), (10, 640), (7, 30), (3, 64), (128, 128)) if fit else ((24, 100), (41, 333))
     relu = rounding.endswith("relu")
@@ -50,7 +56,9 @@ def _linears(rng: np.random.Generator, keep: float, rounding: str, fit: bool) ->
     ]  # fmt: skip
 
 
-def _convolutions(rng: np.random.Generator, keep: float, rounding: str, fit: bool) -> list[Case]:
+def _convolutions(
+    rng: np.random.Generator, keep: float, rounding: str, fit: bool, prune: Callable[..., np.ndarray] = pruned
+) -> list[Case]:
     shapes = (
         ((8, 8, 8), 16, (3, 3), 1, 1), ((16, 16, 3), 16, (3, 3), 1, 1), ((8, 8, 32), 32, (1, 1), 1, 0),
         ((12, 12, 16), 8, (5, 5), 1, 0), ((9, 9, 8), 7, (3, 3), 1, 0), ((25, 5, 64), 64, (1, 1), 1, 0),
@@ -59,11 +67,11 @@ def _convolutions(rng: np.random.Generator, keep: float, rounding: str, fit: boo
     ) if fit else (((14, 14, 24), 20, (3, 3), 1, 1), ((7, 7, 96), 48, (1, 1), 1, 0), ((15, 15, 5), 9, (3, 3), 2, 1))  # fmt: skip
     found = []
     for shape, out, kernel, stride, pad in shapes:
-        weight = pruned(rng, (out, *kernel, shape[2]), keep)
+        weight = prune(rng, (out, *kernel, shape[2]), keep)
         relu = rounding.endswith("relu")
         conv = Conv2d(weight, np.zeros(out, np.float32), (stride, stride), (pad,) * 4, relu)
         size = "x".join(map(str, shape))
-        label = f"conv {kernel[0]}x{kernel[1]} {size}-{out} /{stride} {keep} {rounding}"
+        label = f"conv {kernel[0]}x{kernel[1]} {size}-{out} /{stride} {keep} {rounding}{' blocks' * (prune is blocks)}"
         found.append(Case(label, conv, shape, rounding, fit))
     return found
 
@@ -92,6 +100,7 @@ def cases() -> list[Case]:
     for fit in (True, False):
         for rounding in ("once", "tflite", "tflite relu"):
             found += _depthwise(rng, rounding, fit)
+            found += _convolutions(np.random.default_rng(7), 0.1, rounding, fit, blocks)
             for keep in (1.0, 0.1):
                 found += _linears(rng, keep, rounding, fit) + _convolutions(rng, keep, rounding, fit)
         wide = np.random.default_rng(4)

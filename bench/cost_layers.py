@@ -49,7 +49,7 @@ def detector_of(graph: Graph) -> Detector:
     shape = graph.input.shape
     model_shape = shape if len(shape) == 1 else (shape[-1], *shape[:-1])
     ones = np.ones(shape[-1], np.float32)
-    return Detector(graph, InputSpec("int8", model_shape, ones * 0, ones), Decision(0, 1, 0, 0.0, 1.0, 1))
+    return Detector(graph, (InputSpec("int8", model_shape, ones * 0, ones),), Decision(0, 1, 0, 0.0, 1.0, 1))
 
 
 def measure(runs: Sequence[Run], core: str, compiler: str = "zig") -> list[Estimate]:

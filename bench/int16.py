@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from zoo_accuracy import CALIBRATION, ROOT, TASKS, Task, score, train
 
+from cpcc.data import Scaling
 from cpcc.detector import to_channels_last
 from cpcc.frontends.torch_export import to_graph
 from cpcc.graph import Graph
@@ -47,9 +48,10 @@ def _quantized(graph: Graph, task: Task, wish: str) -> dict[str, object]:
     x, test = (
         np.ascontiguousarray(to_channels_last(v)).astype(np.float64) for v in (task.x[:CALIBRATION], task.test_x)
     )
-    one = np.ones(task.x.shape[1])
     settings = replace(QuantizerSettings(), int16=wish)
-    network, _ = quantize_network(graph, Samples(task.x[:CALIBRATION], x, 0 * one, one), settings)
+    network, _ = quantize_network(
+        graph, Samples(task.x[:CALIBRATION], x, (Scaling.identity(task.x.shape[1:]),)), settings
+    )
     q = network.graph.input.integer.quantize(test)
     outputs = network.graph.output.integer.dequantize(run_int8(network.graph, q))
     layer = worst(network.noise)

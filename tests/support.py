@@ -23,6 +23,7 @@ from cpcc.plan.plan import Plan, make_plan
 from cpcc.project import main_source, raw_examples
 from cpcc.quant.widths import wide_tensors
 from cpcc.quantize import calibrate, quantize_graph
+from cpcc.records import joined
 from cpcc.targets import TARGETS, Target
 
 NAME = "t"
@@ -84,13 +85,13 @@ def detector_of(graph: Graph, rng: np.random.Generator, dtype: str = "float32", 
     factor = rng.uniform(0.5, 40, model_shape[0]).astype(np.float32)
     index = int(rng.integers(graph.output.size))
     decision = Decision(index if graph.output.size > 1 else 0, int(rng.choice([-1, 1])), 0, 0.0, 1.0, 1)
-    return Detector(int8, InputSpec(dtype, model_shape, mean, factor), decision, ranges)
+    return Detector(int8, (InputSpec(dtype, model_shape, mean, factor),), decision, ranges)
 
 
 def detector_for(int8: Graph, model_shape: tuple[int, ...]) -> Detector:
     """`int8` as it is, behind an identity input conversion."""
     ones = np.ones(model_shape[0], np.float32)
-    return Detector(int8, InputSpec("float32", model_shape, 0 * ones, ones), Decision(0, 1, 0, 0.0, 1.0, 1), {})
+    return Detector(int8, (InputSpec("float32", model_shape, 0 * ones, ones),), Decision(0, 1, 0, 0.0, 1.0, 1), {})
 
 
 def extreme_inputs(
@@ -117,7 +118,8 @@ class Compiled:
         return HostExecutor(self.plan, artifacts.host_program(self.plan, self.detector, NAME, self.library))
 
     def arm_image(self, compiler: str = "zig") -> Path:
-        raw = np.zeros((1, *self.detector.input.shape), self.detector.input.dtype)
+        specs = dict(zip(self.detector.graph.inputs, self.detector.inputs))
+        raw = joined({name: np.zeros((1, *spec.shape), spec.dtype) for name, spec in specs.items()})
         main = main_source(self.plan, self.detector, NAME, raw_examples(self.detector, raw))
         return artifacts.arm_image(self.plan, self.library, main, compiler)
 
@@ -143,7 +145,9 @@ def assert_equal(expected: Trace, actual: Trace) -> None:
     assert list(expected.nodes) == list(actual.nodes)
     for name in expected.nodes:
         np.testing.assert_array_equal(actual.nodes[name], expected.nodes[name], err_msg=f"node {name}")
-    np.testing.assert_array_equal(actual.output, expected.output)
+    assert list(expected.outputs) == list(actual.outputs)
+    for name in expected.outputs:
+        np.testing.assert_array_equal(actual.outputs[name], expected.outputs[name], err_msg=f"output {name}")
     np.testing.assert_array_equal(actual.scores, expected.scores)
 
 

@@ -49,7 +49,7 @@ def test_int16_input_and_score_are_the_same_everywhere(dtype: str, target: str) 
     rng = np.random.default_rng(0)
     graph = copies(Int16(0.01))
     spec = InputSpec(dtype, (2, 1, 3), rng.normal(0, 1, 2).astype(np.float32), np.array([300, 0.02], np.float32))
-    detector = Detector(graph, spec, Decision(2, 1, 0, 0.0, 1.0, 1))
+    detector = Detector(graph, (spec,), Decision(2, 1, 0, 0.0, 1.0, 1))
     raw = rng.normal(0, 120, (40, 2, 1, 3))
     raw = raw.astype(np.float32) if dtype == "float32" else (300 * raw).astype(np.int16)
     c = compiled(detector, TARGETS[target])
@@ -67,14 +67,14 @@ def test_samples_that_are_the_input() -> None:
     assert spec.copies(graph.input.integer) and not spec.copies(Int8(0.01, 0))
     raw = np.random.default_rng(1).integers(-32768, 32768, (9, 1, 3, 2)).astype(np.int16)
     np.testing.assert_array_equal(quantize_input(spec, graph.input.integer, raw), raw)
-    c = compiled(Network(graph, spec))
+    c = compiled(Network(graph, (spec,)))
     assert_equal(c.reference().run(raw, nodes=True), c.host().run(raw, nodes=True))
 
 
 def test_an_int16_network_is_stored(tmp_path: Path) -> None:
     path = tmp_path / "network.npz"
     graph = copies(Int16(0.01))
-    path.write_bytes(dump_detector(Network(graph, InputSpec("int16", (6,), np.zeros(1), np.ones(1), True))))
+    path.write_bytes(dump_detector(Network(graph, (InputSpec("int16", (6,), np.zeros(1), np.ones(1), True),))))
     assert load_detector(path).graph.tensors == graph.tensors
 
 

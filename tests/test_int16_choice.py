@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from torch import nn
 
 from cpcc.cli import cli
+from cpcc.data import Scaling
 from cpcc.errors import UsageError
 from cpcc.folder import open_build
 from cpcc.graph import Float32, Graph, Int8, Int16, Node, Tensor, validate
@@ -96,7 +97,7 @@ def test_int8_loses_decisions_that_int16_restores(files: Path) -> None:
 
 def network(graph: Graph, x: np.ndarray, wish: str) -> Graph:
     """The integer graph of `graph` for a wish of `--int16`."""
-    samples = Samples(x.astype(np.float32), x, np.zeros(x.shape[1]), np.ones(x.shape[1]))
+    samples = Samples(x.astype(np.float32), x, (Scaling.identity(x.shape[1:]),))
     return quantize_network(graph, samples, replace(QuantizerSettings(), int16=wish))[0].graph
 
 
@@ -148,7 +149,7 @@ def test_auto_takes_the_layers_whose_rounding_costs_too_much() -> None:
         replace(nodes[2], params=replace(last, weight=ignored)),
     )
     graph = replace(graph, nodes=tuple(nodes))
-    samples = Samples(x.astype(np.float32), x, np.zeros(16), np.ones(16))
+    samples = Samples(x.astype(np.float32), x, (Scaling.identity(x.shape[1:]),))
     (never, _), (auto, _) = (
         quantize_network(graph, samples, replace(QuantizerSettings(), int16=w)) for w in ("never", "auto")
     )
@@ -164,7 +165,7 @@ def test_auto_leaves_a_layer_whose_weights_are_the_cause() -> None:
     bad[:, 0] *= 1e4
     graph = chain((16,), [(linear.OP, Linear(bad, np.zeros(16, np.float32)))])
     x = rng.normal(0, 1, (50, 16)) * np.r_[1e-6, np.ones(15)]
-    samples = Samples(x.astype(np.float32), x, np.zeros(16), np.ones(16))
+    samples = Samples(x.astype(np.float32), x, (Scaling.identity(x.shape[1:]),))
     every, _ = quantize_network(graph, samples, replace(QuantizerSettings(), int16="all"))
     auto, _ = quantize_network(graph, samples, QuantizerSettings(int16="auto"))
     assert auto.noise["linear_0"].alone < OWN_LIMIT

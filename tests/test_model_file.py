@@ -15,7 +15,7 @@ from torch import nn
 
 from cpcc.archive import read_archive
 from cpcc.errors import DataError, ModelError, UsageError
-from cpcc.model_file import ModelMeta, export_network, input_shape, load_model, run_program, save_model
+from cpcc.model_file import ModelMeta, export_network, input_shapes, load_model, run_program, save_model
 
 META = ModelMeta(
     name="net", positive=1, threshold=-0.25, input_dtype="uint8", scaling_mean=(1.5,), scaling_std=(2.0,),
@@ -51,7 +51,7 @@ def test_round_trip(saved: Path):
     for program in (model.program, model.dense):
         logits = run_program(program, x)
         assert logits.dtype == np.float64 and np.allclose(logits, expected, rtol=1e-5, atol=1e-6)
-    assert input_shape(model.program) == (1, 4, 4)
+    assert list(input_shapes(model.program).values()) == [(1, 4, 4)]
     assert run_program(model.program, x[:0]).shape == (0, 3)
 
 

@@ -156,7 +156,7 @@ def test_one_output_is_the_probability_of_class_1(work: Path, positive: int, p: 
     level = q[:, 0].astype(int) + 128  # 256 times the probability of class 1
     asked = 256 * (0.5 if p is None else p)
     expected = level >= asked if positive else 256 - level >= asked
-    np.testing.assert_array_equal(scores_of(network, q) >= threshold, expected)
+    np.testing.assert_array_equal(scores_of(network, {network.logits.name: q}) >= threshold, expected)
 
 
 def test_wrong_requests(work: Path) -> None:
@@ -205,7 +205,7 @@ def test_quantize_and_dequantize_at_the_ends_are_the_callers() -> None:
         FileOperator("DEQUANTIZE", (2,), (3,)),
     ]
     imported = to_graph(tflite_file(tensors, operators, (0,), (3,)), "t")
-    assert imported.input_dtype == "float32"
+    assert imported.input_dtypes == ("float32",)
     assert [node.name for node in imported.graph.nodes] == ["softmax_1"]
 
 

@@ -21,7 +21,7 @@ from cpcc.frontends.tflite import HANDLERS, to_graph
 from cpcc.frontends.tflite.rewrites import REWRITES
 from cpcc.plan.plan import make_plan
 from cpcc.targets import TARGETS
-from cpcc.tflite_model import compile_tflite, input_spec
+from cpcc.tflite_model import compile_tflite, input_specs
 from golden import Oracle
 from support import assert_equal, compiled, extreme_inputs
 from tflite_files import FileOperator, FileTensor, activation, constant, tflite_file
@@ -63,8 +63,8 @@ CASES: list[tuple[str, Callable[[], bytes], str]] = [
     ("softmax scale", lambda: tflite_file([PLAIN, PLAIN], [FileOperator("SOFTMAX", (0,), (1,), "SoftmaxOptions", {"Beta": 1.0})],
                                           (0,), (1,)), "softmax needs"),
     ("stride 0", lambda: pooled(IMAGE, IMAGE), "stride"),
-    ("two inputs", lambda: tflite_file([PLAIN, PLAIN, PLAIN], [FileOperator("ADD", (0, 1), (2,), "AddOptions", {})], (0, 1), (2,)),
-     "2 inputs, 1 outputs; supported: 1 of each"),
+    ("no output", lambda: tflite_file([PLAIN, PLAIN], [FileOperator("SOFTMAX", (0,), (1,), "SoftmaxOptions", {})], (0,), ()),
+     "1 inputs, 0 outputs; supported: 1 and more of each"),
     ("constant operand", lambda: tflite_file([PLAIN, constant(np.zeros((1, 4), np.int8), (0.1,)), PLAIN],
                                              [FileOperator("ADD", (0, 1), (2,), "AddOptions", {})], (0,), (2,)), "a constant of 4 values"),
     ("shapes differ", lambda: tflite_file([PLAIN, activation((5,), 0.1, 0)],
@@ -169,7 +169,7 @@ def test_the_sample_networks_equal_the_oracle(data: bytes) -> None:
     x = extreme_inputs(np.random.default_rng(0), graph.input.shape, 8)
     oracle = Oracle(data)
     expected = np.concatenate([oracle.run(sample[None]) for sample in x])
-    c = compiled(Network(graph, input_spec(graph, "int8")))
+    c = compiled(Network(graph, input_specs(graph, ["int8"])))
     trace = c.reference().run(x, quantized=True, nodes=True)
     np.testing.assert_array_equal(trace.output, expected)
     assert_equal(trace, c.host().run(x, quantized=True, nodes=True))

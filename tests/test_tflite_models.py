@@ -11,7 +11,7 @@ from cpcc.executors.base import traced_tensors
 from cpcc.frontends.tflite import to_graph
 from cpcc.graph import Int8
 from cpcc.quantize import run_int8, run_nodes
-from cpcc.tflite_model import input_spec
+from cpcc.tflite_model import input_specs
 from golden import MLPERF_TINY, GoldenModel, Oracle, golden_model
 from support import Compiled, assert_equal, compiled
 
@@ -20,7 +20,7 @@ RANDOM_INPUTS = 1000
 
 def compiled_model(golden: GoldenModel) -> Compiled:
     graph = to_graph(golden.path.read_bytes(), "t").graph
-    return compiled(Network(graph, input_spec(graph, "int8")))
+    return compiled(Network(graph, input_specs(graph, ["int8"])))
 
 
 @pytest.mark.parametrize("name", MLPERF_TINY)

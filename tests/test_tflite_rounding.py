@@ -20,7 +20,7 @@ from cpcc.ops import OPS, add, linear, mul, op_of, softmax
 from cpcc.ops.base import Kernel, Op
 from cpcc.ops.requantized import Output
 from cpcc.targets import TARGETS
-from cpcc.tflite_model import input_spec
+from cpcc.tflite_model import input_specs
 from support import assert_equal, compiled, detector_of, extreme_inputs, single, target_for
 from tflite_samples import branchy_network
 
@@ -149,7 +149,7 @@ def test_ties_on_the_host() -> None:
     tensors = {"x": Tensor("x", (1,), Int8(1.0, 0)), "y": Tensor("y", (10,), Int8(1.0, 0))}
     graph = validate(Graph("t", tensors, (node,), ("x",), ("y",)), Int8)
     spec = InputSpec("int8", (1,), np.zeros(1, np.float32), np.ones(1, np.float32))
-    c = compiled(Detector(graph, spec, Decision(0, 1, 0, 0.0, 1.0, 1)))
+    c = compiled(Detector(graph, (spec,), Decision(0, 1, 0, 0.0, 1.0, 1)))
     x = np.arange(-128, 128, dtype=np.int8)[:, None]
     want = [[max(-128, min(127, model(int(acc), scale))) for scale in scales] for acc in x[:, 0]]
     np.testing.assert_array_equal(c.reference().run(x, quantized=True).output, want)
@@ -163,7 +163,7 @@ def test_softmax_on_the_host() -> None:
         tensors = {name: Tensor(name, (classes,), kind) for name, kind in kinds.items()}
         node = Node("softmax", softmax.QSoftmax(softmax.exp_table(scale, 1.0)), ("x",), "y")
         graph = validate(Graph("t", tensors, (node,), ("x",), ("y",)), Int8)
-        c = compiled(Network(graph, input_spec(graph, "int8")), TARGETS["host"])
+        c = compiled(Network(graph, input_specs(graph, ["int8"])), TARGETS["host"])
         x = extreme_inputs(np.random.default_rng(classes), (classes,), 60)
         assert_equal(c.reference().run(x, quantized=True), c.host().run(x, quantized=True))
 
@@ -180,7 +180,7 @@ def test_instruction_count_does_not_depend_on_the_data(target: str, compiler: st
     if compiler == "gcc":
         need_tool("arm-none-eabi-gcc")
     graph = to_graph(branchy_network(), "t").graph
-    c = compiled(Network(graph, input_spec(graph, "int8")), TARGETS[target])
+    c = compiled(Network(graph, input_specs(graph, ["int8"])), TARGETS[target])
     executor = c.arm(compiler)
     x = extreme_inputs(np.random.default_rng(0), graph.input.shape, 8)
     assert len({executor.measure(sample[None]).layer_instructions for sample in x}) == 1  # type: ignore[union-attr]

@@ -8,33 +8,35 @@ import numpy as np
 
 from cpcc.detector import Decision
 from cpcc.executors.base import Trace
+from cpcc.graph import Graph, Node
 from cpcc.ladder import Difference, first_difference
 from cpcc.metrics import evaluate
 from cpcc.verify import FloatScores, Report, extra_misses, margin
 
 Y = np.array([1, 1, 1, 0, 0], bool)
 RULE = Decision(0, 1, 4, 2.0, 0.5, 1)
+NODES = (Node("conv", None, ("x",), "a"), Node("fc", None, ("a",), "b"))
+GRAPH = Graph("net", {}, NODES, ("x",), ("b",))
 
 
 def trace(**changes: int) -> Trace:
     nodes = {"a": np.zeros((3, 2, 2), np.int8), "b": np.zeros((3, 4), np.int8)}
     for name, value in changes.items():
         nodes[name].flat[-1] = value
-    return Trace(nodes, np.zeros((3, 1), np.int8), np.zeros(3, np.int32))
+    return Trace(nodes, {"b": np.zeros((3, 1), np.int8)}, np.zeros(3, np.int32))
 
 
 def test_a_difference_is_named() -> None:
-    names = {"a": "conv", "b": "fc"}
-    assert first_difference("arm", names, trace(), trace(), 10) is None
-    assert first_difference("arm", names, trace(), trace(b=7), 10) == Difference("arm", 12, "fc", [3], 0, 7)
-    assert first_difference("arm", names, trace(), trace(a=-1, b=7), 0) == Difference("arm", 2, "conv", [1, 1], 0, -1)
+    assert first_difference("arm", GRAPH, trace(), trace(), 10) is None
+    assert first_difference("arm", GRAPH, trace(), trace(b=7), 10) == Difference("arm", 12, "fc", [3], 0, 7)
+    assert first_difference("arm", GRAPH, trace(), trace(a=-1, b=7), 0) == Difference("arm", 2, "conv", [1, 1], 0, -1)
 
 
 def test_a_difference_of_the_uninterrupted_run_or_the_score_counts_too() -> None:
     other = replace(trace(), scores=np.array([0, 5, 0], np.int32))
-    assert first_difference("host", {"a": "a", "b": "b"}, trace(), other, 0) == Difference("host", 1, "score", [], 0, 5)
-    other = replace(trace(), output=np.array([[0], [0], [2]], np.int8))
-    assert first_difference("host", {"a": "a", "b": "b"}, trace(), other, 0) == Difference("host", 2, "run", [0], 0, 2)
+    assert first_difference("host", GRAPH, trace(), other, 0) == Difference("host", 1, "score", [], 0, 5)
+    other = replace(trace(), outputs={"b": np.array([[0], [0], [2]], np.int8)})
+    assert first_difference("host", GRAPH, trace(), other, 0) == Difference("host", 2, "run", [0], 0, 2)
 
 
 def report(fixed: list[int], allow: int = 0) -> Report:

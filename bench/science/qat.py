@@ -20,13 +20,12 @@ from bench.science.run import pruner_for
 from bench.science.sets import SETS, Sides
 
 from cpcc.data import Scaling, split
-from cpcc.detector import output_type, quantize_input
 from cpcc.frontends.torch_export import to_graph
 from cpcc.metrics import auc, evaluate, fnr_at_fpr
 from cpcc.model_file import export_module
 from cpcc.prune import PruneSettings
 from cpcc.prune.schedule import Round
-from cpcc.quantize import QuantizerSettings, Samples, quantize_network, run_int8
+from cpcc.quantize import QuantizerSettings, Samples, integer_outputs, quantize_network
 
 ARMS = ("none", "float", "int8")
 
@@ -72,10 +71,10 @@ def int8_scores(net: torch.nn.Module, scaling: Scaling, calibration: np.ndarray,
     graph = to_graph(export_module(net, x.shape[1:]), "net")
     scaled = scaling.apply(calibration)
     last = scaled if scaled.ndim == 2 else np.moveaxis(scaled, 1, -1)
-    samples = Samples(calibration, last, scaling.mean, scaling.std)
+    samples = Samples(calibration, last, (scaling,))
     network, _ = quantize_network(graph, samples, QuantizerSettings())
-    q = quantize_input(network.input, network.graph.input.type, x)
-    return output_type(network.graph).dequantize(run_int8(network.graph, q)).reshape(-1)
+    output = network.graph.output
+    return output.integer.dequantize(integer_outputs(network, x)[output.name]).reshape(-1)
 
 
 def figures(truth: np.ndarray, scores: np.ndarray, threshold: float) -> dict[str, Any]:

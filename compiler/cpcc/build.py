@@ -17,7 +17,7 @@ from cpcc import artifacts, calibration
 from cpcc.calibration import Labelled
 from cpcc.data import Dataset, Scaling, sample_hashes
 from cpcc.dead_channels import drop_dead_channels
-from cpcc.detector import Decision, Detector, Network, output_type, to_channels_last
+from cpcc.detector import Decision, Detector, Network, check_names, deciding_output, to_channels_last
 from cpcc.errors import DataError, DoesNotFitError, UsageError
 from cpcc.folder import Manifest, check_output, library_folder, sha256, write_folder
 from cpcc.graph import Float32, validate
@@ -26,6 +26,7 @@ from cpcc.plan.kernels import Policy, any_kernel
 from cpcc.plan.plan import Plan, make_plan
 from cpcc.project import emit_project
 from cpcc.quantize import QuantizerSettings, Samples, quantize, quantize_network
+from cpcc.records import by_name, each, joined
 from cpcc.targets import Target
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class BuildSettings:
     the promised rate, None for the default (no more misses than the float model on the calibration samples);
     `threshold_table` ships the operating points, `self_test` a check of the constants and known answers at boot.
     `input_dtype` is what raw samples of a .tflite model are, None for the file's own choice; a `regression` is built
-    without a decision."""
+    without a decision; `output`, a name or number, is which of several outputs decides."""
 
     target: Target
     name: str
@@ -51,6 +52,7 @@ class BuildSettings:
     policy: Policy = any_kernel
     input_dtype: str | None = None
     regression: bool = False
+    output: str | None = None
     quantizer: QuantizerSettings = field(default_factory=QuantizerSettings)
     budget: Budget | None = None
     threshold_table: bool = False
@@ -113,18 +115,24 @@ def float_scores(program: ExportedProgram, rule: Decision, scaled: np.ndarray) -
     from cpcc.metrics import scores_from_logits
     from cpcc.model_file import run_program
 
-    logits = run_program(program, scaled)
+    logits = run_program(program, scaled, rule.output)
     if logits.shape[1] == 1:
         return rule.sign * logits[:, 0]
     return scores_from_logits(logits, rule.index)
 
 
-def scaling_of(model: Model, sample_shape: tuple[int, ...]) -> Scaling:
-    """The model's input scaling; identity where the file has none."""
+def scalings_of(model: Model) -> tuple[Scaling, ...]:
+    """The scaling of each input; identities where the file has none, as of several inputs."""
     if not model.meta.scaling_mean:
-        return Scaling.identity(sample_shape)
+        return tuple(Scaling.identity(shape) for shape in model.input_shapes.values())
     mean = np.array(model.meta.scaling_mean, np.float32)
-    return Scaling(mean, np.array(model.meta.scaling_std, np.float32))
+    return (Scaling(mean, np.array(model.meta.scaling_std, np.float32)),)
+
+
+def scaled_inputs(model: Model, raw: np.ndarray) -> np.ndarray:
+    """Raw samples (n, ...), or records, scaled to what the program takes."""
+    parts = by_name(raw, list(model.input_shapes))
+    return joined({name: s.apply(x) for (name, x), s in zip(parts.items(), scalings_of(model), strict=True)})
 
 
 def calibration_samples(model: Model, given: Dataset | None) -> tuple[np.ndarray, np.ndarray | None]:
@@ -159,41 +167,57 @@ def compile_model(
 def _with_float_misses(detector: Detector, model: Model, samples: Labelled) -> Detector:
     """`detector` with the float model's misses on `samples` at the promised operating point."""
     decision = detector.decision
-    scaled = scaling_of(model, tuple(model.input_shape)).apply(samples.x[samples.y == decision.positive])
+    scaled = scaled_inputs(model, samples.x[samples.y == decision.positive])
     missed = int((float_scores(model.program, decision, scaled) < decision.float_threshold).sum())
     return replace(detector, decision=replace(decision, float_calibration_fn=missed))
 
 
 def _quantized(model: Model, settings: BuildSettings, given: Labelled) -> Network:
     """The int8 network with its ranges and its equal-FN threshold from the `given` samples."""
-    from cpcc.frontends.torch_export import to_graph
+    from cpcc.frontends.torch_export import results_of, to_graph
 
-    graph = validate(to_graph(model.program, settings.name), Float32)
+    names = results_of(model.program)
+    single = len(names) == 1
+    output = None if settings.regression and not single else deciding_output(names, settings.output)
+    graph = validate(to_graph(model.program, settings.name, output), Float32)
     raw, labels = given.x, given.y
     samples = scaled_samples(model, raw)
-    if settings.regression:
+    if settings.regression or output is None:
         return quantize_network(graph, samples, settings.quantizer)[0]
-    rule = decision_rule(model, settings, graph.output.size)
+    logits = graph.tensors[graph.outputs[output]].size
+    rule = replace(decision_rule(model, settings, logits), output=output)
     positive = np.zeros(len(raw), bool) if labels is None else labels == rule.positive
-    scores = float_scores(model.program, rule, scaling_of(model, tuple(model.input_shape)).apply(raw))
-    detector = quantize(graph, samples, rule, scores, positive, settings.quantizer)
-    output_type(detector.graph)
-    return detector
+    scores = float_scores(model.program, rule, scaled_inputs(model, raw))
+    return quantize(graph, samples, rule, scores, positive, settings.quantizer)
 
 
 def scaled_samples(model: Model, raw: np.ndarray) -> Samples:
     """Calibration samples `raw` (n, ...) with what the model's scaling makes of them. Raises `DataError` where they do not
     fit the model."""
-    expected = tuple(model.input_shape)
-    if raw.shape[1:] != expected:
-        raise DataError(f"calibration samples have shape {raw.shape[1:]}, the model expects {expected}")
+    shapes = model.input_shapes
+    check_names(raw, tuple(shapes))
+    for (name, part), expected in zip(by_name(raw, list(shapes)).items(), shapes.values()):
+        if part.shape[1:] != expected:
+            what = "calibration samples have" if len(shapes) == 1 else f"calibration samples of {name} have"
+            raise DataError(f"{what} shape {part.shape[1:]}, the model expects {expected}")
     if model.meta.has_meta and raw.dtype.name != model.meta.input_dtype:
         wanted = model.meta.input_dtype
         raise DataError(
             f"calibration samples are {raw.dtype.name}, the model was made for {wanted}; use x.astype('{wanted}')"
         )
-    scaling = scaling_of(model, expected)
-    return Samples(raw, to_channels_last(scaling.apply(raw)), scaling.mean, scaling.std)
+    return Samples(raw, each(to_channels_last, scaled_inputs(model, raw)), scalings_of(model))
+
+
+def input_names(model_path: Path) -> tuple[str, ...]:
+    """Names of the model file's inputs: what its samples are called in a data file. Raises `ModelError`."""
+    if is_tflite(model_path):
+        from cpcc.tflite_model import inputs_of_file
+
+        return inputs_of_file(model_path)
+    from cpcc.archive import read_archive
+    from cpcc.frontends import ports
+
+    return ports.input_names(read_archive(model_path).user_inputs("model"))
 
 
 def build(
@@ -253,8 +277,8 @@ def _front(
 
     if settings.input_dtype is not None:
         raise UsageError(f"--input: is for .tflite models; {model_path} takes what it was trained with")
-    if settings.regression and (settings.positive is not None or settings.threshold is not None):
-        raise UsageError("--regression: has no decision; leave --positive and --threshold out")
+    if settings.regression and {settings.positive, settings.threshold, settings.output} != {None}:
+        raise UsageError("--regression: has no decision; leave --positive, --threshold and --decides out")
     model = load_model(model_path)
     detector = compile_model(model, settings, given, threshold_data)
     return detector, calibration_samples(model, given)[0]

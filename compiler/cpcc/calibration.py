@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cpcc.data import Dataset, sample_hashes
-from cpcc.detector import Decision, Detector, check_raw, integer_scores, output_type, quantize_input, score_span
+from cpcc.detector import Decision, Detector, check_raw, score_span, scores_of
 from cpcc.errors import DataError
 from cpcc.guarantee import Budget, Guarantee, choose_threshold
 from cpcc.operating_points import OperatingPoint, operating_points
-from cpcc.quantize import run_int8
+from cpcc.quantize import integer_outputs
 
 QUANTIZER_DIGITS = "0123"  # first hash digits of the quarter that goes to the quantizer
 
@@ -78,18 +78,15 @@ def check_unseen(threshold: Labelled, trained: Iterable[str], quantizer: Labelle
 
 def fixed_scores(detector: Detector, raw: np.ndarray) -> np.ndarray:
     """(n,) integer scores of raw samples, by the reference."""
-    outputs = run_int8(detector.graph, quantize_input(detector.input, detector.graph.input.integer, raw))
-    return integer_scores(detector.decision, output_type(detector.graph), outputs)
+    return scores_of(detector, integer_outputs(detector, raw))
 
 
 def with_promise(detector: Detector, samples: Labelled, budget: Budget) -> Detector:
     """`detector` with the threshold that `budget` asks for, and the float rule moved to the same operating point."""
-    check_raw(detector.input, samples.x)
+    check_raw(detector, samples.x)
     scores, positive = fixed_scores(detector, samples.x), _positive(samples, detector.decision)
-    decision, kind = detector.decision, output_type(detector.graph)
-    threshold, errors = choose_threshold(
-        scores, positive, score_span(decision, kind, detector.graph.output.size), budget
-    )
+    decision, logits = detector.decision, detector.logits
+    threshold, errors = choose_threshold(scores, positive, score_span(decision, logits.integer, logits.size), budget)
     counted = int((positive if budget.counted == "positives" else ~positive).sum())
     promise = Guarantee(budget.kind, budget.level, budget.delta, counted, errors, data_hash(samples))
     return replace(detector, decision=replace(

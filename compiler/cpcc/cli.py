@@ -189,7 +189,10 @@ def data(source: Path, output: Path, **options: Any) -> None:
     show_default=True,
     help="How a tensor's range is chosen from the samples.",
 )
-@click.option("--regression", is_flag=True, help="The result is the output vector, without a decision.")
+@click.option("--regression", is_flag=True, help="The result is the output vectors, without a decision.")
+@click.option(
+    "--decides", default=None, metavar="OUTPUT", help="Name or number of the output that decides, of several."
+)
 @click.option("--equalize", is_flag=True, help="Balance channels between layers: for depthwise networks.")
 @click.option("--correct-bias", is_flag=True, help="Take the mean rounding error out of each layer's bias.")
 @click.option(
@@ -210,6 +213,7 @@ def build(
     output: Path | None,
     calibration: str,
     regression: bool,
+    decides: str | None,
     equalize: bool,
     correct_bias: bool,
     int16: str,
@@ -226,7 +230,18 @@ def build(
 
     quantizer = QuantizerSettings(calibration, equalize, correct_bias, int16)
     commands.build(
-        model, target, calibrate, name, positive, threshold, input_dtype, output, quantizer, regression, **promise
+        model,
+        target,
+        calibrate,
+        name,
+        positive,
+        threshold,
+        input_dtype,
+        output,
+        quantizer,
+        regression,
+        decides,
+        **promise,
     )
 
 
@@ -294,8 +309,20 @@ def verify(folder: Path, data: Path, explain: int | None, **options: Any) -> Non
 
 @cli.command()
 @click.argument("folder", type=MODEL)
-@click.option("--input", "input_path", type=MODEL, required=True, help="Samples, .npy (n, ...).")
-@click.option("-o", "--output", type=MODEL, required=True, help="Logits, .npy (n, k) float32; int8 with --raw.")
+@click.option(
+    "--input",
+    "input_path",
+    type=MODEL,
+    required=True,
+    help="Samples, .npy (n, ...); of several inputs .npz with an array each.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=MODEL,
+    required=True,
+    help="Logits, .npy (n, k) float32; int8 with --raw; several outputs .npz.",
+)
 @click.option("--on", "executor", type=click.Choice(EXECUTORS), default="reference", show_default=True)
 @click.option("--raw", is_flag=True, help="int8 in and out, in the model file's own layout.")
 def run(folder: Path, input_path: Path, output: Path, executor: str, raw: bool) -> None:
@@ -327,26 +354,35 @@ def report(folder: Path, data: Path | None, output: Path | None) -> None:
     commands.report(folder, data, output)
 
 
-def _shape(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
+def _shapes(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
+    return tuple(_shape(value) for value in values)
+
+
+def _shape(value: str) -> tuple[int, ...]:
     try:
         shape = tuple(int(part) for part in value.split(","))
     except ValueError:
         raise click.BadParameter(f"{value!r}; write one sample's shape like 1,28,28 or 30") from None
-    if len(shape) not in (1, 3) or min(shape) < 1:
-        raise click.BadParameter(f"{value!r}; one sample has the shape features, or channels,height,width")
+    if len(shape) not in (1, 2, 3) or min(shape) < 1:
+        raise click.BadParameter(
+            f"{value!r}; one sample has the shape features, channels,length or channels,height,width"
+        )
     return shape
 
 
 @cli.command()
 @click.argument("net")
 @click.option("--weights", type=MODEL, required=True, help="state_dict saved with torch.save.")
-@click.option("--input-shape", required=True, callback=_shape, help="One sample's, like 1,28,28.")
+@click.option(
+    "--input-shape", "shapes", required=True, multiple=True, callback=_shapes,
+    help="One sample's, like 1,28,28; of several inputs one each, in the order of forward's arguments.",
+)  # fmt: skip
 @click.option("-o", "--output", type=MODEL, required=True)
-def export(net: str, weights: Path, input_shape: tuple[int, ...], output: Path) -> None:
+def export(net: str, weights: Path, shapes: tuple[tuple[int, ...], ...], output: Path) -> None:
     """Make a model file from a module and its state_dict."""
     from cpcc import commands
 
-    commands.export(net, weights, input_shape, output)
+    commands.export(net, weights, shapes, output)
 
 
 @cli.command()

@@ -6,7 +6,7 @@ import io
 import json
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from cpcc.errors import DataError, ToolMissingError, UsageError, VerificationError
+from cpcc.errors import ToolMissingError, UsageError, VerificationError
 from cpcc.files import write_atomically
 
 RUNGS = ("reference", "host", "arm", "qemu")
@@ -26,6 +26,7 @@ TIME_LIMIT = 120.0  # seconds: of one layer's call on the emulator, of one batch
 if TYPE_CHECKING:  # a command imports what it needs when it runs: `cpcc targets` must not wait for torch
     from cpcc.executors.base import Executor
     from cpcc.folder import BuildFolder
+    from cpcc.graph import Graph
     from cpcc.guarantee import Budget
     from cpcc.profile import Profile
     from cpcc.quantize import QuantizerSettings
@@ -104,10 +105,10 @@ def _size(text: str) -> tuple[int, int]:
 def build(
     model: Path, target: str, calibrate: Path | None, name: str | None, positive: int | None,
     threshold: float | None, input_dtype: str | None, output: Path | None, quantizer: QuantizerSettings,
-    regression: bool, *, threshold_data: Path | None, threshold_table: bool, self_test: bool, **promise: Any,
+    regression: bool, decides: str | None, *, threshold_data: Path | None, threshold_table: bool, self_test: bool, **promise: Any,
 ) -> None:  # fmt: skip
     from cpcc import report
-    from cpcc.build import BuildSettings, check_name, default_name
+    from cpcc.build import BuildSettings, check_name, default_name, input_names
     from cpcc.build import build as run_build
     from cpcc.data import load_dataset
     from cpcc.detector import Detector
@@ -120,11 +121,12 @@ def build(
     if threshold_data and not budget:
         raise UsageError("--threshold-data: is used with --max-fnr or --max-fpr; give one of them")
     settings = BuildSettings(
-        chosen, label, positive, threshold, input_dtype=input_dtype, regression=regression, quantizer=quantizer,
-        budget=budget, threshold_table=threshold_table, self_test=self_test,
+        chosen, label, positive, threshold, input_dtype=input_dtype, regression=regression, output=decides,
+        quantizer=quantizer, budget=budget, threshold_table=threshold_table, self_test=self_test,
     )  # fmt: skip
-    samples = load_dataset(calibrate, need_labels=False) if calibrate else None
-    unseen = load_dataset(threshold_data) if threshold_data else None
+    inputs = input_names(model) if calibrate or threshold_data else ()
+    samples = load_dataset(calibrate, need_labels=False, inputs=inputs) if calibrate else None
+    unseen = load_dataset(threshold_data, inputs=inputs) if threshold_data else None
     result = run_build(model, settings, samples, out, _command_line(), unseen)
     click.echo(report.build_summary(result))
     if isinstance(result.detector, Detector):
@@ -180,7 +182,7 @@ def verify(
     from cpcc.data import load_dataset
     from cpcc.folder import open_build
 
-    dataset = load_dataset(data, need_labels=False)
+    dataset = load_dataset(data, need_labels=False, inputs=open_build(folder).plan.graph.inputs)
     report = run_verify(folder, dataset.x, dataset.y, names, allow_fn, time_limit, _command_line())
     _write_json(json_path, report.as_json())
     for line in (text.evaluations(report), *text.verdict(report)):
@@ -215,10 +217,11 @@ def explain(folder: Path, data: Path, sample: int) -> None:
     from cpcc.explain import explain as explained
     from cpcc.folder import open_build
 
-    dataset = load_dataset(data, need_labels=False)
+    opened = open_build(folder)
+    dataset = load_dataset(data, need_labels=False, inputs=opened.plan.graph.inputs)
     if not 0 <= sample < len(dataset.x):
         raise UsageError(f"--explain {sample}: the data have samples 0 to {len(dataset.x) - 1}")
-    click.echo(explained(open_build(folder), dataset.x[sample : sample + 1], sample))
+    click.echo(explained(opened, dataset.x[sample : sample + 1], sample))
 
 
 def fail_unless_passed(report: Report) -> None:
@@ -241,47 +244,19 @@ def fail_unless_passed(report: Report) -> None:
         )
 
 
-def _load_npy(path: Path) -> np.ndarray:
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; give samples saved with numpy.save")
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise DataError(f"{path}: not a .npy file ({error}); save samples with numpy.save") from error
-    if not isinstance(array, np.ndarray):
-        raise DataError(f"{path}: an .npz archive; save one array with numpy.save")
-    return array
-
-
 def run(folder: Path, input_path: Path, output: Path, executor: str, raw: bool) -> None:
-    import io
-
-    from cpcc.detector import arena_layout, check_raw, model_layout
     from cpcc.folder import open_build
+    from cpcc.inference import infer, load_inputs, saved
 
     opened = open_build(folder)
-    samples = _load_npy(input_path)
-    spec = opened.detector.input
     if executor == "arm" and opened.plan.target.name == "host":
         raise UsageError(f"{folder}: built for the host; there is no ARM binary to run")
-    kind = np.dtype(opened.detector.graph.input.integer.dtype)
-    if raw and (samples.dtype != kind or samples.shape[1:] != spec.shape):
-        raise DataError(
-            f"{input_path}: {samples.dtype.name} {samples.shape}; --raw expects {kind.name} (n, {', '.join(map(str, spec.shape))})"
-        )
-    if not raw:
-        check_raw(spec, samples)
-    if not len(samples):
-        raise DataError(f"{input_path}: no samples")
+    samples = load_inputs(opened.detector, input_path, raw)
     chosen = make_executors(opened, (executor,))[-1]
-    trace = chosen.run(np.ascontiguousarray(arena_layout(spec, samples)) if raw else samples, quantized=raw)
-    result = model_layout(spec, trace.output)
-    if not raw:
-        result = opened.detector.graph.output.integer.dequantize(result).astype(np.float32)
-    buffer = io.BytesIO()
-    np.save(buffer, result)
-    write_atomically(output, buffer.getvalue())
-    click.echo(f"wrote {output}: {result.dtype.name} {result.shape}, computed by {chosen.name}")
+    results = infer(opened.detector, chosen, samples, raw)
+    write_atomically(output, saved(results))
+    shapes = ", ".join(f"{r.dtype.name} {r.shape}" if len(results) == 1 else f"{name} {r.dtype.name} {r.shape}" for name, r in results.items())  # fmt: skip
+    click.echo(f"wrote {output}: {shapes}, computed by {chosen.name}")
 
 
 def profile_of(folder: Path) -> Profile:
@@ -302,9 +277,10 @@ def profile(folder: Path, json_path: Path | None) -> None:
 
 def report(folder: Path, data: Path | None, output: Path | None) -> None:
     from cpcc.data import load_dataset
+    from cpcc.folder import open_build
 
     if data is not None:
-        dataset = load_dataset(data, need_labels=False)
+        dataset = load_dataset(data, need_labels=False, inputs=open_build(folder).plan.graph.inputs)
         run_verify(folder, dataset.x, dataset.y, RUNGS, 0, command=_command_line())
     path, line = html_report(folder, output)
     click.echo(f"wrote {path}")
@@ -325,10 +301,10 @@ def html_report(folder: Path, output: Path | None) -> tuple[Path, str]:
     return path, write_report(opened, results, profile, path)
 
 
-def export(net: str, weights: Path, input_shape: tuple[int, ...], output: Path) -> None:
+def export(net: str, weights: Path, shapes: Sequence[tuple[int, ...]], output: Path) -> None:
     from cpcc.training import export_to_file
 
-    export_to_file(net, weights, input_shape, output)
+    export_to_file(net, weights, shapes, output)
     click.echo(f"wrote {output}; next: cpcc build {output} --calibrate calib.npz")
 
 
@@ -339,8 +315,18 @@ def _inspect_tflite(model: Path) -> None:
     from cpcc.tflite_model import read_file
 
     graph = to_graph(read_file(model), model.stem).graph
-    click.echo(f"{model}: int8, input {graph.input.shape}, output {graph.output.shape}, every operator is supported")
+    click.echo(f"{model}: int8, {_ports(graph)}, every operator is supported")
     click.echo(report.graph_table(graph, Int8))
+
+
+def _ports(graph: Graph) -> str:
+    """Inputs and outputs in words, several with their names."""
+    words = []
+    for what, names in (("input", graph.inputs), ("output", graph.outputs)):
+        shapes = [graph.tensors[name].shape for name in names]
+        several = ", ".join(f"{name} {shape}" for name, shape in zip(names, shapes))
+        words.append(f"{what} {shapes[0]}" if len(names) == 1 else f"{what}s {several}")
+    return ", ".join(words)
 
 
 def inspect(model: Path) -> None:
@@ -356,7 +342,11 @@ def inspect(model: Path) -> None:
 
     opened = load_model(model)
     graph = validate(to_graph(opened.program, model.stem), Float32)
-    click.echo(f"{model}: input {tuple(opened.input_shape)}, every layer is supported")
+    shapes = opened.input_shapes
+    several = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+    inputs = f"input {next(iter(shapes.values()))}" if len(shapes) == 1 else f"inputs {several}"
+    outputs = "" if len(graph.outputs) == 1 else f", outputs {', '.join(graph.outputs)}"
+    click.echo(f"{model}: {inputs}{outputs}, every layer is supported")
     click.echo(report.graph_table(graph))
     for line in report.pruning_lines(opened):
         click.echo(line)

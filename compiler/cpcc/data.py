@@ -9,7 +9,7 @@ import hashlib
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cpcc.errors import DataError
+from cpcc.records import joined
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
@@ -35,7 +36,7 @@ _ARCHIVE_ERRORS = (*_READ_ERRORS, zipfile.BadZipFile, zlib.error, tokenize.Token
 class Dataset:
     """Checked samples.
 
-    x: (n, features) or (n, channels, height, width), one of SAMPLE_DTYPES; y: (n,) int64 or None;
+    x: (n, features) or (n, channels, height, width), one of SAMPLE_DTYPES, of several inputs records (n,); y: (n,) int64 or None;
     group: (n,) int64 group numbers from 0, or None.
     """
 
@@ -62,25 +63,32 @@ class Splits:
         return {"train": self.train, "validation": self.validation, "calibration": self.calibration}
 
 
-def load_dataset(path: str | Path, need_labels: bool = True) -> Dataset:
-    """Read and check an `.npz` file; nothing in it is ever executed.
+def load_dataset(path: str | Path, need_labels: bool = True, inputs: Sequence[str] = ("x",)) -> Dataset:
+    """Read and check an `.npz` file; nothing in it is ever executed. `inputs` are the names of a network's inputs, where
+    it has several: an array each in place of `x`.
 
     Raises DataError naming the file and what is wrong with it. Without need_labels `y` may be missing
     and may hold one class only.
     """
-    arrays = _read_arrays(Path(path))
-    return make_dataset(arrays.get("x"), arrays.get("y"), arrays.get("group"), need_labels, str(path))
+    names = ("x",) if len(inputs) == 1 else tuple(inputs)
+    arrays = _read_arrays(Path(path), names)
+    parts = {name: arrays.get(name) for name in names}
+    return make_dataset(parts, arrays.get("y"), arrays.get("group"), need_labels, str(path))
 
 
 def make_dataset(
-    x: Array | None,
+    x: Array | Mapping[str, Array | None] | None,
     y: Array | None = None,
     group: Array | None = None,
     need_labels: bool = True,
     place: str = "data",
 ) -> Dataset:
-    """Check arrays from anywhere; `place` opens the error messages."""
-    samples = _checked_samples(x, place)
+    """Check arrays from anywhere, of several inputs `x` by name; `place` opens the error messages."""
+    parts = x if isinstance(x, Mapping) else {"x": x}
+    checked = {name: _checked_samples(part, name, place) for name, part in parts.items()}
+    for name, part in checked.items():
+        _check_count(name, part, next(iter(checked.values())), place)
+    samples = joined(checked)
     if y is None and need_labels:
         raise DataError(f"{place}: no array named y; labels are needed here, one whole number per sample")
     labels = None if y is None else _checked_labels(y, len(samples), need_labels, place)
@@ -88,11 +96,11 @@ def make_dataset(
     return Dataset(samples, labels, groups)
 
 
-def _read_arrays(path: Path) -> dict[str, Array]:
+def _read_arrays(path: Path, inputs: Sequence[str]) -> dict[str, Array]:
     _check_file(path)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in ("x", "y", "group") if name in archive.files}
+            return {name: archive[name] for name in (*inputs, "y", "group") if name in archive.files}
     except _ARCHIVE_ERRORS as error:
         raise DataError(f"{path}: {_reason(error)}; write it with numpy.savez(path, x=..., y=...)") from error
 
@@ -123,26 +131,33 @@ def _reason(error: BaseException) -> str:
     return f"damaged or no .npz archive ({' '.join(str(error).split())[:80] or type(error).__name__})"
 
 
-def _checked_samples(x: Array | None, place: str) -> Array:
+def _check_count(name: str, x: Array, first: Array, place: str) -> None:
+    if len(x) != len(first):
+        raise DataError(f"{place}: {name} has {len(x)} samples, another input {len(first)}; give one each per sample")
+
+
+def _checked_samples(x: Array | None, name: str, place: str) -> Array:
     if x is None:
-        raise DataError(f"{place}: no array named x; write it with numpy.savez(path, x=..., y=...)")
+        raise DataError(f"{place}: no array named {name}; write it with numpy.savez(path, {name}=..., y=...)")
     if x.dtype.name == "float64":
-        raise DataError(f"{place}: x is float64, not supported; convert with x.astype('float32')")
+        raise DataError(f"{place}: {name} is float64, not supported; convert with {name}.astype('float32')")
     if x.dtype.name not in SAMPLE_DTYPES:
-        raise DataError(f"{place}: x has dtype {x.dtype}; supported: {', '.join(SAMPLE_DTYPES)}")
+        raise DataError(f"{place}: {name} has dtype {x.dtype}; supported: {', '.join(SAMPLE_DTYPES)}")
     if x.ndim not in (2, 3, 4):
-        raise DataError(f"{place}: x has shape {x.shape}; supported: (n, features), (n, c, length) and (n, c, h, w)")
+        raise DataError(
+            f"{place}: {name} has shape {x.shape}; supported: (n, features), (n, c, length) and (n, c, h, w)"
+        )
     if x.size == 0:
-        raise DataError(f"{place}: x has shape {x.shape}, so no samples; give at least one")
-    _check_finite(x, place)
+        raise DataError(f"{place}: {name} has shape {x.shape}, so no samples; give at least one")
+    _check_finite(x, name, place)
     return np.ascontiguousarray(x, dtype=x.dtype.newbyteorder("="))
 
 
-def _check_finite(x: Array, place: str) -> None:
+def _check_finite(x: Array, name: str, place: str) -> None:
     if x.dtype.kind != "f" or np.isfinite(x).all():
         return
     first = int(np.argmin(np.isfinite(x).reshape(len(x), -1).all(axis=1)))
-    raise DataError(f"{place}: NaN or infinity in x, first in sample {first}; drop or fill such samples")
+    raise DataError(f"{place}: NaN or infinity in {name}, first in sample {first}; drop or fill such samples")
 
 
 def _checked_labels(y: Array, samples: int, need_labels: bool, place: str) -> Indices:
@@ -169,7 +184,8 @@ def _check_length(name: str, values: Array, samples: int, place: str) -> None:
 def sample_hashes(x: Array) -> list[str]:
     """One fingerprint per sample (first axis): sha256 of dtype, shape and bytes, 16 hex digits."""
     samples = np.ascontiguousarray(x)
-    kind = f"{samples.dtype.str} {samples.shape[1:]} ".encode()
+    form = samples.dtype.str if samples.dtype.names is None else samples.dtype.descr
+    kind = f"{form} {samples.shape[1:]} ".encode()
     return [hashlib.sha256(kind + sample.tobytes()).hexdigest()[:HASH_DIGITS] for sample in samples]
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from cpcc.errors import DataError, ModelError
-from cpcc.graph import Graph, Integer
+from cpcc.errors import DataError, ModelError, UsageError
+from cpcc.graph import Graph, Integer, Tensor
 from cpcc.guarantee import NO_PROMISE, Guarantee
 from cpcc.operating_points import OperatingPoint
 from cpcc.quant.noise import Noise
+from cpcc.records import by_name, described, joined
 
 RAW_DTYPES = ("float32", "uint8", "int8", "int16")
 
@@ -47,7 +49,7 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class Decision:
-    """Integer decision rule: positive when the score is at least `threshold`.
+    """Integer decision rule: positive when the score is at least `threshold`. Of several outputs, number `output` decides.
 
     Score of a one-logit net: ``sign * (q - zero_point)``; of others: the logit `index` minus the largest other.
     `float_threshold` is the rule's threshold on the float score; `step` is one score unit in logits;
@@ -65,16 +67,23 @@ class Decision:
     float_calibration_fn: int = 0
     guarantee: Guarantee = NO_PROMISE
     points: tuple[OperatingPoint, ...] = ()
+    output: int = 0
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """An int8 graph ready for planning, and how raw samples enter it. Its result is the output tensor. `noise` keeps the
-    signal-to-noise ratios per layer for reports, where cpcc quantized the network."""
+    """An int8 graph ready for planning, and how raw samples enter each of its inputs, in the graph's order. Its result are
+    the output tensors. `noise` keeps the signal-to-noise ratios per layer for reports, where cpcc quantized the network."""
 
     graph: Graph
-    input: InputSpec
+    inputs: tuple[InputSpec, ...]
     noise: dict[str, Noise] = field(default_factory=dict, kw_only=True)
+
+    @property
+    def input(self) -> InputSpec:
+        """Of the only input. Raises `ModelError` where there are several."""
+        assert self.graph.input
+        return self.inputs[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +93,11 @@ class Detector(Network):
 
     decision: Decision
     float_ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def logits(self) -> Tensor:
+        """The output that decides. Raises `ModelError` where that is not a vector of logits."""
+        return logits_of(self.graph, self.decision.output)
 
 
 def to_channels_last(x: np.ndarray) -> np.ndarray:
@@ -108,13 +122,29 @@ def model_layout(spec: InputSpec, q: np.ndarray) -> np.ndarray:
     return q if spec.channels_last else to_model_layout(q)
 
 
-def check_raw(spec: InputSpec, x: np.ndarray) -> None:
-    """Raises `DataError` where samples `x` (n, ...) do not fit the model's input."""
+def check_raw(network: Network, x: np.ndarray) -> None:
+    """Raises `DataError` where samples `x` (n, ...), of several inputs records (n,), do not fit the model's inputs."""
+    names = network.graph.inputs
+    check_names(x, names)
+    single = len(names) == 1
+    for spec, (name, part) in zip(network.inputs, by_name(x, names).items(), strict=True):
+        _check_part(spec, "x" if single else name, part)
+
+
+def check_names(x: np.ndarray, names: tuple[str, ...]) -> None:
+    """Raises `DataError` unless `x` has the samples of the inputs called `names`, of one input plain samples."""
+    if (x.dtype.names or ("x",)) != (names if len(names) > 1 else ("x",)):
+        wanted = "one array x" if len(names) == 1 else f"an array for each input: {', '.join(names)}"
+        raise DataError(f"the data have {described(x)}; the model takes {wanted} (docs/data.md)")
+
+
+def _check_part(spec: InputSpec, name: str, x: np.ndarray) -> None:
     if x.shape[1:] != spec.shape:
-        raise DataError(f"x has samples of shape {x.shape[1:]}, the model expects {spec.shape}")
+        raise DataError(f"{name} has samples of shape {x.shape[1:]}, the model expects {spec.shape}")
     if x.dtype.name != spec.dtype:
         raise DataError(
-            f"x has dtype {x.dtype.name}, the model was made for {spec.dtype}; convert with x.astype('{spec.dtype}')"
+            f"{name} has dtype {x.dtype.name}, the model was made for {spec.dtype}; "
+            f"convert with {name}.astype('{spec.dtype}')"
         )
 
 
@@ -137,11 +167,20 @@ def quantize_input(spec: InputSpec, kind: Integer, raw: np.ndarray) -> np.ndarra
     return np.ascontiguousarray(arena_layout(spec, np.clip(rounded, kind.low, kind.high).astype(kind.dtype)))
 
 
-def scores_of(network: Network, outputs: np.ndarray) -> np.ndarray:
-    """(n,) int32 scores of integer outputs (n, ...); zeros where the network has no decision."""
+def quantize_inputs(network: Network, raw: np.ndarray) -> np.ndarray:
+    """`quantize_input` of every input: samples (n, ...), or records (n,), as the executors take them."""
+    names = network.graph.inputs
+    parts = by_name(raw, names)
+    kinds = [network.graph.tensors[name].integer for name in names]
+    return joined({n: quantize_input(s, k, parts[n]) for n, s, k in zip(names, network.inputs, kinds, strict=True)})
+
+
+def scores_of(network: Network, outputs: dict[str, np.ndarray]) -> np.ndarray:
+    """(n,) int32 scores of the integer outputs (n, ...) by tensor; zeros where the network has no decision."""
     if not isinstance(network, Detector):
-        return np.zeros(len(outputs), np.int32)
-    return integer_scores(network.decision, output_type(network.graph), outputs).astype(np.int32)
+        return np.zeros(len(next(iter(outputs.values()))), np.int32)
+    logits = network.logits
+    return integer_scores(network.decision, logits.integer, outputs[logits.name]).astype(np.int32)
 
 
 def integer_scores(decision: Decision, kind: Integer, outputs: np.ndarray) -> np.ndarray:
@@ -161,9 +200,24 @@ def score_span(decision: Decision, kind: Integer, logits: int) -> tuple[int, int
     return min(ends), max(ends)
 
 
-def output_type(graph: Graph) -> Integer:
-    """Integer type of the graph's only output. Raises `ModelError` where that is not a vector of logits."""
-    tensor = graph.output
+def logits_of(graph: Graph, output: int) -> Tensor:
+    """The graph's output number `output`. Raises `ModelError` where that is not a vector of logits."""
+    tensor = graph.tensors[graph.outputs[output]]
     if len(tensor.shape) != 1:
         raise ModelError(f"{graph.name}: the output has shape {tensor.shape}; a detector returns logits (k,)")
-    return tensor.integer
+    return tensor
+
+
+def deciding_output(names: Sequence[str], wanted: str | None) -> int:
+    """Number of the output that decides, called or numbered `wanted`. Raises `UsageError` where that does not say which."""
+    if wanted is None and len(names) == 1:
+        return 0
+    if wanted in names:
+        return names.index(wanted)
+    if wanted is not None and wanted.isdecimal() and int(wanted) < len(names):
+        return int(wanted)
+    said = "the model has" if wanted is None else f"--decides {wanted}: the model has"
+    raise UsageError(
+        f"{said} {len(names)} outputs; say which one decides with --decides: "
+        + ", ".join(f"{name} ({i})" for i, name in enumerate(names))
+    )

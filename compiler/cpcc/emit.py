@@ -5,6 +5,7 @@ Ops decided every number; here they become arrays, structs and calls. Determinis
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -13,8 +14,8 @@ import jinja2
 import numpy as np
 
 from cpcc import __version__
-from cpcc.detector import Detector, Network, input_bound
-from cpcc.graph import Int16, Tensor
+from cpcc.detector import Detector, InputSpec, Network, input_bound
+from cpcc.graph import Int16, Integer, Tensor
 from cpcc.names import c_prefix, unique_identifiers
 from cpcc.ops.base import Code
 from cpcc.plan.plan import Plan, Step
@@ -48,6 +49,36 @@ class Array:
     c_type: str
     size: int
     lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Port:
+    """An input or output of the network as the templates see it. `suffix` and `SUFFIX` tell several apart in names of
+    functions and of macros; of the only one they are empty. `spec` says how raw samples enter an input."""
+
+    tensor: Tensor
+    offset: int
+    suffix: str
+    SUFFIX: str
+    spec: InputSpec | None = None
+
+    @property
+    def kind(self) -> Integer:
+        return self.tensor.integer
+
+    @property
+    def copies(self) -> bool:
+        """Whether raw samples are the tensor itself."""
+        return self.spec is not None and self.spec.copies(self.kind)
+
+    @property
+    def bound(self) -> int:
+        return input_bound(self.kind)
+
+    @property
+    def raw_type(self) -> str:
+        """C type of a raw value."""
+        return "" if self.spec is None else C_TYPES[self.spec.dtype]
 
 
 @dataclass(frozen=True)
@@ -166,22 +197,34 @@ def layer_functions(plan: Plan, name: str) -> list[str]:
     return [layer.function for layer in layers(plan, c_prefix(name))]
 
 
+def ports(plan: Plan, names: Sequence[str], specs: Sequence[InputSpec | None]) -> tuple[Port, ...]:
+    """The inputs or outputs called `names`."""
+    single = len(names) == 1
+    lower, upper = unique_identifiers(list(names)), unique_identifiers([name.upper() for name in names])
+    return tuple(
+        Port(plan.graph.tensors[name], plan.arena.offsets[name], *(("", "") if single else (f"_{low}", f"_{up}")), spec)
+        for name, low, up, spec in zip(names, lower, upper, specs, strict=True)
+    )
+
+
+def quantize_functions(plan: Plan, name: str) -> list[str]:
+    """C symbol of each input's conversion, in order."""
+    inputs = ports(plan, plan.graph.inputs, [None] * len(plan.graph.inputs))
+    return [f"{c_prefix(name)}_quantize{port.suffix}" for port in inputs]
+
+
 def context(plan: Plan, detector: Network, name: str, self_test: SelfTest | None = None) -> dict[str, Any]:
     """Variables of the library's templates."""
     prefix = c_prefix(name)
     graph = plan.graph
     decision = detector.decision if isinstance(detector, Detector) else None
-    kind = graph.input.integer
+    outputs = ports(plan, graph.outputs, [None] * len(graph.outputs))
     return {
         "name": name, "prefix": prefix, "PREFIX": prefix.upper(), "version": __version__, "abi": 1,
         "layers": layers(plan, prefix), "arena": plan.arena, "graph": graph, "decision": decision,
-        "input": graph.input, "output": graph.output, "input_spec": detector.input,
-        "input_offset": plan.arena.offsets[graph.input.name],
-        "output_offset": plan.arena.offsets[graph.output.name],
-        "input_type": kind, "input_bound": input_bound(kind), "output_type": graph.output.integer,
+        "inputs": ports(plan, graph.inputs, detector.inputs), "outputs": outputs,
+        "logits": outputs[decision.output] if decision else None,
         "c_type": c_type, "pointer": pointer,
-        "copies_input": detector.input.copies(kind),
-        "raw_c_type": C_TYPES[detector.input.dtype],
         "kernels": sorted({step.kernel.name for step in plan.steps}),
         "macs_dense": sum(step.macs_dense for step in plan.steps),
         "macs_nonzero": sum(step.macs_nonzero for step in plan.steps),

@@ -6,16 +6,17 @@ import math
 
 import numpy as np
 
-from cpcc.build import float_scores, scaling_of
+from cpcc.build import float_scores, scaled_inputs
 from cpcc.calibration import fixed_scores
-from cpcc.detector import Detector, check_raw, quantize_input, to_channels_last
+from cpcc.detector import Detector, check_raw, quantize_inputs, to_channels_last
 from cpcc.errors import UsageError
+from cpcc.executors.base import node_names
 from cpcc.folder import BuildFolder
 from cpcc.frontends.torch_export import to_graph
 from cpcc.graph import Float32, Int8, Integer
-from cpcc.ladder import INPUT_NODE
 from cpcc.model_file import load_model
 from cpcc.quantize import run_nodes
+from cpcc.records import each
 from cpcc.report import table
 
 HEADER = ("node", "float range", "fixed range", "step", "largest error", "in steps", "SQNR dB", "clipped")
@@ -46,15 +47,16 @@ def _row(name: str, real: np.ndarray, q: np.ndarray, kind: Integer) -> list[str]
 
 def explain(build: BuildFolder, raw: np.ndarray, number: int) -> str:
     """The table of one raw sample (1, ...) and both decisions. Raises `DataError` where it does not fit the model."""
-    check_raw(build.detector.input, raw)
+    check_raw(build.detector, raw)
     detector = build.detector
     if build.model_path.suffix == ".tflite" or not isinstance(detector, Detector):
         raise UsageError(f"--explain: {build.path} has no float network to show beside; the model file is fixed-point")
     model = load_model(build.model_path)
-    scaled = scaling_of(model, tuple(raw.shape[1:])).apply(raw)
-    real = run_nodes(to_graph(model.program, build.manifest.name), Float32, to_channels_last(scaled))
-    fixed = run_nodes(detector.graph, Int8, quantize_input(detector.input, detector.graph.input.integer, raw))
-    names = {detector.graph.input.name: INPUT_NODE, **{n.output: n.name for n in detector.graph.nodes}}
+    scaled = scaled_inputs(model, raw)
+    floats = to_graph(model.program, build.manifest.name, detector.decision.output)
+    real = run_nodes(floats, Float32, each(to_channels_last, scaled))
+    fixed = run_nodes(detector.graph, Int8, quantize_inputs(detector, raw))
+    names = node_names(detector.graph)
     scores = float_scores(model.program, detector.decision, scaled)
     rows = []
     for tensor, node in names.items():

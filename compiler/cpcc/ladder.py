@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cpcc.executors.base import FULL_RUN, INPUT_NODE, SCORE, ExecutionError, Executor, Trace, bytes_per_sample
+from cpcc.executors.base import SCORE, ExecutionError, Executor, Trace, bytes_per_sample, node_names, run_name
+from cpcc.graph import Graph
 from cpcc.plan.plan import Plan
 
 TRACE_BYTES = 64 * 2**20  # of node values held at once
@@ -86,24 +87,19 @@ def _first_unequal(expected: np.ndarray, actual: np.ndarray) -> tuple[int, ...] 
     return tuple(int(i) for i in unequal[0]) if len(unequal) else None
 
 
-def first_difference(
-    executor: str, names: dict[str, str], expected: Trace, actual: Trace, offset: int
-) -> Difference | None:
+def first_difference(executor: str, graph: Graph, expected: Trace, actual: Trace, offset: int) -> Difference | None:
     """The first differing value in execution order: nodes one by one, then the uninterrupted run, then the score.
 
-    `names` maps tensors to the nodes that compute them; `offset` is the index of the batch's first sample."""
+    `offset` is the index of the batch's first sample."""
+    names = node_names(graph)
     pairs = [(names[t], expected.nodes[t], actual.nodes[t]) for t in expected.nodes]
-    pairs += [(FULL_RUN, expected.output, actual.output), (SCORE, expected.scores, actual.scores)]
+    pairs += [(run_name(graph, t), expected.outputs[t], actual.outputs[t]) for t in expected.outputs]
+    pairs.append((SCORE, expected.scores, actual.scores))
     for node, want, got in pairs:
         where = _first_unequal(want, got)
         if where is not None:
             return Difference(executor, offset + where[0], node, list(where[1:]), int(want[where]), int(got[where]))
     return None
-
-
-def node_names(plan: Plan) -> dict[str, str]:
-    """The node that computes each tensor."""
-    return {plan.graph.input.name: INPUT_NODE, **{node.output: node.name for node in plan.graph.nodes}}
 
 
 def batch_size(plan: Plan, samples: int, workers: int) -> int:
@@ -116,7 +112,7 @@ class _Climb:
     """One comparison of all rungs; `batch` runs in worker threads."""
 
     def __init__(self, plan: Plan, reference: Executor, steps: Sequence[Step], raw: np.ndarray, size: int) -> None:
-        self._names, self._reference, self._steps, self._raw, self._size = node_names(plan), reference, steps, raw, size
+        self._graph, self._reference, self._steps, self._raw, self._size = plan.graph, reference, steps, raw, size
         self._stopped_at: dict[str, int] = {}
 
     def batch(self, offset: int) -> tuple[np.ndarray, list[_Outcome]]:
@@ -135,13 +131,8 @@ class _Climb:
         except ExecutionError as error:
             self._stopped_at[name] = min(offset, self._stopped_at.get(name, offset))
             return _Outcome(failure=str(error.shifted(offset)))
-        compared = sum(v.size for v in actual.nodes.values()) + actual.output.size + actual.scores.size
-        return _Outcome(compared, count, first_difference(name, self._names, _head(expected, count), actual, offset))
-
-
-def _head(trace: Trace, count: int) -> Trace:
-    nodes = {name: values[:count] for name, values in trace.nodes.items()}
-    return Trace(nodes, trace.output[:count], trace.scores[:count])
+        difference = first_difference(name, self._graph, expected.head(count), actual, offset)
+        return _Outcome(actual.values, count, difference)
 
 
 def _summary(step: Step, outcomes: Sequence[_Outcome]) -> Rung:

@@ -25,7 +25,8 @@ import numpy as np
 from cpcc.archive import load_programs, parse_archive, parse_json
 from cpcc.errors import DataError, ModelError, UsageError
 from cpcc.files import write_atomically
-from cpcc.frontends.torch_export import strip_final_activation
+from cpcc.frontends.torch_export import inputs_of, strip_final_activation
+from cpcc.records import by_name
 
 if TYPE_CHECKING:
     import torch
@@ -75,9 +76,9 @@ class Model:
     calibration: np.ndarray | None
 
     @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Shape of one sample, without the batch."""
-        return input_shape(self.program)
+    def input_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of one sample, without the batch, of each input by name."""
+        return input_shapes(self.program)
 
     @property
     def calibration_labels(self) -> np.ndarray | None:
@@ -133,8 +134,8 @@ def load_model(path: str | Path) -> Model:
 # --- export ---------------------------------------------------------------------------------------------
 
 
-def export_module(module: torch.nn.Module, input_shape: tuple[int, ...]) -> ExportedProgram:
-    """`module` in evaluation mode as a static program for one sample.
+def export_module(module: torch.nn.Module, *shapes: tuple[int, ...]) -> ExportedProgram:
+    """`module` in evaluation mode as a static program for one sample of inputs with these `shapes`.
 
     The module's own training flags are restored. Raises `ModelError` where torch cannot export it."""
     import torch
@@ -150,10 +151,11 @@ def export_module(module: torch.nn.Module, input_shape: tuple[int, ...]) -> Expo
             warnings.filterwarnings("ignore", message="Using padding='same'", category=UserWarning)
             # torch's own recurrent layers keep a list of their weights
             warnings.filterwarnings("ignore", message=".*_flat_weights", category=UserWarning)
-            return torch.export.export(module, (torch.zeros(1, *input_shape),))
+            return torch.export.export(module, tuple(torch.zeros(1, *shape) for shape in shapes))
     except (*_EXPORT_ERRORS, torch._dynamo.exc.TorchDynamoException) as error:
         raise ModelError(
-            f"{type(module).__name__} cannot be exported for input shape {_shape(input_shape)}: {_first_line(error)}"
+            f"{type(module).__name__} cannot be exported for input shape {' and '.join(map(_shape, shapes))}: "
+            f"{_first_line(error)}"
         ) from None
     finally:
         for part, flag in training.items():
@@ -164,17 +166,16 @@ def export_module(module: torch.nn.Module, input_shape: tuple[int, ...]) -> Expo
 _EXPORT_ERRORS = (RuntimeError, TypeError, ValueError, LookupError, AttributeError, AssertionError)
 
 
-def export_network(
-    module: torch.nn.Module, state_dict_path: str | Path, input_shape: tuple[int, ...]
-) -> ExportedProgram:
-    """`module` with the weights of a state_dict file, exported. Raises `ModelError` for keys or shapes that
-    do not fit, `UsageError` for an impossible `input_shape`."""
-    if not input_shape or min(input_shape) < 1:
-        raise UsageError(f"--input-shape {_shape(input_shape)}: expected positive sizes, such as 1,28,28")
+def export_network(module: torch.nn.Module, state_dict_path: str | Path, *shapes: tuple[int, ...]) -> ExportedProgram:
+    """`module` with the weights of a state_dict file, exported for inputs of these `shapes`. Raises `ModelError` for keys or
+    shapes that do not fit, `UsageError` for an impossible shape."""
+    for shape in shapes:
+        if not shape or min(shape) < 1:
+            raise UsageError(f"--input-shape {_shape(shape)}: expected positive sizes, such as 1,28,28")
     state = read_state_dict(state_dict_path)
     _check_state(module, state, str(state_dict_path))
     module.load_state_dict(state)
-    return export_module(module, input_shape)
+    return export_module(module, *shapes)
 
 
 def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
@@ -216,41 +217,48 @@ def _check_state(module: torch.nn.Module, state: dict[str, torch.Tensor], path: 
 # --- running --------------------------------------------------------------------------------------------
 
 
-def run_program(program: ExportedProgram, x_scaled: np.ndarray) -> np.ndarray:
-    """Logits (n, k), float64, of scaled float32 samples (n, ...). A final Sigmoid or Softmax is dropped.
+def run_program(program: ExportedProgram, x_scaled: np.ndarray, output: int = 0) -> np.ndarray:
+    """Logits (n, k), float64, of scaled float32 samples (n, ...), of several inputs records: output number `output`, whose
+    final Sigmoid or Softmax is dropped.
 
     The program is static for one sample, so samples run one by one, in float32 as torch computes them.
     Raises `DataError` where the samples do not fit."""
     import torch
 
-    program, _ = strip_final_activation(program)
-    shape = input_shape(program)
-    x = np.ascontiguousarray(x_scaled, np.float32)
-    if x.shape[1:] != shape:
-        raise DataError(f"samples have the shape {x.shape[1:]}, the model expects {shape}")
+    program, _ = strip_final_activation(program, output)
+    shapes = input_shapes(program)
+    inputs = [np.ascontiguousarray(part, np.float32) for part in by_name(x_scaled, list(shapes)).values()]
+    for x, shape in zip(inputs, shapes.values()):
+        if x.shape[1:] != shape:
+            raise DataError(f"samples have the shape {x.shape[1:]}, the model expects {shape}")
     interpreter = torch.fx.Interpreter(program.graph_module)
     weights = _weights(program)
     with torch.no_grad(), warnings.catch_warnings():
         # even kernels with "same" padding: advice on speed in torch
         warnings.filterwarnings("ignore", message="Using padding='same'", category=UserWarning)
         # copies of the samples: a network may overwrite its input
-        rows = [interpreter.run(*weights, torch.from_numpy(s[None].copy()))[0] for s in x]
-    return np.array([row.numpy().ravel() for row in rows], np.float64).reshape(len(x), _outputs(program))
+        rows = [
+            interpreter.run(*weights, *(torch.from_numpy(x[i : i + 1].copy()) for x in inputs))[output]
+            for i in range(len(x_scaled))
+        ]
+    return np.array([row.numpy().ravel() for row in rows], np.float64).reshape(len(rows), _outputs(program, output))
 
 
-def input_shape(program: ExportedProgram) -> tuple[int, ...]:
-    """Shape of one sample. Raises `ModelError` unless there is one input with batch 1."""
+def input_shapes(program: ExportedProgram) -> dict[str, tuple[int, ...]]:
+    """Shape of one sample of each input, by name. Raises `ModelError` unless all have batch 1."""
     names = program.graph_signature.user_inputs
     shapes = [tuple(n.meta["val"].shape) for n in program.graph.nodes if n.name in names and n.op == "placeholder"]
-    if len(shapes) != 1 or not shapes[0] or shapes[0][0] != 1:
-        raise ModelError(f"input shapes {shapes} are not supported; supported: one input with batch size 1")
-    return shapes[0][1:]
+    if not shapes or any(not shape or shape[0] != 1 for shape in shapes):
+        raise ModelError(f"input shapes {shapes} are not supported; supported: inputs with batch size 1")
+    return {name: shape[1:] for name, shape in zip(inputs_of(program), shapes, strict=True)}
 
 
-def _outputs(program: ExportedProgram) -> int:
-    """Number of logits."""
-    output = next(n for n in reversed(program.graph.nodes) if n.op == "output")
-    return math.prod(output.args[0][0].meta["val"].shape)
+def _outputs(program: ExportedProgram, output: int) -> int:
+    """Number of values of output number `output`."""
+    results: Any = next(n for n in reversed(program.graph.nodes) if n.op == "output").args[0]
+    if len(results) <= output or not hasattr(results[output], "meta"):
+        raise ModelError(f"forward returns {results}; return tensors that the network computes")
+    return math.prod(results[output].meta["val"].shape)
 
 
 def _weights(program: ExportedProgram) -> list[Any]:
@@ -264,7 +272,7 @@ def _weights(program: ExportedProgram) -> list[Any]:
 def _read_meta(path: str | Path, extras: dict[str, str], program: ExportedProgram) -> ModelMeta:
     place = f"{path}: {_META}"
     if _META not in extras:
-        classes = tuple(range(max(2, _outputs(program))))
+        classes = tuple(range(max(2, _outputs(program, 0))))
         return ModelMeta(name=Path(path).stem, classes=classes, has_meta=False)
     values = parse_json(extras[_META], place)
     if not isinstance(values, dict) or values.get("format") != FORMAT:

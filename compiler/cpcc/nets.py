@@ -6,6 +6,7 @@ initial weights come from torch's global generator: seeding it is the caller's b
 
 import copy
 import importlib.util
+import inspect
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -108,12 +109,13 @@ def load_net(spec: str, input_shape: Shape, outputs: int) -> nn.Module:
     UsageError for an unknown name, file or callable; ModelError when the network does not take
     (n, *input_shape) or returns no logits.
     """
-    net = NETS[spec](input_shape, outputs) if spec in NETS else _net_from_file(spec)
+    net = NETS[spec](input_shape, outputs) if spec in NETS else load_module(spec)
     check_net(net, input_shape, spec)
     return net if spec in NETS else strip_final_activation(net, input_shape)
 
 
-def _net_from_file(spec: str) -> nn.Module:
+def load_module(spec: str) -> nn.Module:
+    """The network that `path/to/file.py:callable` returns, as it is. A file's code is executed. Raises `UsageError`."""
     path, _, name = spec.rpartition(":")
     if not path or not name:
         raise UsageError(f"{spec}: no such network; known: {', '.join(NETS)}, or path/to/file.py:callable")
@@ -173,6 +175,11 @@ def check_net(net: nn.Module, input_shape: Shape, place: str) -> int:
     ModelError when it does not take (n, *input_shape) or does not return (n,), (n, 1) or (n, k).
     """
     net.eval()
+    if len(needed := _needed_arguments(net)) > 1:
+        raise ModelError(
+            f"{place}: takes {len(needed)} inputs ({', '.join(needed)}); pruning takes one: join them and slice in forward, "
+            "or train elsewhere and use cpcc export"
+        )
     try:
         with torch.no_grad():
             logits = net(torch.zeros(2, *input_shape))
@@ -181,8 +188,17 @@ def check_net(net: nn.Module, input_shape: Shape, place: str) -> int:
         raise ModelError(f"{place}: does not take samples of shape {shape} ({_one_line(error)})") from error
     if not isinstance(logits, torch.Tensor) or logits.ndim not in (1, 2) or len(logits) != 2:
         found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
-        raise ModelError(f"{place}: returns {found} for 2 samples; return logits (n,), (n, 1) or (n, k)")
+        raise ModelError(
+            f"{place}: returns {found} for 2 samples; return logits (n,), (n, 1) or (n, k), and one output"
+        )
     return 1 if logits.ndim == 1 else logits.shape[1]
+
+
+def _needed_arguments(net: nn.Module) -> list[str]:
+    """Arguments of forward without a default."""
+    plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = inspect.signature(net.forward).parameters.values()
+    return [p.name for p in parameters if p.kind in plain and p.default is inspect.Parameter.empty]
 
 
 def strip_final_activation(net: nn.Module, input_shape: Shape) -> nn.Module:

@@ -11,9 +11,10 @@ from cpcc.artifacts import Sizes
 from cpcc.executors.arm import ArmExecutor
 from cpcc.executors.qemu import QemuExecutor
 from cpcc.folder import BuildFolder
-from cpcc.graph import Tensor
+from cpcc.graph import Graph, Tensor
 from cpcc.plan.memory import live_buffers
 from cpcc.plan.plan import Plan
+from cpcc.records import joined
 
 SCHEMA = "cpcc-profile-1"
 
@@ -73,8 +74,12 @@ class Profile:
                 "constant_time": self.constant_time}  # fmt: skip
 
 
-def probes(x: Tensor) -> np.ndarray:
-    """Values (4, *shape) of the input `x` between which the instruction count must not differ: zeros, both ends, noise."""
+def probes(graph: Graph) -> np.ndarray:
+    """Quantized samples (4, ...) between which the instruction count must not differ: zeros, both ends, noise."""
+    return joined({name: _probes(graph.tensors[name]) for name in graph.inputs})
+
+
+def _probes(x: Tensor) -> np.ndarray:
     low, high, dtype = x.integer.low, x.integer.high, x.integer.dtype
     values = np.random.default_rng(0).integers(low, high + 1, (4, *x.shape)).astype(dtype)
     values[0], values[1], values[2] = 0, low, high
@@ -94,7 +99,8 @@ def arena_map(plan: Plan) -> tuple[ArenaEntry, ...]:
 def profile(build: BuildFolder, executor: ArmExecutor | QemuExecutor, sizes: Sizes) -> Profile:
     """Profile of the build on zeros; on the other `probes` only whether the counts are the same."""
     plan = build.plan
-    cost, *others = [executor.measure(sample[None]) for sample in probes(plan.graph.input)]
+    inputs = probes(plan.graph)
+    cost, *others = [executor.measure(inputs[i : i + 1]) for i in range(len(inputs))]
     varying = tuple(
         step.node.name
         for i, step in enumerate(plan.steps)

@@ -8,11 +8,12 @@ from importlib.resources.abc import Traversable
 
 import numpy as np
 
-from cpcc.detector import Detector, Network, quantize_input, scores_of
+from cpcc.detector import Detector, Network, scores_of
 from cpcc.emit import c_float, context, emit_library, render
 from cpcc.folder import library_folder
 from cpcc.plan.plan import Plan
-from cpcc.quantize import run_int8
+from cpcc.quantize import integer_outputs
+from cpcc.records import by_name
 from cpcc.self_test import SelfTest, choose_vectors, make_self_test
 
 NUMBERS_PER_LINE = 12
@@ -21,18 +22,28 @@ EXAMPLE_BYTES = 4096
 
 @dataclass(frozen=True)
 class Example:
-    """A raw sample as C initialiser lines, with the score and the int8 outputs that the firmware must compute."""
+    """A raw sample as C initialiser lines, those of each input, with the score and the integer outputs, again lines of each,
+    that the firmware must compute."""
 
-    lines: tuple[str, ...]
+    lines: tuple[tuple[str, ...], ...]
     score: int
-    output: tuple[str, ...]
+    outputs: tuple[tuple[str, ...], ...]
 
 
 def raw_examples(detector: Network, raw: np.ndarray) -> list[Example]:
     """The samples `raw` (n, ...) with their scores and outputs from the reference."""
-    outputs = run_int8(detector.graph, quantize_input(detector.input, detector.graph.input.integer, raw))
+    outputs = integer_outputs(detector, raw)
     scores = scores_of(detector, outputs)
-    return [Example(_lines(sample), int(score), _lines(y)) for sample, score, y in zip(raw, scores, outputs)]
+    return [
+        Example(lines, int(score), tuple(_lines(y[i]) for y in outputs.values()))
+        for i, (lines, score) in enumerate(zip(sample_lines(detector, raw), scores))
+    ]
+
+
+def sample_lines(network: Network, raw: np.ndarray) -> list[tuple[tuple[str, ...], ...]]:
+    """C initialiser lines of each input, for every raw sample (n, ...)."""
+    parts = by_name(raw, network.graph.inputs).values()
+    return [tuple(_lines(part[i]) for part in parts) for i in range(len(raw))]
 
 
 def choose_examples(detector: Network, raw: np.ndarray) -> list[Example]:
@@ -60,7 +71,7 @@ def main_source(
 def self_test_of(plan: Plan, detector: Detector, raw: np.ndarray) -> SelfTest:
     """The self-test with vectors chosen from the raw samples (n, ...)."""
     chosen = choose_vectors(detector, raw)
-    return make_self_test(plan, detector, chosen, [_lines(sample) for sample in chosen])
+    return make_self_test(plan, detector, chosen, sample_lines(detector, chosen))
 
 
 def _tree(folder: Traversable, prefix: str) -> dict[str, str]:

@@ -97,7 +97,7 @@ def _qemu_steps(build: BuildFolder, seconds: float, required: bool) -> list[Step
 
 def prove(build: BuildFolder, job: Job, progress: Callable[[int], None]) -> Report:
     """The report; the results are kept in the build folder. Raises `DataError`, `CompileError`."""
-    check_raw(build.detector.input, job.x)
+    check_raw(build.detector, job.x)
     meta = _meta(build)
     decision = build.detector.decision if isinstance(build.detector, Detector) else None
     _check_labels(meta, build, job.y)
@@ -162,9 +162,10 @@ def cost_of(build: BuildFolder) -> Figures:
 
 def _check_labels(meta: ModelMeta | None, build: BuildFolder, y: np.ndarray | None) -> None:
     """Raises `DataError` for labels the model does not know. A network of one logit without metadata knows none."""
-    logits = build.plan.graph.output.size
-    described = meta is not None and meta.has_meta
-    if y is None or not isinstance(build.detector, Detector) or (logits == 1 and not described):
+    if y is None or not isinstance(build.detector, Detector):
+        return
+    logits = build.detector.logits.size
+    if logits == 1 and not (meta is not None and meta.has_meta):
         return
     known = meta.classes if meta is not None and meta.has_meta else tuple(range(logits))
     strange = np.setdiff1d(y, known)

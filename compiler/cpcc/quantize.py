@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cpcc.detector import Decision, Detector, InputSpec, Network, integer_scores, output_type, quantize_input
+from cpcc.data import Scaling
+from cpcc.detector import Decision, Detector, InputSpec, Network, integer_scores, logits_of, quantize_inputs
 from cpcc.errors import ModelError
 from cpcc.graph import Float32, Graph, Int8, Integer, Node, Tensor, validate
 from cpcc.ops import form_of, op_of
@@ -18,9 +19,10 @@ from cpcc.quant.common_types import with_common_types
 from cpcc.quant.equalization import equalized
 from cpcc.quant.int16_choice import AUTO, Attempt, chosen
 from cpcc.quant.noise import layer_noise
-from cpcc.quant.running import Ranges, batches, run_nodes
+from cpcc.quant.running import Ranges, batches, run_nodes, run_outputs
 from cpcc.quant.types import affine_int8, symmetric_int16
 from cpcc.quant.widths import ALL_INT8, wide_tensors, with_conversions
+from cpcc.records import by_name
 
 
 @dataclass(frozen=True)
@@ -88,8 +90,13 @@ def _quantize_node(node: Node, types: dict[str, Integer]) -> Node:
 
 
 def run_int8(graph: Graph, q: np.ndarray) -> np.ndarray:
-    """Outputs (n, *shape) of an integer graph for channels-last integer inputs (n, ...)."""
-    return np.concatenate([run_nodes(graph, Int8, batch)[graph.output.name] for batch in batches(q)])
+    """The only output (n, *shape) of an integer graph for channels-last integer inputs (n, ...)."""
+    return run_outputs(graph, Int8, q)[graph.output.name]
+
+
+def integer_outputs(network: Network, raw: np.ndarray) -> dict[str, np.ndarray]:
+    """Every output (n, *shape) for raw samples (n, ...), by tensor."""
+    return run_outputs(network.graph, Int8, quantize_inputs(network, raw))
 
 
 def image_of_threshold(threshold: float, step: float, logits: int) -> int:
@@ -107,8 +114,9 @@ def integer_decision(
     model misses more calibration positives than the float model; never raised.
 
     scores (n,) integer, float_scores (n,), positive (n,) bool, all of the calibration samples."""
-    step = output_type(graph).scale
-    threshold = image_of_threshold(rule.float_threshold, step, graph.output.size)
+    logits = logits_of(graph, rule.output)
+    step = logits.integer.scale
+    threshold = image_of_threshold(rule.float_threshold, step, logits.size)
     float_fn = int((float_scores[positive] < rule.float_threshold).sum())
     while (scores[positive] < threshold).sum() > float_fn:
         threshold -= 1
@@ -121,12 +129,11 @@ def integer_decision(
 @dataclass(frozen=True, eq=False)
 class Samples:
     """Calibration samples. `raw` (n, ...) in the model's layout and dtype; `scaled` (n, ...) the same, scaled, float,
-    channels-last; `mean` and `std` (features or channels,) of the scaling."""
+    channels-last; `scalings` one for each input. Of several inputs they are records (n,)."""
 
     raw: np.ndarray
     scaled: np.ndarray
-    mean: np.ndarray
-    std: np.ndarray
+    scalings: tuple[Scaling, ...]
 
 
 def quantize_network(graph: Graph, samples: Samples, settings: QuantizerSettings) -> tuple[Network, Ranges]:
@@ -147,10 +154,15 @@ def quantize_network(graph: Graph, samples: Samples, settings: QuantizerSettings
         return integer, layer_noise(graph, integer, samples.scaled)
 
     int8, noise = chosen(graph, settings.int16, attempt)
-    kind = int8.input.integer
-    factor = (1.0 / (samples.std.astype(np.float64) * kind.scale)).astype(np.float32)
-    spec = InputSpec(samples.raw.dtype.name, samples.raw.shape[1:], samples.mean.astype(np.float32), factor)
-    return Network(int8, spec, noise=noise), ranges
+    raw = by_name(samples.raw, int8.inputs)
+    specs = tuple(_spec(raw[n], s, int8.tensors[n].integer) for n, s in zip(int8.inputs, samples.scalings, strict=True))
+    return Network(int8, specs, noise=noise), ranges
+
+
+def _spec(raw: np.ndarray, scaling: Scaling, kind: Integer) -> InputSpec:
+    """How samples like `raw` (n, ...) become an input of type `kind`."""
+    factor = (1.0 / (scaling.std.astype(np.float64) * kind.scale)).astype(np.float32)
+    return InputSpec(raw.dtype.name, raw.shape[1:], scaling.mean.astype(np.float32), factor)
 
 
 def quantize(
@@ -165,10 +177,10 @@ def quantize(
     unknown."""
     network, ranges = quantize_network(graph, samples, settings)
     int8 = network.graph
-    outputs = run_int8(int8, quantize_input(network.input, int8.input.integer, samples.raw))
-    scores = integer_scores(rule, output_type(int8), outputs)
+    logits = logits_of(int8, rule.output)
+    scores = integer_scores(rule, logits.integer, integer_outputs(network, samples.raw)[logits.name])
     decision = integer_decision(int8, rule, scores, float_scores, positive)
-    return Detector(int8, network.input, decision, ranges, noise=network.noise)
+    return Detector(int8, network.inputs, decision, ranges, noise=network.noise)
 
 
 __all__ = [
@@ -179,6 +191,7 @@ __all__ = [
     "calibrate",
     "image_of_threshold",
     "integer_decision",
+    "integer_outputs",
     "quantize",
     "quantize_graph",
     "quantize_network",

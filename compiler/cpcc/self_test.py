@@ -15,13 +15,14 @@ import numpy as np
 from cpcc.calibration import fixed_scores
 from cpcc.detector import Decision, Detector
 from cpcc.plan.plan import Plan
+from cpcc.records import by_name
 
 
 @dataclass(frozen=True)
 class Vector:
-    """A raw sample as C initialiser lines, with the score the device must compute."""
+    """A raw sample as C initialiser lines, those of each input, with the score the device must compute."""
 
-    lines: tuple[str, ...]
+    lines: tuple[tuple[str, ...], ...]
     score: int
 
 
@@ -52,9 +53,10 @@ def _layers(plan: Plan) -> Iterator[bytes]:
 
 
 def _input(detector: Detector) -> Iterator[bytes]:
-    if not detector.input.copies(detector.graph.input.integer):
-        yield _array(detector.input.mean)
-        yield _array(detector.input.factor)
+    for name, spec in zip(detector.graph.inputs, detector.inputs, strict=True):
+        if not spec.copies(detector.graph.tensors[name].integer):
+            yield _array(spec.mean)
+            yield _array(spec.factor)
 
 
 def _decision(decision: Decision) -> Iterator[bytes]:
@@ -69,9 +71,12 @@ def choose_vectors(detector: Detector, raw: np.ndarray) -> np.ndarray:
     return raw[sorted({int(np.argmax(scores)), int(np.argmin(scores))})]
 
 
-def make_self_test(plan: Plan, detector: Detector, raw: np.ndarray, lines: list[tuple[str, ...]]) -> SelfTest:
+def make_self_test(
+    plan: Plan, detector: Detector, raw: np.ndarray, lines: list[tuple[tuple[str, ...], ...]]
+) -> SelfTest:
     """The self-test on the raw vectors (n, ...), each written as C by `lines`."""
     scores = fixed_scores(detector, raw)
-    parts = [*_layers(plan), *_input(detector), *_decision(detector.decision), _array(raw), *map(_number, scores.tolist())]  # fmt: skip
+    vectors_of_inputs = map(_array, by_name(raw, detector.graph.inputs).values())
+    parts = [*_layers(plan), *_input(detector), *_decision(detector.decision), *vectors_of_inputs, *map(_number, scores.tolist())]  # fmt: skip
     vectors = tuple(Vector(text, int(score)) for text, score in zip(lines, scores, strict=True))
     return SelfTest(vectors, zlib.crc32(b"".join(parts)))

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cpcc.detector import Decision, Detector, InputSpec, Network, check_raw, output_type, quantize_input, scores_of
+from cpcc.detector import Decision, Detector, InputSpec, Network, check_raw, deciding_output, logits_of, scores_of
 from cpcc.errors import DataError, ModelError, UsageError
-from cpcc.frontends.tflite import to_graph
-from cpcc.graph import Graph, Int8
+from cpcc.frontends.tflite import input_names, to_graph
+from cpcc.frontends.tflite.schema import read_model
+from cpcc.graph import Float32, Graph, Int8, Integer, Tensor
 from cpcc.ops.softmax import OUTPUT as PROBABILITY
-from cpcc.quantize import run_int8
+from cpcc.quantize import integer_outputs
+from cpcc.records import joined
 
 if TYPE_CHECKING:
     from cpcc.build import BuildSettings
@@ -28,16 +31,23 @@ EXAMPLES = 2  # drawn where the user gives no samples
 def compile_tflite(path: Path, settings: BuildSettings, samples: Dataset | None) -> tuple[Network, np.ndarray]:
     """(network or detector, raw samples (n, ...) to choose examples from)."""
     imported = to_graph(read_file(path), settings.name)
-    spec = input_spec(imported.graph, settings.input_dtype or imported.input_dtype)
-    network = Network(imported.graph, spec)
+    types = [settings.input_dtype or own for own in imported.input_dtypes]
+    network = Network(imported.graph, input_specs(imported.graph, types))
     if samples is not None:
-        check_raw(spec, samples.x)
+        check_raw(network, samples.x)
     raw = drawn_samples(network) if samples is None else samples.x
     if settings.positive is None:
-        if settings.threshold is not None:
-            raise UsageError("--threshold: of which class? name it with --positive")
+        for option, given in (("--threshold", settings.threshold), ("--decides", settings.output)):
+            if given is not None:
+                raise UsageError(f"{option}: of which class? name it with --positive")
         return network, raw
-    return _detector(network, settings.positive, settings.threshold, samples), raw
+    output = deciding_output(network.graph.outputs, settings.output)
+    return _detector(network, output, settings.positive, settings.threshold, samples), raw
+
+
+def inputs_of_file(path: Path) -> tuple[str, ...]:
+    """Names of a file's inputs. Raises `ModelError`."""
+    return input_names(read_model(read_file(path), str(path)))
 
 
 def read_file(path: Path) -> bytes:
@@ -49,22 +59,31 @@ def read_file(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def input_spec(graph: Graph, dtype: str) -> InputSpec:
-    """How raw samples of `dtype` become the input tensor: int8 is the tensor itself, float32 are real values, uint8 is
+def input_specs(graph: Graph, types: Sequence[str]) -> tuple[InputSpec, ...]:
+    """How raw samples become the graph's inputs, of which `types` are the raw samples' dtypes."""
+    return tuple(input_spec(graph.tensors[name], dtype) for name, dtype in zip(graph.inputs, types, strict=True))
+
+
+def input_spec(tensor: Tensor, dtype: str) -> InputSpec:
+    """How raw samples of `dtype` become the input `tensor`: int8 is the tensor itself, float32 are real values, uint8 is
     the tensor plus 128 (the uint8 interface of TensorFlow Lite's converter)."""
-    kind = graph.input.type
+    kind = tensor.type
     assert isinstance(kind, Int8)
     mean, factor = {
         "int8": (kind.zero_point, 1.0),
         "uint8": (kind.zero_point + 128, 1.0),
         "float32": (0.0, 1.0 / kind.scale),
     }[dtype]
-    return InputSpec(dtype, graph.input.shape, np.array([mean], np.float32), np.array([factor], np.float32), True)
+    return InputSpec(dtype, tensor.shape, np.array([mean], np.float32), np.array([factor], np.float32), True)
 
 
 def drawn_samples(network: Network) -> np.ndarray:
-    """Raw samples over the input's whole range, from a fixed seed: the example firmware checks itself on them."""
-    kind, spec = network.graph.input.type, network.input
+    """Raw samples over the inputs' whole range, from a fixed seed: the example firmware checks itself on them."""
+    graph = network.graph
+    return joined({n: _drawn(graph.tensors[n].type, s) for n, s in zip(graph.inputs, network.inputs, strict=True)})
+
+
+def _drawn(kind: Float32 | Integer, spec: InputSpec) -> np.ndarray:
     assert isinstance(kind, Int8)
     q = np.random.default_rng(0).integers(-128, 128, (EXAMPLES, *spec.shape)).astype(np.int8)
     if spec.dtype == "float32":
@@ -72,23 +91,27 @@ def drawn_samples(network: Network) -> np.ndarray:
     return q if spec.dtype == "int8" else (q.astype(np.int16) + 128).astype(np.uint8)
 
 
-def _detector(network: Network, positive: int, threshold: float | None, samples: Dataset | None) -> Detector:
-    """The network with the rule "class `positive` beats every other", moved where the user says or the labelled
-    samples suggest."""
-    kind, classes = output_type(network.graph), network.graph.output.size
+def _detector(
+    network: Network, output: int, positive: int, threshold: float | None, samples: Dataset | None
+) -> Detector:
+    """The network with the rule "class `positive` beats every other" on output number `output`, moved where the user says or
+    the labelled samples suggest."""
+    logits = logits_of(network.graph, output)
+    kind, classes = logits.integer, logits.size
     if not 0 <= positive < max(classes, 2):
         raise UsageError(
             f"--positive {positive}: the model tells {max(classes, 2)} classes, 0 to {max(classes, 2) - 1}"
         )
     rule = Decision(
-        0 if classes == 1 else positive, -1 if (classes, positive) == (1, 0) else 1, 0, 0.0, kind.scale, positive
-    )
-    detector = Detector(network.graph, network.input, rule)
+        0 if classes == 1 else positive, -1 if (classes, positive) == (1, 0) else 1, 0, 0.0, kind.scale, positive,
+        output=output,
+    )  # fmt: skip
+    detector = Detector(network.graph, network.inputs, rule)
     if threshold is not None:
-        return _at(detector, probability_threshold(network.graph, rule, threshold))
+        return _at(detector, probability_threshold(logits, rule, threshold))
     if samples is not None and samples.y is not None:
         return _calibrated(detector, samples)
-    return _at(detector, probability_threshold(network.graph, rule, 0.5))
+    return _at(detector, probability_threshold(logits, rule, 0.5))
 
 
 def _at(detector: Detector, threshold: int) -> Detector:
@@ -96,19 +119,19 @@ def _at(detector: Detector, threshold: int) -> Detector:
     return replace(detector, decision=replace(rule, threshold=threshold, float_threshold=threshold * rule.step))
 
 
-def gives_probabilities(graph: Graph) -> bool:
+def gives_probabilities(logits: Tensor) -> bool:
     """Whether the output is quantized as SOFTMAX and LOGISTIC quantize theirs: 0 to 255/256."""
-    return output_type(graph) == PROBABILITY
+    return logits.type == PROBABILITY
 
 
-def probability_threshold(graph: Graph, rule: Decision, p: float) -> int:
+def probability_threshold(logits: Tensor, rule: Decision, p: float) -> int:
     """The lowest integer score at which the positive class has the probability `p`. Raises `UsageError` where the score,
     the distance to the strongest other class, does not tell that."""
-    classes, kind = graph.output.size, output_type(graph)
+    classes, kind = logits.size, logits.integer
     if classes > 2 and p != 0.5:
         raise UsageError(f"--threshold {p:g}: the model has {classes} classes and the rule is that class {rule.positive} "
                          "beats every other; calibrate it with labelled samples: --calibrate samples.npz")  # fmt: skip
-    if not gives_probabilities(graph):
+    if not gives_probabilities(logits):
         return _ceil(math.log(p / (1 - p)) / kind.scale)
     if classes == 1:  # of class 1; that of class 0 is what is left
         return _ceil((p if rule.sign > 0 else p - 1) / kind.scale)
@@ -127,6 +150,5 @@ def _calibrated(detector: Detector, samples: Dataset) -> Detector:
     positive = samples.labels() == detector.decision.positive
     if not positive.any() or positive.all():
         raise DataError(f"the calibration samples hold one side of class {detector.decision.positive} only; give both")
-    outputs = run_int8(detector.graph, quantize_input(detector.input, detector.graph.input.integer, samples.x))
-    scores = scores_of(detector, outputs)
+    scores = scores_of(detector, integer_outputs(detector, samples.x))
     return _at(detector, math.ceil(choose_threshold(positive, scores)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpcc import __version__
-from cpcc.build import float_scores, scaling_of
+from cpcc.build import float_scores, scaled_inputs
 from cpcc.data import Dataset, sample_hashes
 from cpcc.detector import Detector
 from cpcc.errors import UsageError, VerificationError
 from cpcc.folder import BuildFolder
 from cpcc.model_file import ModelMeta, export_network, load_model, save_model, save_program
-from cpcc.nets import check_net, load_net
+from cpcc.nets import NETS, check_net, load_module, load_net
 from cpcc.prune import ImportantClass
 from cpcc.prune.api import PruneResult, PruneSettings, prune_network
 from cpcc.verify import FloatScores
@@ -116,10 +116,11 @@ def save_result(result: PruneResult, dataset: Dataset, path: Path) -> None:
     save_model(path, result.pruned, result.dense, dataset.x.shape[1:], meta, dataset.x[calibration])
 
 
-def export_to_file(net: str, weights: Path, input_shape: tuple[int, ...], path: Path) -> None:
-    """A model file from a module and its state_dict: no scaling, no calibration samples."""
+def export_to_file(net: str, weights: Path, shapes: Sequence[tuple[int, ...]], path: Path) -> None:
+    """A model file from a module and its state_dict, for inputs of these `shapes`: no scaling, no calibration samples."""
     _check_writable(path)
-    save_program(path, export_network(load_net(net, input_shape, NAMED_NET_OUTPUTS), weights, input_shape))
+    module = load_net(net, shapes[0], NAMED_NET_OUTPUTS) if net in NETS else load_module(net)
+    save_program(path, export_network(module, weights, *shapes))
 
 
 def float_scores_of(build: BuildFolder, x: np.ndarray) -> FloatScores:
@@ -127,7 +128,7 @@ def float_scores_of(build: BuildFolder, x: np.ndarray) -> FloatScores:
     model = load_model(build.model_path)
     assert isinstance(build.detector, Detector), "a torch model always has a decision"
     decision = build.detector.decision
-    scaled = scaling_of(model, tuple(x.shape[1:])).apply(x)
+    scaled = scaled_inputs(model, x)
     pruned = float_scores(model.program, decision, scaled)
     dense = None if model.dense is None else float_scores(model.dense, decision, scaled)
     return FloatScores(pruned, decision.float_threshold, dense, model.meta.dense_threshold)

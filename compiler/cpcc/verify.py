@@ -213,7 +213,7 @@ def verify(
     threads (0: as many as there are processors). `floats` is asked last: torch may compute meanwhile.
 
     Raises `DataError` where the samples do not fit the model."""
-    check_raw(build.detector.input, raw)
+    check_raw(build.detector, raw)
     fixed, rungs = climb(build.plan, reference, steps, raw, progress, workers or workers_here())
     report = _equality(reference, steps, rungs, len(raw), allow_fn)
     if positive is not None and isinstance(build.detector, Detector):

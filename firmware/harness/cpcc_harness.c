@@ -9,14 +9,27 @@ static void load(uint32_t mode) {
   for (uint32_t i = 0; i < m->arena_bytes; i++) {
     m->arena[i] = (int8_t)0x5A;
   }
-  if (mode & QUANTIZED) {
-    const int8_t *q = (const int8_t *)m->raw;
-    for (uint32_t i = 0; i < m->input_bytes; i++) {
-      m->arena[m->input_offset + i] = q[i];
+  for (uint32_t k = 0; k < m->input_count; k++) {
+    const cpcc_input_t *input = &m->inputs[k];
+    const int8_t *q = (const int8_t *)input->raw;
+    if (!(mode & QUANTIZED)) {
+      input->quantize(input->raw, m->arena);
     }
-  } else {
-    m->quantize(m->raw, m->arena);
+    for (uint32_t i = 0; (mode & QUANTIZED) && i < input->bytes; i++) {
+      m->arena[input->offset + i] = q[i];
+    }
   }
+}
+
+static int receive(uint32_t mode) {
+  const cpcc_model_t *m = &cpcc_model;
+  for (uint32_t k = 0; k < m->input_count; k++) {
+    const cpcc_input_t *input = &m->inputs[k];
+    if (!cpcc_wire_read(input->raw, (mode & QUANTIZED) ? input->bytes : input->raw_bytes)) {
+      return 0;
+    }
+  }
+  return 1;
 }
 
 /* Calls `layer`. What QEMU's counter plugin watches: two basic blocks, one before the call and one after it. */
@@ -34,7 +47,9 @@ static void cpcc_gate(int8_t *arena, void (*layer)(int8_t *arena)) { layer(arena
 static void send_nodes(uint32_t mode) {
   const cpcc_model_t *m = &cpcc_model;
   load(mode);
-  cpcc_wire_write(m->arena + m->input_offset, m->input_bytes);
+  for (uint32_t i = 0; i < m->input_count; i++) {
+    cpcc_wire_write(m->arena + m->inputs[i].offset, m->inputs[i].bytes);
+  }
   for (uint32_t i = 0; i < m->step_count; i++) {
     cpcc_gate(m->arena, m->steps[i].run);
     cpcc_wire_write(m->arena + m->steps[i].offset, m->steps[i].bytes);
@@ -46,7 +61,9 @@ static void send_result(uint32_t mode) {
   load(mode);
   cpcc_gate(m->arena, m->run);
   const int32_t score = m->score ? m->score(m->arena) : 0;
-  cpcc_wire_write(m->arena + m->output_offset, m->output_bytes);
+  for (uint32_t i = 0; i < m->output_count; i++) {
+    cpcc_wire_write(m->arena + m->outputs[i].offset, m->outputs[i].bytes);
+  }
   cpcc_wire_write(&score, (uint32_t)sizeof score);
 }
 
@@ -55,9 +72,8 @@ int cpcc_serve(void) {
   if (!cpcc_wire_read(request, (uint32_t)sizeof request)) {
     return 1;
   }
-  const uint32_t bytes = (request[0] & QUANTIZED) ? cpcc_model.input_bytes : cpcc_model.raw_bytes;
   for (uint32_t i = 0; i < request[1]; i++) {
-    if (!cpcc_wire_read(cpcc_model.raw, bytes)) {
+    if (!receive(request[0])) {
       return 1;
     }
     if (request[0] & NODES) {

@@ -1,10 +1,10 @@
 /* The verification harness: one program over several wires (a pipe on the host, semihosting files in QEMU).
  *
- * Request:  uint32 mode, uint32 samples, then the samples.  mode bit 0: samples are quantized already (int8 or int16, in
- *           the arena's layout), else raw; bit 1: send every node.
- * Reply:    per sample, with bit 1 the quantized input and each layer's output, read from the arena right after the
- *           layer ran; then, from a second, uninterrupted run: the output bytes and the int32 score, 0 where the
- *           model has no decision.
+ * Request:  uint32 mode, uint32 samples, then the samples, each with its inputs one after the other.  mode bit 0: samples
+ *           are quantized already (int8 or int16, in the arena's layout), else raw; bit 1: send every node.
+ * Reply:    per sample, with bit 1 the quantized inputs and each layer's output, read from the arena right after the
+ *           layer ran; then, from a second, uninterrupted run: the bytes of every output and the int32 score, 0 where
+ *           the model has no decision.
  * Numbers are little-endian, as on every machine this runs on. */
 #ifndef CPCC_HARNESS_H
 #define CPCC_HARNESS_H
@@ -18,15 +18,25 @@ typedef struct {
 } cpcc_step_t;
 
 typedef struct {
+  void *raw; /* aligned for its type; a quantized sample fits too */
+  uint32_t raw_bytes;
+  uint32_t offset, bytes; /* quantized, in the arena */
+  void (*quantize)(const void *raw, int8_t *arena);
+} cpcc_input_t;
+
+typedef struct {
+  uint32_t offset, bytes; /* in the arena */
+} cpcc_span_t;
+
+typedef struct {
   const cpcc_step_t *steps;
   uint32_t step_count;
   uint32_t arena_bytes;
-  uint32_t raw_bytes;
-  uint32_t input_offset, input_bytes;
-  uint32_t output_offset, output_bytes;
+  const cpcc_input_t *inputs;
+  uint32_t input_count;
+  const cpcc_span_t *outputs;
+  uint32_t output_count;
   int8_t *arena;
-  void *raw; /* aligned for its type */
-  void (*quantize)(const void *raw, int8_t *arena);
   void (*run)(int8_t *arena);
   int32_t (*score)(const int8_t *arena); /* 0 where the model has no decision */
 } cpcc_model_t;

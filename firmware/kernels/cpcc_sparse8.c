@@ -68,7 +68,7 @@ static void multiply(int64_t *sums, const uint32_t *x, int32_t weight) {
   }
 }
 
-static void store(const cpcc_sparse8_t *job, const int64_t *sums, const int32_t *constants, int8_t *y) {
+static void store(const cpcc_tiles8_run_t *job, const int64_t *sums, const int32_t *constants, int8_t *y) {
   for (int32_t i = 0; i < 4; i++) {
     const uint32_t low = (uint32_t)((uint64_t)sums[i] & 0xFFFFFFu);
     const int32_t twice = (int32_t)(low ^ 0x800000u) - 0x800000;
@@ -93,7 +93,7 @@ static const uint8_t *entries(const uint32_t *x, const uint8_t *stream, int32_t 
   return (jump & ALIGNED) != 0 ? stream : stream + 2;
 }
 
-void cpcc_sparse8(const uint32_t *x, const uint8_t *stream, int8_t *y, const cpcc_sparse8_t *job) {
+void cpcc_sparse8(const uint32_t *x, const uint8_t *stream, int8_t *y, const cpcc_tiles8_run_t *job) {
   for (;; y++) {
     const int64_t start = (int64_t)((uint64_t)(uint32_t)load_bytes(stream, 4) |
                                     (uint64_t)(uint32_t)load_bytes(stream + 4, 4) << 32);

@@ -1,7 +1,7 @@
 #ifndef CPCC_SPARSE8_H
 #define CPCC_SPARSE8_H
 
-#include <stdint.h>
+#include "cpcc_tiles8.h"
 
 /* Sparse rows times eight pixels. A word holds two pixels of one input, 2 * (x0 + 128) + (x1 << 24), so one SMLAL does
  * two products: its 64-bit sum is 2 * s0 + (s1 << 24), exact while the final |s0| < 2^21, which the compiler proves. An
@@ -12,12 +12,9 @@
  * value has that value behind its first jump and nothing more. Jumps are 16-bit distances in code: a row enters the
  * unrolled entries as far from their end as it has entries, and leaves them for its rounding, by an entry that skips two
  * bytes where the constants would lie across words. cpcc/sparse8.py writes it. */
-typedef struct {
-  int32_t zero_point;
-  int32_t stride;   /* bytes from one pixel's outputs to the next one's */
-  int32_t rounding; /* cpcc_rounding_t */
-} cpcc_sparse8_t;
+void cpcc_sparse8(const uint32_t *x, const uint8_t *stream, int8_t *y, const cpcc_tiles8_run_t *job);
 
-void cpcc_sparse8(const uint32_t *x, const uint8_t *stream, int8_t *y, const cpcc_sparse8_t *job);
+/* The words of all channels of an input row at `row`. */
+void cpcc_sparse8_load(uint32_t *d, int32_t row, const cpcc_tiles8_load_t *job);
 
 #endif

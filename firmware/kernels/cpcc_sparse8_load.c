@@ -1,9 +1,7 @@
-#include "cpcc_sparse8_load.h"
-
-#include "cpcc_fixed.h"
+#include "cpcc_sparse8.h"
 
 #if CPCC_DSP
-void cpcc_sparse8_load_fours(uint32_t *d, int32_t row, const cpcc_sparse8_load_t *job);
+void cpcc_sparse8_load_fours(uint32_t *d, int32_t row, const cpcc_tiles8_load_t *job);
 
 /* Twenty instructions for four words: four channels of two pixels.
  *   r0: next column's words   r1: fours left   r2: row   r3: columns   r4 r6: pixels   r5 r7 lr: their bytes
@@ -25,22 +23,16 @@ __asm__(
     " add.w r12, r12, r8, lsl #2\n subs r1, #1\n bne 2b\n"
     " ldr r1, [sp]\n cmp r3, r1\n bne 1b\n add sp, #8\n pop {r4-r11, pc}\n"
     ".size cpcc_sparse8_load_fours, . - cpcc_sparse8_load_fours\n"
-    ".section .text.cpcc_sparse8_move, \"ax\", %progbits\n.thumb\n.p2align 2\n"
-    ".global cpcc_sparse8_move\n.type cpcc_sparse8_move, %function\n.thumb_func\n"
-    "cpcc_sparse8_move:\n"
-    " push {r4-r11, lr}\n"
-    "1: ldmia.w r1!, {r4-r11}\n stmia.w r0!, {r4-r11}\n subs r2, #8\n bgt 1b\n"
-    " pop {r4-r11, pc}\n"
-    ".size cpcc_sparse8_move, . - cpcc_sparse8_move\n.text\n");
+    ".text\n");
 #endif
 
 /* `count` channels from channel `from` on. */
-static void channels(uint32_t *d, int32_t row, const cpcc_sparse8_load_t *job, int32_t from, int32_t count) {
+static void channels(uint32_t *d, int32_t row, const cpcc_tiles8_load_t *job, int32_t from, int32_t count) {
   const int32_t words = job->pitch / 4;
   d += from * words;
-  for (const cpcc_sparse8_column_t *column = job->columns; column != job->end; column++, d++) {
-    const int8_t *a = cpcc_sparse8_at(job->base, column->first + (row & column->first_mask) + from);
-    const int8_t *b = cpcc_sparse8_at(job->base, column->second + (row & column->second_mask) + from);
+  for (const cpcc_tiles8_column_t *column = job->columns; column != job->end; column++, d++) {
+    const int8_t *a = cpcc_tiles8_at(job->base, column->first + (row & column->first_mask) + from);
+    const int8_t *b = cpcc_tiles8_at(job->base, column->second + (row & column->second_mask) + from);
     uint32_t *e = d;
     for (int32_t i = count; i > 0; i--, e += words) {
       *e = 2u * (uint32_t)(*a++ + 128) + ((uint32_t)(int32_t)*b++ << 24);
@@ -48,7 +40,7 @@ static void channels(uint32_t *d, int32_t row, const cpcc_sparse8_load_t *job, i
   }
 }
 
-void cpcc_sparse8_load(uint32_t *d, int32_t row, const cpcc_sparse8_load_t *job) {
+void cpcc_sparse8_load(uint32_t *d, int32_t row, const cpcc_tiles8_load_t *job) {
   if (job->fours > 0) {
 #if CPCC_DSP
     cpcc_sparse8_load_fours(d, row, job);
@@ -60,13 +52,3 @@ void cpcc_sparse8_load(uint32_t *d, int32_t row, const cpcc_sparse8_load_t *job)
     channels(d, row, job, 4 * job->fours, job->rest);
   }
 }
-
-#if !CPCC_DSP
-void cpcc_sparse8_move(uint32_t *d, const uint32_t *s, int32_t words) {
-  for (; words > 0; words -= 8) {
-    for (int32_t i = 0; i < 8; i++) {
-      *d++ = *s++;
-    }
-  }
-}
-#endif

@@ -29,6 +29,13 @@ class SafeArchive:
     payloads: dict[str, bytes]
     extras: dict[str, str]
 
+    def user_inputs(self, program: str) -> list[str]:
+        """Names of a program's inputs that are no weights; empty where the archive has no such program."""
+        if program not in self.programs:
+            return []
+        specs = self.programs[program]["graph_module"]["signature"]["input_specs"]
+        return [spec["user_input"]["arg"]["as_tensor"]["name"] for spec in specs if "user_input" in spec]
+
     def clean_bytes(self) -> bytes:
         """A new archive that torch may open: no pickle, no expression; deterministic."""
         buffer = io.BytesIO()

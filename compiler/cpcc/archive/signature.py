@@ -56,7 +56,7 @@ class SignatureReader(TensorReader):
         if "mutation" in kind:
             raise self.fail("the network changes its own buffers or input; call .eval() before the export")
         if kind != "user_output":
-            raise self.fail(f"output of the kind {show(kind)} is not supported; supported: one tensor")
+            raise self.fail(f"output of the kind {show(kind)} is not supported; supported: tensors")
         return {kind: {"arg": self.tensor_only(self.obj(content, "output").get("arg"), "network output")}}
 
     def call_graph(self, module: dict[str, Any]) -> list[dict[str, Any]]:
@@ -83,13 +83,20 @@ class SignatureReader(TensorReader):
         return json.dumps([1, self.tree(self.obj(tree[1], "call signature"))])
 
     def tree(self, value: dict[str, Any]) -> dict[str, Any]:
-        """Tuples, lists and the empty dict of keyword arguments."""
+        """Tuples, lists and dicts with plain words as keys."""
         kind, context = value.get("type"), value.get("context")
         children = self.items(value.get("children_spec"), "call signature")
         if (kind, context, children) == (None, None, []):
             return dict(_LEAF)
         sequence = kind in ("builtins.tuple", "builtins.list") and context == "null"
-        if not sequence and (kind, context, children) != ("builtins.dict", "[]", []):
-            raise self.fail("keyword and object arguments are not supported; supported: tensors")
+        if kind == "builtins.dict" and isinstance(context, str):
+            keys = [
+                self.identifier(key, "call signature") for key in self.items(parse_json(context, self.name), "keys")
+            ]
+            context, sequence = json.dumps(keys), len(set(keys)) == len(keys) == len(children)
+        if not sequence:
+            raise self.fail(
+                "object arguments and results are not supported; supported: tensors, tuples and dicts of them"
+            )
         nested = [self.tree(self.obj(child, "call signature")) for child in children]
         return {"type": kind, "context": context, "children_spec": nested}

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 
 from cpcc.detector import Detector, Network
-from cpcc.emit import layer_functions
+from cpcc.emit import layer_functions, quantize_functions
 from cpcc.errors import VerificationError
-from cpcc.executors.base import FULL_RUN, INPUT_NODE, Cost, ExecutionError, Trace, traced_tensors
+from cpcc.executors.base import FULL_RUN, INPUT_NODE, Cost, ExecutionError, Trace, join
 from cpcc.executors.unicorn_core import CALL_SECONDS, FEED, UnicornCore
 from cpcc.names import c_prefix
 from cpcc.plan.plan import Plan
+from cpcc.records import by_name
 
 GARBAGE = 0x5A  # stale bytes must not look like results
 
@@ -26,67 +28,67 @@ class ArmExecutor:
         self._plan, self._prefix = plan, c_prefix(name)
         self._decides = isinstance(detector, Detector)
         self._layers = layer_functions(plan, name)
-        raw_bytes = plan.graph.input.size * np.dtype(detector.input.dtype).itemsize
-        self._core = UnicornCore(elf, plan.target, raw_bytes, seconds)
+        self._quantize = quantize_functions(plan, name)
+        raw_bytes = [np.dtype(spec.dtype).itemsize * math.prod(spec.shape) for spec in detector.inputs]
+        self._core = UnicornCore(elf, plan.target, max(raw_bytes), seconds)
         self._arena = self._core.symbol("cpcc_arena").address
         self._node = INPUT_NODE  # where a fault would be
 
     def run(self, samples: np.ndarray, *, quantized: bool = False, nodes: bool = False) -> Trace:
         """Raises `ExecutionError` where the binary faults or a call takes longer than the time limit."""
-        traces = [self._sample(i, sample, quantized, nodes) for i, sample in enumerate(samples)]
-        names = traced_tensors(self._plan) if nodes else []
-        values = {name: np.stack([t[0][i] for t in traces]) for i, name in enumerate(names)}
-        return Trace(values, np.stack([t[1] for t in traces]), np.array([t[2] for t in traces], np.int32))
+        return join([self._sample(i, samples[i : i + 1], quantized, nodes) for i in range(len(samples))])
 
-    def _sample(
-        self, index: int, sample: np.ndarray, quantized: bool, nodes: bool
-    ) -> tuple[list[np.ndarray], np.ndarray, int]:
+    def _sample(self, index: int, sample: np.ndarray, quantized: bool, nodes: bool) -> Trace:
+        """Of the one sample (1, ...)."""
         self._node = INPUT_NODE
         try:
             return self._traced(sample, quantized, nodes)
         except VerificationError as error:
             raise ExecutionError(self.name, index, self._node, str(error)) from error
 
-    def _traced(self, sample: np.ndarray, quantized: bool, nodes: bool) -> tuple[list[np.ndarray], np.ndarray, int]:
-        values = self._step_through(sample, quantized) if nodes else []
+    def _traced(self, sample: np.ndarray, quantized: bool, nodes: bool) -> Trace:
+        values = self._step_through(sample, quantized) if nodes else {}
         self._node = FULL_RUN
         self._load(sample, quantized)
         self._core.call(f"{self._prefix}_run", self._arena)
         score = self._core.call(f"{self._prefix}_score", self._arena) if self._decides else 0
-        return values, self._tensor(self._plan.graph.output.name), score
+        outputs = {name: self._tensor(name) for name in self._plan.graph.outputs}
+        return Trace(values, outputs, np.array([score], np.int32))
 
-    def _step_through(self, sample: np.ndarray, quantized: bool) -> list[np.ndarray]:
-        first, *rest = traced_tensors(self._plan)
+    def _step_through(self, sample: np.ndarray, quantized: bool) -> dict[str, np.ndarray]:
         self._load(sample, quantized)
-        values = [self._tensor(first)]
-        for step, function, tensor in zip(self._plan.steps, self._layers, rest, strict=True):
+        values = {name: self._tensor(name) for name in self._plan.graph.inputs}
+        for step, function in zip(self._plan.steps, self._layers, strict=True):
             self._node = step.node.name
             self._core.call(function, self._arena)
-            values.append(self._tensor(tensor))
+            values[step.node.output] = self._tensor(step.node.output)
         return values
 
     def _load(self, sample: np.ndarray, quantized: bool) -> None:
         self._core.write(self._arena, bytes([GARBAGE]) * self._plan.arena.size)
-        data = np.ascontiguousarray(sample).tobytes()
-        if quantized:
-            self._core.write(self._arena + self._plan.arena.offsets[self._plan.graph.input.name], data)
-        else:
-            self._core.write(FEED, data)
-            self._core.call(f"{self._prefix}_quantize", FEED, self._arena)
+        parts = by_name(sample, self._plan.graph.inputs)
+        for (name, part), function in zip(parts.items(), self._quantize, strict=True):
+            data = np.ascontiguousarray(part).tobytes()
+            if quantized:
+                self._core.write(self._arena + self._plan.arena.offsets[name], data)
+            else:
+                self._core.write(FEED, data)
+                self._core.call(function, FEED, self._arena)
 
     def _tensor(self, name: str) -> np.ndarray:
+        """(1, *shape)."""
         tensor = self._plan.graph.tensors[name]
         data = self._core.read(self._arena + self._plan.arena.offsets[name], tensor.bytes)
-        return np.frombuffer(data, np.dtype(tensor.integer.dtype).newbyteorder("<")).reshape(tensor.shape)
+        return np.frombuffer(data, np.dtype(tensor.integer.dtype).newbyteorder("<")).reshape(1, *tensor.shape)
 
     def measure(self, samples: np.ndarray) -> Cost:
         """Cost of one inference on the quantized sample ``samples[0]``, after a first call."""
         self.run(samples[:1], quantized=True)
-        self._load(samples[0], True)
+        self._load(samples[:1], True)
         self._core.paint_stack()
         total, cycles = self._count(f"{self._prefix}_run")
         stack = self._core.stack_used()
-        self._load(samples[0], True)
+        self._load(samples[:1], True)
         layers = [self._count(function) for function in self._layers]
         return Cost(total, tuple(count for count, _ in layers), stack, cycles, tuple(each for _, each in layers))
 

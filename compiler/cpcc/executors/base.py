@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from cpcc.errors import VerificationError
-from cpcc.graph import Tensor
+from cpcc.graph import Graph, Tensor
 from cpcc.plan.plan import Plan
 
 INPUT_NODE, FULL_RUN, SCORE = "input", "run", "score"  # places beside the graph's own nodes
@@ -29,12 +29,28 @@ class ExecutionError(VerificationError):
 @dataclass(frozen=True, eq=False)
 class Trace:
     """Results for n samples. `nodes` maps tensor names, in execution order, to their values (n, *shape), int8 or
-    int16, channels-last, each read right after its layer ran (empty when not asked for). `output` (n, *shape) and `scores` (n,)
-    int32, zeros without a decision, come from a second, uninterrupted run."""
+    int16, channels-last, each read right after its layer ran (empty when not asked for). `outputs` (n, *shape) by tensor and
+    `scores` (n,) int32, zeros without a decision, come from a second, uninterrupted run."""
 
     nodes: dict[str, np.ndarray]
-    output: np.ndarray
+    outputs: dict[str, np.ndarray]
     scores: np.ndarray
+
+    @property
+    def output(self) -> np.ndarray:
+        """The only output (n, *shape)."""
+        (output,) = self.outputs.values()
+        return output
+
+    @property
+    def values(self) -> int:
+        """How many were computed."""
+        return sum(array.size for array in (*self.nodes.values(), *self.outputs.values(), self.scores))
+
+    def head(self, count: int) -> Trace:
+        """The first `count` samples'."""
+        first = [{name: values[:count] for name, values in group.items()} for group in (self.nodes, self.outputs)]
+        return Trace(first[0], first[1], self.scores[:count])
 
 
 @dataclass(frozen=True)
@@ -51,7 +67,7 @@ class Cost:
 
 class Executor(Protocol):
     """Runs one compiled model. `samples` are raw ones in the model's layout, or with `quantized` the input tensor's values in the
-    arena's layout (channels-last)."""
+    arena's layout (channels-last). Of several inputs they are records (n,)."""
 
     name: str
 
@@ -59,8 +75,20 @@ class Executor(Protocol):
 
 
 def traced_tensors(plan: Plan) -> list[str]:
-    """Tensors that executors report: the input, then each step's output. A reshape has no code of its own."""
-    return [plan.graph.input.name, *(step.node.output for step in plan.steps)]
+    """Tensors that executors report: the inputs, then each step's output. A reshape has no code of its own."""
+    return [*plan.graph.inputs, *(step.node.output for step in plan.steps)]
+
+
+def node_names(graph: Graph) -> dict[str, str]:
+    """The node that computes each tensor; of inputs the word for it, and of several their names too."""
+    single = len(graph.inputs) == 1
+    inputs = {name: INPUT_NODE if single else f"{INPUT_NODE} {name}" for name in graph.inputs}
+    return inputs | {node.output: node.name for node in graph.nodes}
+
+
+def run_name(graph: Graph, output: str) -> str:
+    """The place of the uninterrupted run's `output`, among several with its name."""
+    return FULL_RUN if len(graph.outputs) == 1 else f"{FULL_RUN}, output {output}"
 
 
 def bytes_per_sample(plan: Plan) -> int:
@@ -70,10 +98,10 @@ def bytes_per_sample(plan: Plan) -> int:
 
 def broken_off(reply: bytes, plan: Plan, nodes: bool) -> tuple[int, str]:
     """(sample, node) at which a harness stopped: the first that its unfinished reply lacks."""
-    names = {node.output: node.name for node in plan.graph.nodes}
-    tensors = traced_tensors(plan) if nodes else []
-    parts = [(names.get(name, INPUT_NODE), plan.graph.tensors[name].bytes) for name in tensors]
-    parts += [(FULL_RUN, plan.graph.output.bytes), (SCORE, 4)]
+    names, tensors = node_names(plan.graph), plan.graph.tensors
+    parts = [(names[name], tensors[name].bytes) for name in (traced_tensors(plan) if nodes else [])]
+    parts += [(run_name(plan.graph, name), tensors[name].bytes) for name in plan.graph.outputs]
+    parts.append((SCORE, 4))
     sample, rest = divmod(len(reply), sum(size for _, size in parts))
     for name, size in parts:
         if rest < size:
@@ -84,12 +112,15 @@ def broken_off(reply: bytes, plan: Plan, nodes: bool) -> tuple[int, str]:
 
 def join(traces: list[Trace]) -> Trace:
     """One trace of consecutive batches."""
-    names = traces[0].nodes
     return Trace(
-        {name: np.concatenate([t.nodes[name] for t in traces]) for name in names},
-        np.concatenate([t.output for t in traces]),
+        _stacked([t.nodes for t in traces]),
+        _stacked([t.outputs for t in traces]),
         np.concatenate([t.scores for t in traces]),
     )
+
+
+def _stacked(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _stored(tensor: Tensor) -> np.dtype[Any]:
@@ -99,12 +130,13 @@ def _stored(tensor: Tensor) -> np.dtype[Any]:
 
 def parse_reply(reply: bytes, samples: int, plan: Plan, nodes: bool) -> Trace:
     """The harness's reply (firmware/harness/cpcc_harness.h) as arrays. Raises `ValueError` on a wrong length."""
-    tensors = [plan.graph.tensors[name] for name in traced_tensors(plan)] if nodes else []
-    fields = [(f"n{i}", _stored(t), t.shape) for i, t in enumerate(tensors)]
-    output = plan.graph.output
-    record = np.dtype([*fields, ("output", _stored(output), output.shape), ("score", "<i4")])
+    traced = [plan.graph.tensors[name] for name in traced_tensors(plan)] if nodes else []
+    outputs = [plan.graph.tensors[name] for name in plan.graph.outputs]
+    fields = [(f"f{i}", _stored(t), t.shape) for i, t in enumerate([*traced, *outputs])]
+    record = np.dtype([*fields, ("score", "<i4")])
     if len(reply) != samples * record.itemsize:
         raise ValueError(f"{len(reply)} bytes of reply, expected {samples * record.itemsize}")
     table = np.frombuffer(reply, record)
-    values = {t.name: table[f"n{i}"].astype(t.integer.dtype) for i, t in enumerate(tensors)}
-    return Trace(values, table["output"].astype(output.integer.dtype), table["score"].astype(np.int32))
+    values = [table[f"f{i}"].astype(t.integer.dtype) for i, t in enumerate([*traced, *outputs])]
+    by_tensor = [(t.name, value) for t, value in zip([*traced, *outputs], values)]
+    return Trace(dict(by_tensor[: len(traced)]), dict(by_tensor[len(traced) :]), table["score"].astype(np.int32))

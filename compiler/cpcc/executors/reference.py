@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cpcc.detector import Network, quantize_input, scores_of
+from cpcc.detector import Network, quantize_inputs, scores_of
 from cpcc.executors.base import Trace, join, traced_tensors
 from cpcc.graph import Int8
 from cpcc.plan.plan import Plan
@@ -24,8 +24,7 @@ class ReferenceExecutor:
 
     def _batch(self, samples: np.ndarray, quantized: bool, nodes: bool) -> Trace:
         graph = self._detector.graph
-        q = samples if quantized else quantize_input(self._detector.input, graph.input.integer, samples)
-        values = run_nodes(graph, Int8, q)
-        output = values[graph.output.name]
+        values = run_nodes(graph, Int8, samples if quantized else quantize_inputs(self._detector, samples))
+        outputs = {name: values[name] for name in graph.outputs}
         wanted = traced_tensors(self._plan) if nodes else []
-        return Trace({name: values[name] for name in wanted}, output, scores_of(self._detector, output))
+        return Trace({name: values[name] for name in wanted}, outputs, scores_of(self._detector, outputs))

@@ -12,7 +12,7 @@ import jinja2
 import numpy as np
 
 from cpcc import __version__
-from cpcc.build import scaling_of
+from cpcc.build import scaled_inputs
 from cpcc.detector import Decision, Detector
 from cpcc.evidence import FIXED, FLOAT_DENSE, FLOAT_PRUNED
 from cpcc.files import write_atomically
@@ -21,6 +21,7 @@ from cpcc.html_report import charts
 from cpcc.html_report.svg import INK, MUTED, NEGATIVE
 from cpcc.model_file import Model, load_model
 from cpcc.profile import Profile
+from cpcc.records import by_name
 from cpcc.report import percent, threshold_line
 from cpcc.results import Results
 from cpcc.verdict import headline
@@ -129,11 +130,16 @@ def _trajectory(model: Model | None) -> str:
 def _samples(results: Results, model: Model | None) -> list[DrawnSample]:
     places = {int(number): i for i, number in enumerate(results.drawn)}
     shown = [change for change in results.report["changes"] if change["sample"] in places][:DRAWN]
-    return [_drawn(i, change, results.raw[places[change["sample"]]], model) for i, change in enumerate(shown)]
+    raw = results.raw
+    scaled = raw if model is None or not len(raw) else scaled_inputs(model, raw)
+    return [_drawn(i, change, raw, scaled, places[change["sample"]]) for i, change in enumerate(shown)]
 
 
-def _drawn(index: int, change: dict[str, Any], raw: np.ndarray, model: Model | None) -> DrawnSample:
-    scaled = raw if model is None else scaling_of(model, raw.shape).apply(raw[None])[0]
+def _drawn(index: int, change: dict[str, Any], raw: np.ndarray, scaled: np.ndarray, place: int) -> DrawnSample:
+    """The changed sample number `place` of those kept, each of its inputs as a picture."""
+    names = raw.dtype.names or ("x",)
+    parts, scaled_parts = by_name(raw, names), by_name(scaled, names)
+    pictures = [charts.sample(parts[name][place], scaled_parts[name][place], f"s{index}{name}") for name in names]
     truth = "positive" if change["positive"] else "negative"
     wrong = change["now_positive"] != change["positive"]
     now = {
@@ -144,9 +150,7 @@ def _drawn(index: int, change: dict[str, Any], raw: np.ndarray, model: Model | N
     }
     words = now[(wrong, True) if change["positive"] else (wrong, False)]
     scores = f"{change['before']} {change['score_before']:.4g} → {change['after']} {change['score_after']:.4g}"
-    return DrawnSample(
-        change["sample"], f"{truth}, {words}", scores, _safe(charts.sample(raw, scaled, f"s{index}")), wrong
-    )
+    return DrawnSample(change["sample"], f"{truth}, {words}", scores, _safe("".join(pictures)), wrong)
 
 
 def _provenance(build: BuildFolder, results: Results, model: Model | None) -> list[tuple[str, str]]:

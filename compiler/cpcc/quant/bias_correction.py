@@ -17,6 +17,7 @@ from cpcc.ops.float_params import Conv2d, DepthwiseConv2d, Linear
 from cpcc.ops.requantized import weight_scales
 from cpcc.quant.running import run_nodes
 from cpcc.quant.weighted import rows, with_rows
+from cpcc.records import by_name
 
 SAMPLES = 32
 
@@ -25,7 +26,7 @@ def corrected(graph: Graph, types: dict[str, Integer], x: np.ndarray) -> Graph:
     """`graph` with other biases; `types` are its tensors' integer types, `x` (n, ...) float samples, of which `SAMPLES` do."""
     x = x[:SAMPLES]
     floats = run_nodes(graph, Float32, x)
-    values = {graph.input.name: types[graph.input.name].quantize(x)}
+    values = {name: types[name].quantize(part) for name, part in by_name(x, graph.inputs).items()}
     nodes: list[Node] = []
     for node in graph.nodes:
         if isinstance(node.params, Linear | Conv2d | DepthwiseConv2d):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cpcc.graph import Float32, Graph
+from cpcc.quant.common_types import decider
 from cpcc.quant.running import Ranges, batches, run_nodes
 from cpcc.quant.types import affine_int8
 
@@ -101,7 +102,8 @@ def calibrate(graph: Graph, x: np.ndarray, method: str = "minmax") -> Ranges:
     if method == "minmax":
         return full
     histograms = _histograms(graph, x, full)
-    clipped = {name: METHODS[method](h) for name, h in histograms.items() if name not in graph.outputs}
+    whole = {*graph.outputs, *(decider(graph, name) for name in graph.outputs)}
+    clipped = {name: METHODS[method](h) for name, h in histograms.items() if name not in whole}
     return full | clipped
 
 

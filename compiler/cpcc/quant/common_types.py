@@ -23,14 +23,14 @@ def with_common_types(graph: Graph, ranges: Ranges, wide: frozenset[str]) -> tup
 
 
 def _unify(graph: Graph, ranges: Ranges, concat: Node, conversion: Convert | Lookup) -> tuple[Graph, Ranges]:
-    if len({_decider(graph, name) for name in concat.inputs}) == 1:
+    if len({decider(graph, name) for name in concat.inputs}) == 1:
         return graph, ranges
-    low, high = zip(*(ranges[_decider(graph, name)] for name in concat.inputs))
+    low, high = zip(*(ranges[decider(graph, name)] for name in concat.inputs))
     common = (min(low), max(high))
     for name in concat.inputs:
         if _free(graph, name):
-            ranges = ranges | {_decider(graph, name): common}
-        elif ranges[_decider(graph, name)] != common:
+            ranges = ranges | {decider(graph, name): common}
+        elif ranges[decider(graph, name)] != common:
             graph, converted = _convert(graph, concat.output, name, conversion)
             ranges = ranges | {converted: common}
     return graph, ranges | {concat.output: common}
@@ -45,10 +45,10 @@ def _keeps_type(node: Node) -> bool:
     return op_of(node, Float32).output_type(node.params, some) is not None
 
 
-def _decider(graph: Graph, tensor: str) -> str:
+def decider(graph: Graph, tensor: str) -> str:
     """The tensor whose range decides the type of `tensor`."""
     node = _producer(graph, tensor)
-    return _decider(graph, node.inputs[0]) if node is not None and _keeps_type(node) else tensor
+    return decider(graph, node.inputs[0]) if node is not None and _keeps_type(node) else tensor
 
 
 def _free(graph: Graph, tensor: str) -> bool:

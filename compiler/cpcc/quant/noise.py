@@ -9,6 +9,7 @@ import numpy as np
 from cpcc.graph import Float32, Graph, Int8
 from cpcc.ops import op_of
 from cpcc.quant.running import batches, run_nodes
+from cpcc.records import by_name, joined
 
 SAMPLES = 64
 BATCH = 8  # all tensors of a batch are held at once, in float64
@@ -33,7 +34,8 @@ def layer_noise(floats: Graph, int8: Graph, x: np.ndarray) -> dict[str, Noise]:
     types = {name: tensor.integer for name, tensor in int8.tensors.items()}
     for batch in batches(x[:SAMPLES], BATCH):
         exact = run_nodes(floats, Float32, batch)
-        actual = run_nodes(int8, Int8, types[int8.input.name].quantize(batch))
+        q = {name: types[name].quantize(part) for name, part in by_name(batch, int8.inputs).items()}
+        actual = run_nodes(int8, Int8, joined(q))
         for node in nodes:
             wanted, kind = exact[node.output], types[node.output]
             inputs = [types[i].quantize(exact[_original(i, known, floats, int8)]) for i in node.inputs]

@@ -11,6 +11,7 @@ import numpy as np
 
 from cpcc.frontends.channels_first.layout import Factors, merged, ordered, per_axis, positions
 from cpcc.frontends.channels_first.site import Site
+from cpcc.frontends.ports import output_names
 from cpcc.graph import Float32, Graph, Node, Tensor
 from cpcc.ops import float_params as fp
 
@@ -41,6 +42,18 @@ class GraphBuilder:
 
     def graph(self) -> Graph:
         return Graph(self.name, self.tensors, tuple(self.nodes), tuple(self.inputs), tuple(self.outputs))
+
+    def add_outputs(self, values: Sequence[Value], names: Sequence[str]) -> None:
+        """The graph's outputs, each a vector in the source's order. Several are called `names`: tensors of their own, which
+        share the memory of what they are."""
+        vectors = [self.vector(value, Site("output", "output", "", self.name)).tensor for value in values]
+        if len(vectors) == 1:
+            self.outputs.append(vectors[0])
+            return
+        for vector, name in zip(vectors, output_names(names, list(self.tensors)), strict=True):
+            self.tensors[name] = Tensor(name, self.tensors[vector].shape, Float32())
+            self.append(f"output.{name}", fp.Reshape(self.tensors[vector].shape), (vector,), name, "")
+            self.outputs.append(name)
 
     # nodes
 

@@ -85,6 +85,10 @@ class Builder:
         """The operator's output is `x` under its own shape."""
         return self.add(op, Reshape(without_batch(op.place, self.output(op))), (x,))
 
+    def named(self, name: str, x: Tensor) -> str:
+        """`x` as the tensor `name`, which shares its memory."""
+        return self._append(f"output.{name}", Reshape(x.shape), (x,), Tensor(name, x.shape, x.type), "").name
+
     def alias(self, op: Operator, tensor: Tensor) -> None:
         """The operator changes nothing: its output is `tensor`."""
         self.names[self.output(op).index] = tensor.name

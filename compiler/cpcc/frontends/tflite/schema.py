@@ -73,12 +73,13 @@ class Operator:
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """The only subgraph of a file."""
+    """The only subgraph of a file. `signature` holds the names that the file gives its inputs and outputs, where it does."""
 
     tensors: tuple[TensorInfo, ...]
     operators: tuple[Operator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    signature: dict[int, str]
 
 
 def read_model(data: bytes, name: str) -> Model:
@@ -111,7 +112,21 @@ def _read(data: bytes, name: str) -> Model:
         _operator(graph.Operators(i), i, codes, len(tensors)) for i in range(_count(graph.OperatorsLength(), data))
     )
     ends = [_indices(v, len(tensors)) for v in (graph.InputsAsNumpy(), graph.OutputsAsNumpy())]
-    return Model(tensors, operators, ends[0], ends[1])
+    return Model(tensors, operators, ends[0], ends[1], _signature(model, data, len(tensors)))
+
+
+def _signature(model: Any, data: bytes, tensors: int) -> dict[int, str]:
+    """Names by tensor, of the first signature."""
+    if not model.SignatureDefsLength():
+        return {}
+    first = model.SignatureDefs(0)
+    maps = [first.Inputs(i) for i in range(_count(first.InputsLength(), data))]
+    maps += [first.Outputs(i) for i in range(_count(first.OutputsLength(), data))]
+    return {
+        m.TensorIndex(): printable((m.Name() or b"").decode("utf-8", "replace"))
+        for m in maps
+        if m.TensorIndex() < tensors
+    }
 
 
 def _count(length: int, data: bytes) -> int:

@@ -26,11 +26,12 @@ DROPPED = frozenset(
 )
 
 
-def strip_final_activation(program: ExportedProgram) -> tuple[ExportedProgram, str]:
-    """`program` without its final Sigmoid, Softmax or LogSoftmax; and the dropped layer's name or "".
+def strip_final_activation(program: ExportedProgram, output: int = 0) -> tuple[ExportedProgram, str]:
+    """`program` without the final Sigmoid, Softmax or LogSoftmax of its output number `output`; and the dropped layer's name
+    or "".
 
     Reshapes behind the activation are kept. The given program is not changed."""
-    original = _final_activation(program.graph)
+    original = _final_activation(program.graph, output)
     if original is None:
         return program, ""
     with warnings.catch_warnings():
@@ -56,9 +57,12 @@ def _without(program: ExportedProgram, name: str) -> ExportedProgram:
     return program._update(module, signature)
 
 
-def _final_activation(graph: torch.fx.Graph) -> torch.fx.Node | None:
+def _final_activation(graph: torch.fx.Graph, output: int) -> torch.fx.Node | None:
     # the output node's arguments are a tuple of results
-    node: Any = next(n for n in reversed(graph.nodes) if n.op == "output").args[0][0]
+    results: Any = next(n for n in reversed(graph.nodes) if n.op == "output").args[0]
+    node = results[output]
+    if sum(result is node for result in results) > 1:
+        return None
     while not isinstance(node, (int, float, type(None))) and kind(node) in RESHAPES | DROPPED:
         node = node.args[0]
     if str(node.target) not in _FINAL or len(node.users) != 1 or not hasattr(node.args[0], "meta"):

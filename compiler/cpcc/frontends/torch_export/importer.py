@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,6 @@ import numpy as np
 
 from cpcc.errors import ModelError
 from cpcc.frontends.channels_first.builder import GraphBuilder, Value
-from cpcc.frontends.channels_first.site import Site
 from cpcc.frontends.torch_export.source import arguments, kind, place, refuse, unsupported
 from cpcc.optimize import to_float32
 
@@ -40,10 +39,13 @@ def _used_after(node: torch.fx.Node) -> set[str]:
 
 @dataclass
 class Importer(GraphBuilder):
-    """Builds the graph; `values`, `lists` (results of a split) and `constants` are what torch's names stand for."""
+    """Builds the graph; `values`, `lists` (results of a split) and `constants` are what torch's names stand for; `ports` are
+    the names of the inputs by torch's, `results` those of the outputs."""
 
     constants: dict[str, torch.Tensor] = field(default_factory=dict, kw_only=True)
     handlers: Mapping[str, Handler] = field(default_factory=dict, kw_only=True)
+    ports: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    results: Sequence[str] = field(default_factory=list, kw_only=True)
     values: dict[str, Value] = field(default_factory=dict)
     lists: dict[str, list[Value]] = field(default_factory=dict)
 
@@ -104,11 +106,7 @@ class Importer(GraphBuilder):
 
         meta = node.meta.get("val")
         if not isinstance(meta, torch.Tensor):
-            raise ModelError(f"{self.name}: input {node.name} is no tensor; supported: one float32 tensor")
-        if self.inputs:
-            raise ModelError(
-                f"{self.name}: several inputs ({self.inputs[0]}, {node.name}); supported: 1, so join them and slice in forward"
-            )
+            raise ModelError(f"{self.name}: input {node.name} is no tensor; supported: float32 tensors")
         if not all(isinstance(size, int) for size in meta.shape):
             raise ModelError(f"{self.name}: input {node.name} is dynamic; export without dynamic_shapes")
         if meta.dtype != torch.float32:
@@ -119,8 +117,9 @@ class Importer(GraphBuilder):
                 f"{self.name}: input shape {shape} is not supported; supported: (1, features), (1, c, length) or "
                 "(1, c, h, w), so export with one example (batch size 1)"
             )
-        self.inputs.append(node.name)
-        self.values[node.name] = self.input_value(node.name, shape)
+        tensor = self.ports[node.name]
+        self.inputs.append(tensor)
+        self.values[node.name] = self.input_value(tensor, shape)
 
     def input_value(self, tensor: str, shape: tuple[int, ...]) -> Value:
         """A vector, or an image channels-last; a sequence (1, c, length) is an image one row high."""
@@ -129,13 +128,15 @@ class Importer(GraphBuilder):
         return self.fresh(tensor, shape, sizes, order)
 
     def add_output(self, node: torch.fx.Node) -> None:
-        results = node.args[0]
-        if not isinstance(results, (tuple, list)) or len(results) != 1:
-            raise ModelError(f"{self.name}: {len(results)} outputs; supported: 1, so join them with torch.cat")  # type: ignore[arg-type]
-        value = self.values.get(getattr(results[0], "name", ""))
-        if value is None:
-            raise ModelError(f"{self.name}: the output does not depend on the input")
-        self.outputs.append(self.vector(value, Site("output", "output", "", self.name)).tensor)
+        found: Any = node.args[0]
+        if not found:
+            raise ModelError(f"{self.name}: forward returns no tensor; return what the network computes")
+        values = [self.values.get(getattr(result, "name", "")) for result in found]
+        for name, value in zip(self.results, values, strict=True):
+            if value is None:
+                which = "the output" if len(found) == 1 else f"output {name}"
+                raise ModelError(f"{self.name}: {which} does not depend on the input")
+        self.add_outputs([v for v in values if v is not None], self.results)
 
     # operands
 

@@ -8,6 +8,7 @@ from cpcc.frontends.torch_export import activations, binary, conv, linear, norm,
 from cpcc.frontends.torch_export.families import Layers
 from cpcc.frontends.torch_export.final import strip_final_activation
 from cpcc.frontends.torch_export.importer import Handler, Importer, constants
+from cpcc.frontends.torch_export.ports import inputs_of, results_of
 from cpcc.graph import Graph
 from cpcc.optimize import optimize
 
@@ -23,11 +24,14 @@ FAMILIES: tuple[Layers, ...] = tuple(
 HANDLERS: dict[str, Handler] = {kind: handler for layers in FAMILIES for kind, handler in layers.handlers.items()}
 
 
-def to_graph(program: ExportedProgram, name: str) -> Graph:
-    """The float graph of `program`: one input, one output vector (logits), batch norm folded, ReLU fused,
-    a final Sigmoid or Softmax dropped. Raises `ModelError` naming the layer that is not supported."""
-    program, _ = strip_final_activation(program)
-    importer = Importer(name, constants=constants(program), handlers=HANDLERS)
+def to_graph(program: ExportedProgram, name: str, logits: int | None = 0) -> Graph:
+    """The float graph of `program`: every output a vector, batch norm folded, ReLU fused, a final Sigmoid or Softmax of
+    output number `logits` dropped (None: of none). Raises `ModelError` naming the layer that is not supported."""
+    results = results_of(program)
+    if logits is not None and results:
+        program, _ = strip_final_activation(program, logits)
+    ports = dict(zip(program.graph_signature.user_inputs, inputs_of(program)))
+    importer = Importer(name, constants=constants(program), handlers=HANDLERS, ports=ports, results=results)
     importer.refuse_control_flow(program)
     for node in program.graph.nodes:
         importer.visit(node)

@@ -2,7 +2,7 @@
 
 from cpcc.ops import float_params
 from cpcc.ops.base import Op
-from cpcc.ops.conv2d import dense, mve, paired, sparse, sparse8, swar, wide
+from cpcc.ops.conv2d import blocks8, dense, mve, paired, sparse, sparse8, swar, wide
 from cpcc.ops.conv2d.semantics import (
     QConv2d,
     check,
@@ -25,7 +25,7 @@ OP = Op(
     run_int8=run_int8,
     quantize=quantize,
     sample=sample,
-    kernels=(dense.KERNEL, paired.KERNEL, sparse.KERNEL, sparse8.KERNEL, swar.KERNEL, mve.KERNEL),
+    kernels=(dense.KERNEL, paired.KERNEL, sparse.KERNEL, sparse8.KERNEL, swar.KERNEL, mve.KERNEL, blocks8.KERNEL),
     macs=macs,
     check=check,
     wide=wide.OP,

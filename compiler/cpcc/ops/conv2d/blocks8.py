@@ -1,0 +1,35 @@
+"""Convolution of 1x4 blocks for the DSP extension: four input channels of one tap share an index and two SMLAD a pixel."""
+
+from __future__ import annotations
+
+from cpcc import blocks8
+from cpcc.costs import fitted
+from cpcc.graph import Graph, Node
+from cpcc.ops.base import DSP, Kernel, Packed
+from cpcc.ops.conv2d import tiles8
+from cpcc.rounding import constant_outputs, rounding_of
+
+FILES = (*tiles8.FILES, "kernels/cpcc_blocks8.h", "kernels/cpcc_blocks8.c")
+LAYOUT = tiles8.Layout(consecutive=8, group=4, words=2, unit=2)
+
+
+def pack(node: Node, graph: Graph) -> Packed:
+    output, of = node.params.output, tiles8.tiling(node, graph, LAYOUT)
+    rounding = rounding_of(output, of.matrix)
+    assert rounding is not None
+    stream = blocks8.stream(of.matrix, of.offsets, rounding, *constant_outputs(output, of.matrix))
+    return tiles8.pack(node, of, stream, of.weight.shape[3] // 4, 0)
+
+
+def applies(node: Node, graph: Graph) -> bool:
+    return tiles8.applies(node, tiles8.tiling(node, graph, LAYOUT))
+
+
+def features(node: Node, graph: Graph) -> tuple[float, ...]:
+    of = tiles8.tiling(node, graph, LAYOUT)
+    fixed, _ = constant_outputs(node.params.output, of.matrix)
+    entries = sum(len(blocks8.entries(row, of.offsets)) for row in of.matrix[~fixed])
+    return tiles8.features(node, of, entries, (1, of.weight.shape[3] // 4))
+
+
+KERNEL = Kernel("conv2d_blocks8", pack, fitted("conv2d_blocks8", features), DSP, applies, sparse=True, shared=FILES)

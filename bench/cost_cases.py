@@ -46,6 +46,11 @@ def blocks(rng: np.random.Generator, shape: tuple[int, ...], keep: float) -> np.
     return (rng.normal(0, 1, shape) * kept.repeat(4, axis=-1)[..., : shape[-1]]).astype(np.float32)
 
 
+def ternary(rng: np.random.Generator, shape: tuple[int, ...], keep: float) -> np.ndarray:
+    """As `pruned`, of one level and two signs."""
+    return np.sign(pruned(rng, shape, keep))
+
+
 def _linears(rng: np.random.Generator, keep: float, rounding: str, fit: bool) -> list[Case]:
     sizes = ((16, 32), (32, 64), (64, 256), (10, 640), (7, 30), (3, 64), (128, 128)) if fit else ((24, 100), (41, 333))
     relu = rounding.endswith("relu")
@@ -71,7 +76,7 @@ def _convolutions(
         relu = rounding.endswith("relu")
         conv = Conv2d(weight, np.zeros(out, np.float32), (stride, stride), (pad,) * 4, relu)
         size = "x".join(map(str, shape))
-        label = f"conv {kernel[0]}x{kernel[1]} {size}-{out} /{stride} {keep} {rounding}{' blocks' * (prune is blocks)}"
+        label = f"conv {kernel[0]}x{kernel[1]} {size}-{out} /{stride} {keep} {rounding}{'' if prune is pruned else ' ' + prune.__name__}"
         found.append(Case(label, conv, shape, rounding, fit))
     return found
 
@@ -100,7 +105,8 @@ def cases() -> list[Case]:
     for fit in (True, False):
         for rounding in ("once", "tflite", "tflite relu"):
             found += _depthwise(rng, rounding, fit)
-            found += _convolutions(np.random.default_rng(7), 0.1, rounding, fit, blocks)
+            for structure in (blocks, ternary):
+                found += _convolutions(np.random.default_rng(7), 0.1, rounding, fit, structure)
             for keep in (1.0, 0.1):
                 found += _linears(rng, keep, rounding, fit) + _convolutions(rng, keep, rounding, fit)
         wide = np.random.default_rng(4)

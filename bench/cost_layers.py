@@ -16,9 +16,10 @@ from cpcc.emit import emit_library
 from cpcc.executors.arm import ArmExecutor
 from cpcc.executors.qemu import QemuExecutor
 from cpcc.graph import Graph, Tensor
-from cpcc.ops.base import Kernel
+from cpcc.ops.base import Kernel, Overlap
+from cpcc.plan.buffers import round_up
 from cpcc.plan.kernels import usable_kernels
-from cpcc.plan.memory import Arena, round_up
+from cpcc.plan.memory import Arena
 from cpcc.plan.plan import Plan, Step
 from cpcc.project import main_source
 from cpcc.targets import find_target
@@ -90,7 +91,7 @@ def side_by_side(runs: Sequence[Run], core: str) -> Plan:
         offsets[f"scratch:{step.node.name}"] = at
         size = max(size, at + round_up(step.packed.scratch_bytes))
     target = replace(find_target(core), flash_bytes=FLASH)
-    return Plan(graph, target, steps, Arena(offsets, size, size))
+    return Plan(graph, target, steps, Arena(offsets, size, size, True))
 
 
 def _renamed(run: Run, prefix: str) -> tuple[Step, dict[str, Tensor]]:
@@ -99,4 +100,4 @@ def _renamed(run: Run, prefix: str) -> tuple[Step, dict[str, Tensor]]:
     name = re.sub(r"\W", "_", prefix + run.kernel.name)
     moved = replace(node, name=name, inputs=tuple(prefix + i for i in node.inputs), output=prefix + node.output)
     own = {prefix + t: replace(run.graph.tensors[t], name=prefix + t) for t in (*node.inputs, node.output)}
-    return Step(moved, run.kernel, run.kernel.pack(node, run.graph), 0, 0), own
+    return Step(moved, run.kernel, run.kernel.pack(node, run.graph), Overlap(), 0, 0), own

@@ -9,11 +9,12 @@ import argparse
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from cost_cases import Case, graph_of
+from structures import STRUCTURES, pruned
 
 from cpcc import artifacts
 from cpcc.dead_channels import drop_dead_channels
@@ -23,11 +24,9 @@ from cpcc.executors.arm import ArmExecutor
 from cpcc.executors.qemu import QemuExecutor
 from cpcc.executors.reference import ReferenceExecutor
 from cpcc.frontends.tflite import to_graph
-from cpcc.graph import Graph, Node
+from cpcc.graph import Graph
 from cpcc.ops.base import Kernel
-from cpcc.ops.conv2d import QConv2d
 from cpcc.ops.float_params import Conv2d, DepthwiseConv2d, Linear
-from cpcc.ops.linear import QLinear
 from cpcc.plan.kernels import any_kernel, dense_only
 from cpcc.plan.plan import Plan, make_plan
 from cpcc.project import main_source, raw_examples
@@ -36,7 +35,12 @@ from cpcc.targets import find_target
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 PEERS = json.loads((RESULTS / "peers.json").read_text())
+<<<<<<< HEAD
 CORES = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m3", "cortex-m0plus", "cortex-m55")
+=======
+STRUCTURED = "pretrainedResnet_quant"
+CORES = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m3", "cortex-m0plus")
+>>>>>>> main
 POLICIES: dict[str, Callable[[Kernel], bool]] = {"any": any_kernel, "dense": dense_only}
 
 
@@ -121,25 +125,8 @@ def model_rows(cores: tuple[str, ...]) -> list[Row]:
     return rows
 
 
-def pruned(graph: Graph, keep: float) -> Graph:
-    """The smallest weights of each convolution and fully connected layer set to zero. Biases stay, so the outputs mean
-    nothing; the cost is that of a network pruned so."""
-
-    def thinned(node: Node) -> Node:
-        if not isinstance(node.params, (QConv2d, QLinear)):
-            return node
-        weight = node.params.weight
-        size = np.abs(weight.astype(np.int64))
-        least = np.sort(size, axis=None)[-max(1, round(size.size * keep))]
-        return replace(
-            node, params=replace(node.params, weight=np.where(size >= max(least, 1), weight, 0).astype(np.int8))
-        )
-
-    return replace(graph, nodes=tuple(thinned(node) for node in graph.nodes))
-
-
 def pruned_rows() -> list[Row]:
-    """Every model at 75, 90, 95 and 99 % zeros; depthwise layers stay dense."""
+    """Every model at 75, 90, 95 and 99 % zeros, image classification in 1x4 blocks and ternary too."""
     rows = []
     for name, peer in PEERS["models"].items():
         path = models_folder() / f"{name}.tflite"
@@ -147,10 +134,11 @@ def pruned_rows() -> list[Row]:
             print(f"SKIPPED: {path} is not there; set CPCC_MODELS")
             continue
         graph = to_graph(path.read_bytes(), name).graph
-        for zeros in (75, 90, 95, 99):
-            thin = pruned(graph, 1 - zeros / 100)
-            instructions = peer["instructions"]["cortex-m4"]
-            rows.append(show(run(f"{name} {zeros} %", thin, "cortex-m4", "any", "zig", instructions)))
+        for structure in STRUCTURES if name == STRUCTURED else ("single",):
+            for zeros in (75, 90, 95, 99):
+                thin = pruned(graph, 1 - zeros / 100, STRUCTURES[structure])
+                label = f"{name} {zeros} %" if structure == "single" else f"{name} {zeros} % {structure}"
+                rows.append(show(run(label, thin, "cortex-m4", "any", "zig", peer["instructions"]["cortex-m4"])))
     return rows
 
 
@@ -218,6 +206,7 @@ def kernel_rows() -> list[Row]:
 
 
 def write(path: Path, found: list[Row]) -> None:
+<<<<<<< HEAD
     """Rows of the same name, core, policy and compiler take each other's place; the file's other rows stay."""
 
     def key(row: dict[str, object]) -> tuple[object, ...]:
@@ -227,6 +216,12 @@ def write(path: Path, found: list[Row]) -> None:
     before = json.loads(path.read_text()) if path.is_file() else []
     rows = [fresh.pop(key(row), row) for row in before] + list(fresh.values())
     path.write_text(json.dumps(rows, indent=1) + "\n")
+=======
+    """Rows measured now in the place of the same rows measured before; others stay."""
+    rows = {(r["name"], r["core"], r["policy"], r["compiler"]): r for r in json.loads(path.read_text())}
+    rows |= {(r.name, r.core, r.policy, r.compiler): asdict(r) for r in found}
+    path.write_text(json.dumps(list(rows.values()), indent=1) + "\n")
+>>>>>>> main
 
 
 def main() -> None:
@@ -237,8 +232,15 @@ def main() -> None:
     parts = {"kernels": kernel_rows, "models": lambda: model_rows(tuple(chosen.core or CORES)),
              "pruned": pruned_rows}  # fmt: skip
     for name, rows in parts.items():
+<<<<<<< HEAD
         if chosen.only in (None, name) and (found := rows()):
             write(RESULTS / f"{name}.json", found)
+=======
+        if chosen.only in (None, name):
+            found = rows()
+            if found:
+                write(RESULTS / f"{name}.json", found)
+>>>>>>> main
 
 
 if __name__ == "__main__":

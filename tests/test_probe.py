@@ -114,10 +114,13 @@ def test_dual() -> None:
     fc = Linear(weights(7, 30, keep=0.5), np.zeros(7, np.float32))
     tall = Conv2d(weights(5, 3, 2, 5, keep=0.3), np.ones(5, np.float32), (1, 1), (1, 1, 0, 1), True)
     four = Conv2d(weights(5, 3, 2, 8, keep=0.3), np.ones(5, np.float32), (2, 1), (1, 1, 0, 1), True)
+    signs = np.sign(weights(5, 3, 2, 5, keep=0.5)) * np.linspace(0.2, 1, 5, dtype=np.float32)[:, None, None, None]
+    few = Conv2d(signs, np.ones(5, np.float32), (2, 1), (1, 1, 0, 1), True)
     wide = Linear(weights(7, 300, keep=0.2), np.linspace(-1, 1, 7, dtype=np.float32), True)
     for op, params, shape, kernel in (
         (conv2d.OP, conv, (5, 5, 3), "conv2d_paired"), (conv2d.OP, sparse, (7, 11, 3), "conv2d_sparse8"),
         (conv2d.OP, four, (7, 9, 8), "conv2d_blocks8"),
+        (conv2d.OP, few, (7, 9, 5), "conv2d_signs8"),
         (conv2d.OP, tall, (11, 5, 5), "conv2d_sparse8"),
         (depthwise_conv2d.OP, depthwise, (7, 5, 6), "depthwise_paired"),
         (depthwise_conv2d.OP, depthwise, (7, 5, 6), "depthwise_quad"),

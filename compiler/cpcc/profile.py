@@ -12,7 +12,6 @@ from cpcc.executors.arm import ArmExecutor
 from cpcc.executors.qemu import QemuExecutor
 from cpcc.folder import BuildFolder
 from cpcc.graph import Graph, Tensor
-from cpcc.plan.memory import live_buffers
 from cpcc.plan.plan import Plan
 from cpcc.records import joined
 
@@ -88,11 +87,7 @@ def _probes(x: Tensor) -> np.ndarray:
 
 def arena_map(plan: Plan) -> tuple[ArenaEntry, ...]:
     """Every buffer of the arena, by offset and by first use."""
-    scratch = {step.node.name: step.packed.scratch_bytes for step in plan.steps}
-    entries = [
-        ArenaEntry(b.name, plan.arena.offsets[b.name], b.size, b.first, b.last)
-        for b in live_buffers(plan.graph, scratch)
-    ]
+    entries = [ArenaEntry(b.name, plan.arena.offsets[b.name], b.size, b.first, b.last) for b in plan.buffers]
     return tuple(sorted(entries, key=lambda e: (e.offset, e.first, e.name)))
 
 

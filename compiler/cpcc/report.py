@@ -11,6 +11,7 @@ from cpcc.graph import Float32, Graph, Int8, Int16
 from cpcc.guarantee import MAX_FNR, MAX_FPR
 from cpcc.ops import op_of
 from cpcc.plan.kernels import dense_only
+from cpcc.plan.memory import Arena
 from cpcc.plan.plan import Plan, Step, make_plan
 from cpcc.quant.int16_choice import int16_layers
 from cpcc.quant.noise import Noise, worst
@@ -145,7 +146,7 @@ def build_summary(result: BuildResult) -> str:
     s, target = result.sizes, result.plan.target
     wide = int16_layers(result.plan.graph)
     totals = (f"{target.name}: flash {s.model_flash:,} B model, {s.firmware_flash:,} B image of {target.flash_bytes:,}; "
-              f"arena {result.plan.arena.size:,} B (no plan can need less than {result.plan.arena.lower_bound:,})")  # fmt: skip
+              f"arena {arena_size(result.plan.arena)}")  # fmt: skip
     return "\n".join(
         [table(header, rows), *worst_layer(noise), *int16_line(wide), totals, sparsity_line(result.plan, dense)]
     )
@@ -154,6 +155,12 @@ def build_summary(result: BuildResult) -> str:
 def int16_line(layers: list[str]) -> list[str]:
     """The line that names the layers with int16 activations."""
     return [f"int16 activations: {', '.join(layers)}"] if layers else []
+
+
+def arena_size(arena: Arena) -> str:
+    """Bytes, and what is known of smaller plans."""
+    known = "no plan needs less" if arena.optimal else f"no plan can need less than {arena.lower_bound:,}"
+    return f"{arena.size:,} B ({known})"
 
 
 def decibels(noise: Noise | None) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from sklearn.metrics import roc_curve
 
 from cpcc.html_report.svg import GRID, INK, MUTED, NEGATIVE, PAPER, POSITIVE, THIRD, figure, inline, style
-from cpcc.plan.memory import Buffer, live_buffers
+from cpcc.plan.buffers import Buffer
 from cpcc.plan.plan import Plan
 from cpcc.profile import Profile
 
@@ -146,8 +146,7 @@ def layers(profile: Profile) -> str:
 
 
 def _places(plan: Plan) -> list[tuple[Buffer, int]]:
-    scratch = {step.node.name: step.packed.scratch_bytes for step in plan.steps}
-    return [(buffer, plan.arena.offsets[buffer.name]) for buffer in live_buffers(plan.graph, scratch)]
+    return [(buffer, plan.arena.offsets[buffer.name]) for buffer in plan.buffers]
 
 
 def arena(plan: Plan) -> str:

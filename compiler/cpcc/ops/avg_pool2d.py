@@ -10,9 +10,10 @@ from cpcc.costs import fitted
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import narrow
 from cpcc.graph import Graph, Int16, Integer, Node
-from cpcc.ops.base import DSP, Kernel, Op, Packed
+from cpcc.ops.base import DSP, Kernel, Op, Overlap, Packed
 from cpcc.ops.float_params import AvgPool2d
 from cpcc.ops.max_pool2d import same_type
+from cpcc.ops.overlap import pixel_lag
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,14 @@ def pack(node: Node, graph: Graph) -> Packed:
     })  # fmt: skip
 
 
+def overlap(node: Node, graph: Graph) -> Overlap:
+    p: AvgPool2d = node.params.windows
+    _, width, channels = graph.tensors[node.inputs[0]].shape
+    rows, cols = np.array(p.rows)[:, 0], np.array(p.cols)[:, 0]
+    starts = (rows[:, None] * width + cols[None, :]).reshape(-1)
+    return Overlap(output=pixel_lag(starts, channels, channels, block=1, ahead=1))
+
+
 def features(node: Node, graph: Graph) -> tuple[float, ...]:
     height, width, channels = graph.output_tensor(node).shape
     spans = sum(stop - start for start, stop in node.params.windows.rows) * width
@@ -150,7 +159,7 @@ OP = Op(
     quantize=quantize,
     sample=sample,
     kernels=(
-        Kernel("avg_pool2d", pack, fitted("avg_pool2d", features)),
+        Kernel("avg_pool2d", pack, fitted("avg_pool2d", features), overlap=overlap),
         Kernel(
             "avg_pool2d_wide",
             pack,
@@ -165,6 +174,7 @@ OP = Op(
             DSP,
             quad_applies,
             shared=("include/cpcc_dsp.h", "kernels/cpcc_avg_pool2d.h"),
+            overlap=overlap,
         ),
     ),
     output_type=same_type,

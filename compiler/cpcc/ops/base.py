@@ -51,6 +51,24 @@ class Packed:
         return sum(value.nbytes for value in self.struct.values() if not isinstance(value, int))
 
 
+@dataclass(frozen=True)
+class Overlap:
+    """Where a layer may write over its first input, when nothing else reads that later.
+
+    `output`: the output may begin this many bytes before the input, or more, and run into it; None: not at all.
+    `scratch`: the same of the scratch memory. `in_place`: the output may lie on the input, byte for byte.
+    Functions that derive them: `cpcc.ops.overlap`."""
+
+    output: int | None = None
+    scratch: int | None = None
+    in_place: bool = False
+
+
+def apart(node: Node, graph: Graph) -> Overlap:
+    """For kernels that read their input while they write."""
+    return Overlap()
+
+
 @dataclass(frozen=True, eq=False)
 class Kernel:
     """One C implementation of an op.
@@ -58,7 +76,8 @@ class Kernel:
     `name` is the C function (prefixed ``cpcc_``), the struct type (suffixed ``_t``) and the file in
     ``firmware/kernels``. `requires` are core features. `applies(node, graph)` says whether it can run this
     node, `pack(node, graph)` lays the constants out, `cost(node, graph, core)` estimates its call.
-    `shared` are further files of ``firmware`` that it needs, ``cpcc_fixed.h`` aside.
+    `shared` are further files of ``firmware`` that it needs, ``cpcc_fixed.h`` aside. `overlap(node, graph)` says what
+    it may write over; it holds for the loops of the C file, so the two change together.
     """
 
     name: str
@@ -72,6 +91,7 @@ class Kernel:
     bytewise: bool = False  # moves the bytes of tensors of any type, which it takes as int8_t
     variadic: bool = False  # the C function takes its inputs as one array of pointers
     shared: tuple[str, ...] = ()
+    overlap: Callable[[Node, Graph], Overlap] = apart
 
 
 @dataclass(frozen=True, eq=False)

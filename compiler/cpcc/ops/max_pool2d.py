@@ -7,8 +7,9 @@ import numpy as np
 from cpcc.costs import fitted
 from cpcc.errors import ModelError
 from cpcc.graph import Graph, Integer, Node
-from cpcc.ops.base import Kernel, Op, Packed
+from cpcc.ops.base import Kernel, Op, Overlap, Packed
 from cpcc.ops.float_params import MaxPool2d
+from cpcc.ops.overlap import pixel_lag, window_starts
 
 
 def infer_shape(params: MaxPool2d, x: tuple[int, ...]) -> tuple[int, ...]:
@@ -45,6 +46,13 @@ def pack(node: Node, graph: Graph) -> Packed:
         "kernel_h": p.kernel[0], "kernel_w": p.kernel[1], "stride_h": p.stride[0], "stride_w": p.stride[1],
         "top": p.padding[0], "left": p.padding[2],
     })  # fmt: skip
+
+
+def overlap(node: Node, graph: Graph) -> Overlap:
+    p: MaxPool2d = node.params
+    _, width, channels = graph.tensors[node.inputs[0]].shape
+    starts = window_starts(width, p.out_size, p.stride, p.padding)
+    return Overlap(output=pixel_lag(starts, channels, channels, block=1, ahead=1))
 
 
 def features(node: Node, graph: Graph) -> tuple[float, ...]:
@@ -86,7 +94,7 @@ OP = Op(
     quantize=lambda params, inputs, output: params,
     sample=sample,
     kernels=(
-        Kernel("max_pool2d", pack, fitted("max_pool2d", features)),
+        Kernel("max_pool2d", pack, fitted("max_pool2d", features), overlap=overlap),
         Kernel(
             "max_pool2d_wide",
             pack,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cpcc import blocks8
 from cpcc.costs import fitted
 from cpcc.graph import Graph, Node
-from cpcc.ops.base import DSP, Kernel, Packed
+from cpcc.ops.base import DSP, Kernel, Overlap, Packed
 from cpcc.ops.conv2d import tiles8
 from cpcc.rounding import constant_outputs, rounding_of
 
@@ -32,4 +32,10 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     return tiles8.features(node, of, entries, (1, of.weight.shape[3] // 4))
 
 
-KERNEL = Kernel("conv2d_blocks8", pack, fitted("conv2d_blocks8", features), DSP, applies, sparse=True, shared=FILES)
+def overlap(node: Node, graph: Graph) -> Overlap:
+    return tiles8.overlap(node, graph, tiles8.tiling(node, graph, LAYOUT))
+
+
+KERNEL = Kernel(
+    "conv2d_blocks8", pack, fitted("conv2d_blocks8", features), DSP, applies, sparse=True, shared=FILES, overlap=overlap
+)

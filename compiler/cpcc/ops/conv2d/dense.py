@@ -6,8 +6,9 @@ import numpy as np
 
 from cpcc.costs import fitted
 from cpcc.graph import Graph, Node
-from cpcc.ops.base import Kernel, Packed
+from cpcc.ops.base import Kernel, Overlap, Packed
 from cpcc.ops.conv2d.geometry import geometry, padded_scratch, pixels
+from cpcc.ops.overlap import conv_lag
 from cpcc.rounding import is_tflite
 
 
@@ -28,4 +29,9 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
             outputs * tflite, ones * macs * tflite)  # fmt: skip
 
 
-KERNEL = Kernel("conv2d_dense", pack, fitted("conv2d_dense", features))
+def overlap(node: Node, graph: Graph) -> Overlap:
+    """A padded input is copied as a whole first; else four pixels are written channel by channel while they are read."""
+    return Overlap(output=0 if any(node.params.padding) else conv_lag(node, graph, block=1, ahead=4))
+
+
+KERNEL = Kernel("conv2d_dense", pack, fitted("conv2d_dense", features), overlap=overlap)

@@ -6,8 +6,9 @@ import numpy as np
 
 from cpcc.costs import fitted
 from cpcc.graph import Graph, Node
-from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Packed
+from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Overlap, Packed
 from cpcc.ops.conv2d.geometry import flattened, image, strip_bytes
+from cpcc.ops.overlap import conv_lag, strip_lag
 from cpcc.paired import GROUP, group_stream, pairable, widened_order
 from cpcc.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of
 
@@ -59,4 +60,13 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     )  # fmt: skip
 
 
-KERNEL = Kernel("conv2d_paired", pack, fitted("conv2d_paired", features), DSP, applies, shared=FILES)
+def overlap(node: Node, graph: Graph) -> Overlap:
+    """Two patches are widened before their pixels are written; padded rows are copied into the strip before that."""
+    if not any(node.params.padding):
+        return Overlap(output=conv_lag(node, graph, block=2, ahead=0))
+    return Overlap(
+        output=strip_lag(node, graph, node.params.weight.shape[1], 1 + graph.output_tensor(node).shape[1] % 2)
+    )
+
+
+KERNEL = Kernel("conv2d_paired", pack, fitted("conv2d_paired", features), DSP, applies, shared=FILES, overlap=overlap)

@@ -7,6 +7,7 @@ import numpy as np
 from cpcc.costs import fitted
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import Kernel, Packed
+from cpcc.ops.conv2d import dense
 from cpcc.ops.conv2d.geometry import geometry, padded_scratch, pixels, tap_offsets
 from cpcc.rounding import is_tflite
 from cpcc.sparse import OffsetRows, pack_rows_offset16
@@ -38,4 +39,6 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
             outputs * is_tflite(node.params.output))  # fmt: skip
 
 
-KERNEL = Kernel("conv2d_sparse", pack, fitted("conv2d_sparse", features), applies=applies, sparse=True)
+KERNEL = Kernel(
+    "conv2d_sparse", pack, fitted("conv2d_sparse", features), applies=applies, sparse=True, overlap=dense.overlap
+)

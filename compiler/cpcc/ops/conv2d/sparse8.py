@@ -6,7 +6,7 @@ from cpcc import sparse8
 from cpcc.costs import fitted
 from cpcc.fixedpoint import accumulator_bound
 from cpcc.graph import Graph, Node
-from cpcc.ops.base import DSP, Kernel, Packed
+from cpcc.ops.base import DSP, Kernel, Overlap, Packed
 from cpcc.ops.conv2d import tiles8
 from cpcc.rounding import constant_outputs, rounding_of
 
@@ -38,4 +38,10 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     return tiles8.features(node, of, entries, loads)
 
 
-KERNEL = Kernel("conv2d_sparse8", pack, fitted("conv2d_sparse8", features), DSP, applies, sparse=True, shared=FILES)
+def overlap(node: Node, graph: Graph) -> Overlap:
+    return tiles8.overlap(node, graph, tiles8.tiling(node, graph, LAYOUT))
+
+
+KERNEL = Kernel(
+    "conv2d_sparse8", pack, fitted("conv2d_sparse8", features), DSP, applies, sparse=True, shared=FILES, overlap=overlap
+)

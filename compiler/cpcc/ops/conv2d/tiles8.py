@@ -8,8 +8,9 @@ import numpy as np
 
 from cpcc.fixedpoint import narrow
 from cpcc.graph import Graph, Node
-from cpcc.ops.base import STREAM_FILES, Packed, Value
+from cpcc.ops.base import STREAM_FILES, Overlap, Packed, Value
 from cpcc.ops.conv2d.geometry import flattened
+from cpcc.ops.overlap import strip_lag
 from cpcc.rounding import ONCE, TFLITE, TFLITE_RELU, constant_outputs, rounding_kind, rounding_of
 
 FILES = (*STREAM_FILES, "kernels/cpcc_saturate.h", "kernels/cpcc_tiles8.h", "kernels/cpcc_tiles8.c")
@@ -115,6 +116,23 @@ def pack(node: Node, of: Tiling, stream: np.ndarray, fours: int, rest: int) -> P
         "rounding": rounding_kind(output, of.matrix), "zero_point": output.zero_point, "low": output.low, "high": output.high,
     }  # fmt: skip
     return Packed(fields, of.scratch_bytes)
+
+
+def overlap(node: Node, graph: Graph, of: Tiling) -> Overlap:
+    """A tile's rows are loaded before one of its rows is written, and a second tile begins at the image's top again. Where
+    all is one row, tiles follow each other, the last one over some of the pixels before."""
+    height, width, channels, out = (
+        of.fields[key] for key in ("window.out_h", "window.out_w", "window.channels", "out_channels")
+    )
+    if (of.fields["in_step"], of.fields["out_step"]) != (channels, out):
+        return Overlap()  # rows and columns are exchanged
+    if height == 1 and of.fields["window.stride_w"] == 1 and of.weight.shape[1] == 1 and not any(node.params.padding):
+        pixels = np.arange(0, width, TILE)
+        lags = pixels * out - np.minimum(pixels, max(width - TILE, 0)) * channels
+        return Overlap(output=max(0, int(lags.max())))
+    if height > 1 and width <= TILE:
+        return Overlap(output=strip_lag(node, graph, of.weight.shape[1], 1))
+    return Overlap()
 
 
 def applies(node: Node, of: Tiling) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 from cpcc.costs import fitted
 from cpcc.depthwise import paired_stream
 from cpcc.graph import Graph, Node
-from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Packed
+from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Overlap, Packed
 from cpcc.ops.conv2d.geometry import geometry
 from cpcc.ops.depthwise_conv2d import quad
 from cpcc.ops.depthwise_conv2d.semantics import per_channel
@@ -54,4 +54,14 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     )  # fmt: skip
 
 
-KERNEL = Kernel("depthwise_paired", pack, fitted("depthwise_paired", features), DSP, applies, shared=FILES)
+def overlap(node: Node, graph: Graph) -> Overlap:
+    """Four channels of the image after four others, each pair of rows read before a row of the pair or below is
+    written: in place where output and input have one shape and no channel is computed twice."""
+    out, top = graph.output_tensor(node).shape, node.params.padding[0]
+    same = graph.tensors[node.inputs[0]].shape == out
+    return Overlap(in_place=same and out[2] % 4 == 0 and top <= 2)
+
+
+KERNEL = Kernel(
+    "depthwise_paired", pack, fitted("depthwise_paired", features), DSP, applies, shared=FILES, overlap=overlap
+)

@@ -6,8 +6,9 @@ import numpy as np
 
 from cpcc.costs import fitted
 from cpcc.graph import Graph, Node
-from cpcc.ops.base import Kernel, Packed
+from cpcc.ops.base import Kernel, Overlap, Packed
 from cpcc.ops.conv2d.geometry import geometry
+from cpcc.ops.overlap import conv_lag
 from cpcc.ops.windows import padded_bytes
 from cpcc.rounding import is_tflite
 
@@ -28,4 +29,9 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     return outputs, outputs * kh, outputs * kh * kw, padded, outputs * is_tflite(node.params.output)
 
 
-KERNEL = Kernel("depthwise_conv2d", pack, fitted("depthwise_conv2d", features))
+def overlap(node: Node, graph: Graph) -> Overlap:
+    """A padded input is copied as a whole first."""
+    return Overlap(output=0 if any(node.params.padding) else conv_lag(node, graph, block=1, ahead=1))
+
+
+KERNEL = Kernel("depthwise_conv2d", pack, fitted("depthwise_conv2d", features), overlap=overlap)

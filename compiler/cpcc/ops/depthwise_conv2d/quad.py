@@ -7,9 +7,10 @@ import numpy as np
 from cpcc.costs import fitted
 from cpcc.depthwise import quad_stream
 from cpcc.graph import Graph, Node
-from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Packed
+from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Overlap, Packed
 from cpcc.ops.conv2d.geometry import geometry, strip_bytes
 from cpcc.ops.depthwise_conv2d.semantics import per_channel
+from cpcc.ops.overlap import conv_lag, strip_lag
 from cpcc.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of
 
 TAPS = 12  # unrolled in the assembly
@@ -58,4 +59,11 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     return quads, quads * runs, quads * runs * taps, *rounded, copied, out_h * out_w, out_h
 
 
-KERNEL = Kernel("depthwise_quad", pack, fitted("depthwise_quad", features), DSP, applies, shared=FILES)
+def overlap(node: Node, graph: Graph) -> Overlap:
+    """Pixel by pixel; padded rows are copied into the strip before one row is written."""
+    if not any(node.params.padding):
+        return Overlap(output=conv_lag(node, graph, block=1, ahead=1))
+    return Overlap(output=strip_lag(node, graph, node.params.weight.shape[0], 1))
+
+
+KERNEL = Kernel("depthwise_quad", pack, fitted("depthwise_quad", features), DSP, applies, shared=FILES, overlap=overlap)

@@ -6,7 +6,7 @@ import numpy as np
 
 from cpcc.costs import fitted
 from cpcc.graph import Graph, Node
-from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Packed
+from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Overlap, Packed
 from cpcc.paired import GROUP, group_stream, pair_stream, pairable, widened_order
 from cpcc.rounding import is_tflite, rounding_of
 
@@ -46,4 +46,9 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     return 1.0, blocks, groups, groups * blocks, groups * tflite, tail, tail * blocks
 
 
-KERNEL = Kernel("linear_paired", pack, fitted("linear_paired", features), DSP, applies, shared=FILES)
+def overlap(node: Node, graph: Graph) -> Overlap:
+    """The input is widened, front to back, before the first output is written."""
+    return Overlap(output=0, scratch=4 * -(-node.params.weight.shape[1] // 4))
+
+
+KERNEL = Kernel("linear_paired", pack, fitted("linear_paired", features), DSP, applies, shared=FILES, overlap=overlap)

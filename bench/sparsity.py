@@ -1,0 +1,147 @@
+"""Speed against sparsity, kernel by kernel: `python bench/sparsity.py` runs three layers at several shares of zeros on the
+emulated Cortex-M4 and writes bench/results/sparsity.json and docs/figures/sparsity.svg; `--draw` draws the figure again.
+
+Also measured there: bytes that a nonzero weight takes, in the layers of a pruned image classifier."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from cost_cases import Case, graph_of, layer
+from cost_layers import Run, kernels_for, measure
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from run import STRUCTURED, models_folder
+from structures import STRUCTURES, pruned
+
+from cpcc.frontends.tflite import to_graph
+from cpcc.graph import Graph, Int8, Node
+from cpcc.ops import op_of
+from cpcc.ops.base import Kernel
+from cpcc.ops.conv2d import QConv2d
+from cpcc.ops.float_params import Conv2d, Linear
+from cpcc.ops.linear import QLinear
+from cpcc.rounding import rounding_of
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results" / "sparsity.json"
+FIGURE = HERE.parent / "docs" / "figures" / "sparsity.svg"
+ZEROS = (0, 25, 50, 60, 70, 75, 80, 85, 90, 95, 97, 99)
+DENSE = {"conv": "conv2d_paired", "fc": "linear_paired"}
+KERNELS = ("conv2d_sparse8", "conv2d_blocks8", "conv2d_signs8", "linear_sparse2", "linear_unrolled")
+STRUCTURE_OF = {"conv2d_blocks8": "blocks", "conv2d_signs8": "ternary"}
+LAYERS = ("1x1 128-128 8x8", "3x3 32-32 16x16", "fc 640x128")
+# Bytes a row takes whatever its weights, with TensorFlow Lite's rounding: bias or start, first and last jump, constants.
+ROW_BYTES = {
+    "conv2d_sparse8": 8 + 4 + 12,
+    "conv2d_blocks8": 4 + 4 + 12,
+    "conv2d_signs8": 6 + 16,
+    "linear_sparse2": 4 + 8 + 12,
+}
+LARGE = 4096
+
+
+def case(label: str, zeros: int, structure: str) -> Case:
+    """A layer with `zeros` % of its weights 0, exactly."""
+    rng = np.random.default_rng(0)
+    shape: tuple[int, ...]
+    if label.startswith("fc"):
+        shape, inputs = (128, 640), (640,)
+    else:
+        shape, inputs = ((128, 1, 1, 128), (8, 8, 128)) if label.startswith("1x1") else ((32, 3, 3, 32), (16, 16, 32))
+    whole = rng.integers(1, 128, shape) * rng.choice([-1, 1], shape)
+    weight = STRUCTURES[structure](whole.astype(np.int8), 1 - zeros / 100).astype(np.float32)
+    bias, pad = np.zeros(shape[0], np.float32), int(shape[1] == 3)
+    params = Linear(weight, bias) if len(shape) == 2 else Conv2d(weight, bias, (1, 1), (pad,) * 4)
+    return Case(f"{label} {zeros} % {structure}", params, inputs)
+
+
+def speed() -> list[dict[str, object]]:
+    """Instructions of each kernel on each layer."""
+    found = []
+    for label in LAYERS:
+        dense = DENSE["fc" if label.startswith("fc") else "conv"]
+        runs: list[tuple[str, int, Run]] = []
+        for kernel, zeros in [(dense, 0)] + [(k, z) for k in KERNELS for z in ZEROS]:
+            graph = graph_of(case(label, zeros, STRUCTURE_OF.get(kernel, "single")))
+            runs += [(kernel, zeros, Run(k, graph)) for k in kernels_for(graph, "cortex-m4") if k.name == kernel]
+        for (kernel, zeros, run), cost in zip(runs, measure([run for *_, run in runs], "cortex-m4")):
+            weight = layer(run.graph).params.weight
+            row = {"layer": label, "kernel": kernel, "zeros": zeros, "instructions": round(cost.instructions),
+                   "cycles": round(cost.cycles), "share": np.count_nonzero(weight) / weight.size,
+                   "bytes": run.kernel.pack(layer(run.graph), run.graph).constant_bytes}  # fmt: skip
+            print(row, flush=True)
+            found.append(row)
+    return found
+
+
+def flash(zeros: int = 90) -> list[dict[str, object]]:
+    """The layers of at least `LARGE` weights of an image classifier: bytes per nonzero weight, without rows' own."""
+    path = models_folder() / f"{STRUCTURED}.tflite"
+    if not path.is_file():
+        print(f"SKIPPED: {path} is not there; set CPCC_MODELS")
+        return []
+    whole, found = to_graph(path.read_bytes(), STRUCTURED).graph, []
+    for structure, prune in STRUCTURES.items():
+        graph = pruned(whole, 1 - zeros / 100, prune)
+        for node in graph.nodes:
+            if isinstance(node.params, (QConv2d, QLinear)) and node.params.weight.size >= LARGE:
+                size, kernel = smallest(node, graph)
+                found.append({"structure": structure, "layer": node.name, "kernel": kernel, "bytes": round(size, 3)})
+                print(found[-1], flush=True)
+    return found
+
+
+def smallest(node: Node, graph: Graph) -> tuple[float, str]:
+    def size(kernel: Kernel) -> float:
+        stream = kernel.pack(node, graph).struct["stream"]
+        assert isinstance(stream, np.ndarray)
+        rows = len(node.params.weight)
+        return (stream.nbytes - rows * ROW_BYTES[kernel.name]) / np.count_nonzero(node.params.weight)
+
+    assert rounding_of(node.params.output, node.params.weight.reshape(len(node.params.weight), -1)) is not None
+    kernels = [k for k in op_of(node, Int8).kernels if k.name in ROW_BYTES and k.applies(node, graph)]
+    return min((size(kernel), kernel.name) for kernel in kernels)
+
+
+def draw(rows: list[dict[str, object]]) -> None:
+    """Times fewer instructions than the dense kernel, against the share of zeros."""
+    names = {"conv2d_sparse8": "single weights", "conv2d_blocks8": "1x4 blocks", "conv2d_signs8": "ternary",
+             "linear_sparse2": "2 bytes a weight", "linear_unrolled": "code of its own"}  # fmt: skip
+    with matplotlib.rc_context({"svg.hashsalt": "cpcc", "svg.fonttype": "none", "font.size": 9.0}):
+        fig = Figure(figsize=(9, 3.2), layout="constrained")
+        for axis, label in zip(fig.subplots(1, len(LAYERS)), LAYERS):
+            own = [row for row in rows if row["layer"] == label]
+            dense = next(row["instructions"] for row in own if row["kernel"] in DENSE.values())
+            for kernel in KERNELS:
+                line = [(r["zeros"], dense / r["instructions"]) for r in own if r["kernel"] == kernel]  # type: ignore[operator]
+                if line:
+                    axis.plot(*zip(*line), marker="o", markersize=3, label=names[kernel])
+            axis.axhline(1, color="grey", linewidth=0.8)
+            axis.set(title=label, xlabel="% zeros", yscale="log", yticks=[0.5, 1, 2, 5, 10, 20, 50])
+            axis.set_yticklabels(["0.5", "1", "2", "5", "10", "20", "50"])
+            axis.minorticks_off()
+            axis.grid(linewidth=0.4)
+            axis.legend(frameon=False, loc="upper left")
+        fig.axes[0].set_ylabel("times fewer instructions than dense")
+        FigureCanvasSVG(fig).print_svg(FIGURE, metadata={"Date": None})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--draw", action="store_true", help="only draw the figure from the measurements there are")
+    if parser.parse_args().draw:
+        draw(json.loads(RESULTS.read_text())["speed"])
+        return
+    found = {"speed": speed(), "flash": flash()}
+    lines = [f' "{part}": [\n  ' + ",\n  ".join(map(json.dumps, rows)) + "\n ]" for part, rows in found.items()]
+    RESULTS.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    draw(found["speed"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""A size that no placement can go below: what must be in memory at one step."""
+
+from __future__ import annotations
+
+from cpcc.plan.placement import Problem
+
+
+def live_at(problem: Problem, step: int) -> list[int]:
+    return [i for i, buffer in enumerate(problem.buffers) if buffer.first <= step <= buffer.last]
+
+
+def heaviest(problem: Problem, among: list[int]) -> int:
+    """Most bytes of buffers of `among` that must lie apart from each other, one and all."""
+    if not among:
+        return 0
+    first, rest = among[0], among[1:]
+    with_first = problem.sizes[first] + heaviest(problem, [b for b in rest if b in problem.apart[first]])
+    free = [b for b in rest if b not in problem.apart[first]]
+    return max(with_first, heaviest(problem, rest)) if free else with_first
+
+
+def lower_bound(problem: Problem) -> int:
+    """Bytes: the heaviest set of buffers that no step can do without. A pair that may lie over each other counts as the
+    larger of the two or, where it is longer, as the one moved behind the other by the least distance."""
+    bound = 0
+    for step in {buffer.first for buffer in problem.buffers}:
+        live = live_at(problem, step)
+        bound = max(bound, heaviest(problem, live))
+        for b in live:
+            for a, distance in problem.behind[b].items():
+                both = max(problem.sizes[a], distance + problem.sizes[b])
+                others = [i for i in live if i in problem.apart[a] and i in problem.apart[b]]
+                bound = max(bound, both + heaviest(problem, others))
+    return bound

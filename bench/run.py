@@ -35,12 +35,8 @@ from cpcc.targets import find_target
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 PEERS = json.loads((RESULTS / "peers.json").read_text())
-<<<<<<< HEAD
-CORES = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m3", "cortex-m0plus", "cortex-m55")
-=======
 STRUCTURED = "pretrainedResnet_quant"
-CORES = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m3", "cortex-m0plus")
->>>>>>> main
+CORES = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m3", "cortex-m0plus", "cortex-m55")
 POLICIES: dict[str, Callable[[Kernel], bool]] = {"any": any_kernel, "dense": dense_only}
 
 
@@ -206,22 +202,10 @@ def kernel_rows() -> list[Row]:
 
 
 def write(path: Path, found: list[Row]) -> None:
-<<<<<<< HEAD
-    """Rows of the same name, core, policy and compiler take each other's place; the file's other rows stay."""
-
-    def key(row: dict[str, object]) -> tuple[object, ...]:
-        return row["name"], row["core"], row["policy"], row["compiler"]
-
-    fresh = {key(row): row for row in map(asdict, found)}
-    before = json.loads(path.read_text()) if path.is_file() else []
-    rows = [fresh.pop(key(row), row) for row in before] + list(fresh.values())
-    path.write_text(json.dumps(rows, indent=1) + "\n")
-=======
     """Rows measured now in the place of the same rows measured before; others stay."""
     rows = {(r["name"], r["core"], r["policy"], r["compiler"]): r for r in json.loads(path.read_text())}
     rows |= {(r.name, r.core, r.policy, r.compiler): asdict(r) for r in found}
     path.write_text(json.dumps(list(rows.values()), indent=1) + "\n")
->>>>>>> main
 
 
 def main() -> None:
@@ -232,15 +216,10 @@ def main() -> None:
     parts = {"kernels": kernel_rows, "models": lambda: model_rows(tuple(chosen.core or CORES)),
              "pruned": pruned_rows}  # fmt: skip
     for name, rows in parts.items():
-<<<<<<< HEAD
-        if chosen.only in (None, name) and (found := rows()):
-            write(RESULTS / f"{name}.json", found)
-=======
         if chosen.only in (None, name):
             found = rows()
             if found:
                 write(RESULTS / f"{name}.json", found)
->>>>>>> main
 
 
 if __name__ == "__main__":

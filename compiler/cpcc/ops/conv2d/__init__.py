@@ -2,11 +2,7 @@
 
 from cpcc.ops import float_params
 from cpcc.ops.base import Op
-<<<<<<< HEAD
-from cpcc.ops.conv2d import blocks8, dense, mve, paired, sparse, sparse8, swar, wide
-=======
-from cpcc.ops.conv2d import blocks8, dense, paired, signs8, sparse, sparse8, wide
->>>>>>> main
+from cpcc.ops.conv2d import blocks8, dense, mve, paired, signs8, sparse, sparse8, swar, wide
 from cpcc.ops.conv2d.semantics import (
     QConv2d,
     check,
@@ -29,11 +25,16 @@ OP = Op(
     run_int8=run_int8,
     quantize=quantize,
     sample=sample,
-<<<<<<< HEAD
-    kernels=(dense.KERNEL, paired.KERNEL, sparse.KERNEL, sparse8.KERNEL, swar.KERNEL, mve.KERNEL, blocks8.KERNEL),
-=======
-    kernels=(dense.KERNEL, paired.KERNEL, sparse.KERNEL, sparse8.KERNEL, blocks8.KERNEL, signs8.KERNEL),
->>>>>>> main
+    kernels=(
+        dense.KERNEL,
+        paired.KERNEL,
+        sparse.KERNEL,
+        sparse8.KERNEL,
+        swar.KERNEL,
+        mve.KERNEL,
+        blocks8.KERNEL,
+        signs8.KERNEL,
+    ),
     macs=macs,
     check=check,
     wide=wide.OP,

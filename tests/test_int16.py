@@ -9,14 +9,47 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import need_tool
 from cpcc.detector import Decision, Detector, InputSpec, Network, quantize_input
 from cpcc.errors import ModelError
 from cpcc.executors.base import bytes_per_sample
 from cpcc.fixedpoint import Requant
 from cpcc.graph import Float32, Graph, Int8, Int16, Node, Tensor, validate
-from cpcc.ops import WIDE, conv2d, depthwise_conv2d, linear
+from cpcc.ops import (
+    WIDE,
+    add,
+    avg_pool2d,
+    concat,
+    conv2d,
+    convert,
+    depthwise_conv2d,
+    linear,
+    lookup,
+    max_pool2d,
+    mean,
+    pad,
+    relu,
+    reshape,
+    strided_copy,
+    weighted_sum,
+)
 from cpcc.ops.base import Op
-from cpcc.ops.float_params import Concat, Conv2d, DepthwiseConv2d, Linear, Reshape
+from cpcc.ops.float_params import (
+    Add,
+    AvgPool2d,
+    Concat,
+    Conv2d,
+    DepthwiseConv2d,
+    Linear,
+    Lookup,
+    MaxPool2d,
+    Mean,
+    Pad,
+    Relu,
+    Reshape,
+    StridedCopy,
+    WeightedSum,
+)
 from cpcc.quant.types import symmetric_int16
 from cpcc.quantize import quantize_graph
 from cpcc.serialize import dump_detector, load_detector
@@ -76,6 +109,54 @@ def test_an_int16_network_is_stored(tmp_path: Path) -> None:
     graph = copies(Int16(0.01))
     path.write_bytes(dump_detector(Network(graph, (InputSpec("int16", (6,), np.zeros(1), np.ones(1), True),))))
     assert load_detector(path).graph.tensors == graph.tensors
+
+
+def every_op() -> Graph:
+    """All ops with an int16 form in one network, and a table between, which is fed int8."""
+    rng = np.random.default_rng(3)
+    image = (6, 5, 4)
+    square = rng.normal(0, 1, (4, 3, 3, 4)).astype(np.float32)
+    window = rng.normal(0, 1, (3, 3, 4)).astype(np.float32)
+    bias, ones = rng.normal(0, 1, 4).astype(np.float32), (1, 1, 1, 1)
+    rows, cols = avg_pool2d.adaptive_spans(5, 3), avg_pool2d.adaptive_spans(6, 3)
+    areas = tuple(tuple((b - a) * (d - c) + 1 for c, d in cols) for a, b in rows)
+    steps: list[tuple[Op, object, tuple[str, ...]]] = [
+        (conv2d.OP, Conv2d(square, bias, (1, 1), ones, True), ("x",)),
+        (depthwise_conv2d.OP, DepthwiseConv2d(window, bias, (1, 1), ones), ("t0",)),
+        (relu.OP, Relu(), ("t1",)),
+        (add.OP, Add(True), ("t0", "t2")),
+        (weighted_sum.OP, WeightedSum((1.0, -2.0)), ("t3", "x")),
+        (lookup.OP, Lookup("tanh"), ("t4",)),
+        (concat.OP, Concat(2), ("t4", "t5")),
+        (pad.OP, Pad((1, 0, 0), (0, 1, 0)), ("t6",)),
+        (max_pool2d.OP, MaxPool2d((2, 2), (1, 1), (0, 0, 0, 0), (6, 5)), ("t7",)),
+        (strided_copy.OP, StridedCopy((5, 6, 4), ((5, 8), (6, 40), (4, 2))), ("t8",)),
+        (avg_pool2d.OP, AvgPool2d(rows, cols, areas), ("t9",)),
+        (mean.OP, Mean(9), ("t10",)),
+        (reshape.OP, Reshape((4,)), ("t11",)),
+        (linear.OP, Linear(rng.normal(0, 1, (3, 4)).astype(np.float32), np.zeros(3, np.float32)), ("t12",)),
+    ]
+    tensors, nodes = {"x": Tensor("x", image, Float32())}, []
+    for i, (op, params, inputs) in enumerate(steps):
+        shape = op.infer_shape(params, *(tensors[name].shape for name in inputs))
+        tensors[f"t{i}"] = Tensor(f"t{i}", shape, Float32())
+        nodes.append(Node(f"{op.name}_{i}", params, inputs, f"t{i}"))
+    assert {op.int16 for op, _, _ in steps if op.int16} | {convert.OP} == set(WIDE)
+    return validate(Graph(NAME, tensors, tuple(nodes), ("x",), (f"t{len(steps) - 1}",)), Float32)
+
+
+@pytest.mark.parametrize("target", [name for name in TARGETS if name.startswith("cortex")])
+def test_every_op_on_every_core(target: str) -> None:
+    """The M55 runs in QEMU, the others in unicorn."""
+    if not TARGETS[target].core.unicorn_model:
+        need_tool("qemu-system-arm")
+    graph, rng = every_op(), np.random.default_rng(4)
+    c = compiled(detector_of(graph, rng, wide=[node.name for node in graph.nodes]), TARGETS[target])
+    assert {"convert", "concat", "sum_wide"} <= {step.kernel.name for step in c.plan.steps}
+    x = extreme_inputs(rng, graph.input.shape, 8, Int16)
+    expected = c.reference().run(x, quantized=True, nodes=True)
+    assert_equal(expected, c.host().run(x, quantized=True, nodes=True))
+    assert_equal(expected, c.arm().run(x, quantized=True, nodes=True))
 
 
 @pytest.mark.parametrize("target", ["stm32", "cortex-m0plus", "cortex-m3"])
@@ -154,3 +235,11 @@ def weight_error(params: object, largest: float) -> float:
         return 0.0
     inputs = weight.size if weight.ndim == 3 else weight[0].size
     return float((inputs + 2) * largest * np.abs(weight).max() / 127 / 2)
+
+
+def test_the_same_network_in_int8() -> None:
+    """An average pool beside a mean: their C functions once had one name."""
+    graph, rng = every_op(), np.random.default_rng(5)
+    c = compiled(detector_of(graph, rng))
+    x = extreme_inputs(rng, graph.input.shape, 8)
+    assert_equal(c.reference().run(x, quantized=True, nodes=True), c.host().run(x, quantized=True, nodes=True))

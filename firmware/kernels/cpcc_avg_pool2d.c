@@ -24,7 +24,7 @@ void cpcc_avg_pool2d(const cpcc_avg_pool2d_t *layer, const int8_t *x, int8_t *y,
       const int32_t padding = layer->zero_point * (layer->divisors[class] - area);
       for (int32_t c = 0; c < layer->channels; c++) {
         const int32_t sum = padding + window_sum(layer, x + c, rows, cols);
-        *y++ = (int8_t)cpcc_clamp(cpcc_mean(layer, sum, class), -128, 127);
+        *y++ = (int8_t)cpcc_clamp(cpcc_average(layer, sum, class), -128, 127);
       }
     }
   }

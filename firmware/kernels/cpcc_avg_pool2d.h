@@ -20,7 +20,7 @@ typedef struct {
 
 /* sum / divisor, rounded half away from zero. The sign is handled with masks, not branches: the time must not
    depend on the data. */
-static inline int32_t cpcc_mean(const cpcc_avg_pool2d_t *layer, int32_t sum, int32_t class) {
+static inline int32_t cpcc_average(const cpcc_avg_pool2d_t *layer, int32_t sum, int32_t class) {
   const int32_t sign = sum >> 31;
   const uint32_t n = (uint32_t)((sum ^ sign) - sign) + (uint32_t)layer->divisors[class] / 2u;
   const int32_t quotient = (int32_t)(((uint64_t)n * layer->multipliers[class]) >> layer->shifts[class]);

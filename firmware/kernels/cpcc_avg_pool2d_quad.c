@@ -36,7 +36,7 @@ void cpcc_avg_pool2d_quad(const cpcc_avg_pool2d_quad_t *layer, const int8_t *x, 
         const int32_t sum[4] = {(int16_t)(sums.even & 0xFFFFu), (int16_t)(sums.odd & 0xFFFFu), (int16_t)(sums.even >> 16),
                                 (int16_t)(sums.odd >> 16)};
         for (int32_t k = 0; k < 4; k++) {
-          *y++ = (int8_t)cpcc_clamp(cpcc_mean(layer, padding + sum[k], class), -128, 127);
+          *y++ = (int8_t)cpcc_clamp(cpcc_average(layer, padding + sum[k], class), -128, 127);
         }
       }
     }

@@ -21,7 +21,7 @@ void cpcc_avg_pool2d_wide(const cpcc_avg_pool2d_wide_t *layer, const int16_t *x,
       const int32_t class = layer->uniform ? 0 : layer->divisor_class[i * layer->out_w + j];
       for (int32_t c = 0; c < layer->channels; c++) {
         const int32_t sum = window_sum(layer, x + c, layer->rows + 2 * i, layer->cols + 2 * j);
-        *y++ = (int16_t)cpcc_mean(layer, sum, class);
+        *y++ = (int16_t)cpcc_average(layer, sum, class);
       }
     }
   }

@@ -1,8 +1,9 @@
 """Quantization-aware fine-tuning: the network computes as its int8 form will, and learns to live with it.
 
 Weights: symmetric int8 with a scale per output channel. Tensors: affine int8 over an observed range that covers 0, at
-the places where the compiler has a tensor: behind a convolution or linear layer with its batch norm and ReLU, behind an
-addition or another activation; pooling, reshapes and a ReLU on its own keep their input's type. The rules are those of `cpcc.quantize` and
+the places where the compiler has a tensor: behind a convolution or linear layer with its batch norm and ReLU or ReLU6, behind an
+addition, a product, a mean of an image or another activation; pooling, reshapes and a ReLU on its own keep their input's type. What a
+concatenation alone reads is rounded behind it, to its type. Recurrent layers compute in float. The rules are those of `cpcc.quantize` and
 `cpcc.ops.requantized`, but for int32 biases, which are taken as exact, and ranges, which move with the batches.
 Source: Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference",
 CVPR 2018.
@@ -15,18 +16,22 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from cpcc.prune.tracing import OUTSIDE, Call, trace
+from cpcc.prune.tracing import OUTSIDE, Call, Data, name_of, trace
 
 MOMENTUM = 0.05  # of the observed ranges
 _LOW, _HIGH, _SEEN = "int8_low", "int8_high", "int8_seen"
 
 _LINEAR = frozenset(["linear", "conv1d", "conv2d"])
-_ADDED = frozenset(["add", "add_", "__add__", "__iadd__"])
-_FUSED = frozenset(["relu", "relu_"])
+_ADDED = frozenset(["add", "add_", "__add__", "__iadd__", "sub", "sub_", "__sub__", "__isub__"])
+_FUSED = frozenset(["relu", "relu_", "relu6"])
 _NORM = "batch_norm"
 _FUSING = _LINEAR | _ADDED | {_NORM}
-_CURVES = frozenset(["sigmoid", "tanh", "silu", "gelu", "elu", "leaky_relu", "hardtanh", "hardswish", "hardsigmoid"])
-_PLACES = _LINEAR | _ADDED | _FUSED | _CURVES | {_NORM}
+_CURVES = frozenset(
+    ["sigmoid", "tanh", "silu", "gelu", "elu", "leaky_relu", "hardtanh", "hardswish", "hardsigmoid", "relu6"]
+)
+_JOINED = frozenset(["cat", "concat", "concatenate"])
+_OWN = frozenset(["mul", "mul_", "__mul__", "__imul__", "global_mean"])
+_PLACES = _LINEAR | _ADDED | _FUSED | _CURVES | _JOINED | _OWN | {_NORM}
 
 
 class Int8Weight(nn.Module):
@@ -103,7 +108,7 @@ class Activations:
         if not self.active:
             return None
         x = self.fake(0, inputs[0])
-        self.mode = _Rounding(self)
+        self.mode = _Rounding(self, x)
         self.mode.__enter__()
         return (x, *inputs[1:])
 
@@ -116,25 +121,30 @@ class Activations:
 class _Rounding(TorchFunctionMode):
     """Rounds the results of one forward pass."""
 
-    def __init__(self, activations: Activations) -> None:
+    def __init__(self, activations: Activations, x: Tensor) -> None:
         super().__init__()
         self.activations = activations
+        self.data = Data(x)
         self.place = 0
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
-        if not is_place(getattr(func, "__name__", ""), result):
+        data = self.data.follow((args, tuple((kwargs or {}).values())), result)
+        if not is_place(name_of(func, args, kwargs or {}, result), result, data):
             return result
         self.place += 1
         rounded = self.activations.rounded[self.place - 1]
-        return self.activations.fake(self.place, result) if rounded else result
+        if rounded:
+            result = self.activations.fake(self.place, result)
+            self.data.add(result)
+        return result
 
 
-def is_place(name: str, result: Any) -> bool:
-    """Whether a call may need rounding: counters such as batch norm's number of batches are no images or vectors."""
-    return name in _PLACES and isinstance(result, Tensor) and result.ndim >= 2
+def is_place(name: str, result: Any, data: bool) -> bool:
+    """Whether a call may need rounding: one that computes images or vectors from the network's input."""
+    return data and name in _PLACES and isinstance(result, Tensor) and result.ndim >= 2
 
 
 def rounded_places(calls: Iterable[Call]) -> tuple[bool, ...]:
@@ -147,12 +157,16 @@ def rounded_places(calls: Iterable[Call]) -> tuple[bool, ...]:
             if source in readers:
                 readers[source].append(call)
     return tuple(
-        _has_tensor(call, readers[i], calls) for i, call in enumerate(calls) if call.name in _PLACES and call.ndim >= 2
+        _has_tensor(call, readers[i], calls)
+        for i, call in enumerate(calls)
+        if call.data and call.name in _PLACES and call.ndim >= 2
     )
 
 
 def _has_tensor(call: Call, readers: list[Call], calls: list[Call]) -> bool:
-    if call.name in _FUSED:
-        return any(source != OUTSIDE and calls[source].name in _FUSING for source in call.inputs)
     follower = readers[0].name if len(readers) == 1 else ""
-    return not (follower in _FUSED or (call.name in _LINEAR and follower == _NORM))
+    if follower in _JOINED:
+        return False
+    if call.name in _FUSED - _CURVES:
+        return any(source != OUTSIDE and calls[source].name in _FUSING for source in call.inputs)
+    return not (call.name in _FUSING and (follower in _FUSED or (call.name in _LINEAR and follower == _NORM)))

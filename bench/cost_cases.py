@@ -105,8 +105,8 @@ def cases() -> list[Case]:
     for fit in (True, False):
         for rounding in ("once", "tflite", "tflite relu"):
             found += _depthwise(rng, rounding, fit)
-            for structure in (blocks, ternary):
-                found += _convolutions(np.random.default_rng(7), 0.1, rounding, fit, structure)
+            for structure, keep in ((blocks, 0.1), (ternary, 0.1), (ternary, 0.3), (ternary, 0.05)):
+                found += _convolutions(np.random.default_rng(7), keep, rounding, fit, structure)
             for keep in (1.0, 0.1):
                 found += _linears(rng, keep, rounding, fit) + _convolutions(rng, keep, rounding, fit)
         wide = np.random.default_rng(4)

@@ -102,8 +102,14 @@ def test_without_simd() -> None:
     probe_core("cortex-m3", "conv2d_swar", "depthwise_twin", "linear_rows8")
 
 
+def test_cortex_m0plus() -> None:
+    probe_core("cortex-m0plus", "conv2d_swar2", "depthwise_twin", "linear_rows8")
+
+
 def test_helium() -> None:
     probe_core("cortex-m55", "conv2d_mve", "depthwise_mve", "linear_mve")
+    whole = Conv2d(weights(3, 2, 1, 16, keep=1.0), np.zeros(3, np.float32), (1, 1), (0, 0, 0, 0))
+    probe(conv2d.OP, whole, (4, 3, 16), only("conv2d_mve"), "cortex-m55")  # runs of whole vectors, yet two of them
 
 
 def test_dual() -> None:

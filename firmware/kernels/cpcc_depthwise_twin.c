@@ -1,6 +1,6 @@
 #include "cpcc_depthwise_twin.h"
 
-#include "cpcc_rounding.h"
+#include "cpcc_round_row.h"
 #include "cpcc_saturate.h"
 #include "cpcc_twin.h"
 
@@ -53,14 +53,35 @@ __asm__(
 
 static uint32_t entry(int32_t taps) { return ((uint32_t)cpcc_depthwise_twin_end - 88u * (uint32_t)taps) | 1u; }
 #else
+#if defined(__ARM_ARCH_6M__)
+extern const uint8_t cpcc_depthwise_lanes_end[];
+void cpcc_depthwise_lanes(const int8_t *x, const int8_t *w, int32_t *sums, const cpcc_twin_t *job);
+
+/* Eighteen instructions for four products.
+ *   r0: inputs   r1: weights   r2 r5 r6 r7: 0 to 3, since signed bytes are loaded by index   r3 r4: weight, input
+ *   r8-r11: sums   r12: bytes between taps   lr: entry   stack: sums, runs left, skip */
+#define LANE(i, a) " ldrsb r3, [r1, " i "]\n ldrsb r4, [r0, " i "]\n muls r3, r4, r3\n add " a ", r3\n"
+__asm__(
+    ".syntax unified\n.section .text.cpcc_depthwise_lanes, \"ax\", %progbits\n.thumb\n.p2align 2\n"
+    ".global cpcc_depthwise_lanes\n.type cpcc_depthwise_lanes, %function\n.thumb_func\n"
+    "cpcc_depthwise_lanes:\n"
+    " push {r4-r7, lr}\n mov r4, r8\n mov r5, r9\n mov r6, r10\n mov r7, r11\n push {r4-r7}\n"
+    " ldr r4, [r3, #24]\n mov lr, r4\n ldr r4, [r3, #12]\n ldr r5, [r3, #16]\n mov r12, r5\n ldr r5, [r3, #20]\n"
+    " push {r2, r4, r5}\n ldmia r2!, {r4-r7}\n mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n"
+    " movs r2, #0\n movs r5, #1\n movs r6, #2\n movs r7, #3\n"
+    "1: bx lr\n"
+    " .rept 12\n" LANE("r2", "r8") LANE("r5", "r9") LANE("r6", "r10") LANE("r7", "r11") " add r0, r12\n adds r1, #4\n .endr\n"
+    ".global cpcc_depthwise_lanes_end\ncpcc_depthwise_lanes_end:\n"
+    " ldr r3, [sp, #8]\n add r0, r3\n ldr r3, [sp, #4]\n subs r3, #1\n str r3, [sp, #4]\n beq 2f\n b 1b\n"
+    "2: pop {r0, r1, r2}\n mov r4, r8\n mov r5, r9\n mov r6, r10\n mov r7, r11\n stmia r0!, {r4-r7}\n"
+    " pop {r4-r7}\n mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n pop {r4-r7, pc}\n"
+    ".size cpcc_depthwise_lanes, . - cpcc_depthwise_lanes\n.text\n");
+
+static uint32_t entry(int32_t taps) { return ((uint32_t)cpcc_depthwise_lanes_end - 36u * (uint32_t)taps) | 1u; }
+#else
 static uint32_t entry(int32_t taps) { return 0u * (uint32_t)taps; }
 
-/* Four channels of one pixel: `x` its window. */
-static void dot(const int8_t *x, const int32_t *stream, const cpcc_twin_t *job, int32_t *sums) {
-  const int8_t *w = (const int8_t *)(stream + 4);
-  for (int32_t i = 0; i < 4; i++) {
-    sums[i] = stream[i];
-  }
+static void cpcc_depthwise_lanes(const int8_t *x, const int8_t *w, int32_t *sums, const cpcc_twin_t *job) {
   for (int32_t run = 0; run < job->runs; run++, x += job->skip) {
     for (int32_t tap = 0; tap < job->taps; tap++, x += job->tap, w += 4) {
       for (int32_t i = 0; i < 4; i++) {
@@ -69,20 +90,28 @@ static void dot(const int8_t *x, const int32_t *stream, const cpcc_twin_t *job, 
     }
   }
 }
+#endif
+
+/* Four channels of one pixel: `x` its window. */
+CPCC_INLINE void pixel(const int8_t *x, int8_t *y, const int32_t *stream, const int32_t *constants,
+                       const cpcc_twin_t *job) {
+  int32_t sums[4] = {stream[0], stream[1], stream[2], stream[3]};
+  cpcc_depthwise_lanes(x, (const int8_t *)(stream + 4), sums, job);
+  for (int32_t i = 0; i < 4; i++) {
+    sums[i] = cpcc_row_a(job->rounding, sums[i]);
+  }
+  const cpcc_round_row_t row = {1, cpcc_channel_words(job->rounding), job->zero_point, job->rounding};
+  cpcc_round_row(sums, sums + 4, constants, y, &row);
+}
 
 static const int32_t *cpcc_depthwise_twin_run(const int8_t *x, int8_t *y, const int32_t *stream, const cpcc_twin_t *job) {
-  const int32_t words = cpcc_channel_words(job->rounding);
   for (int32_t c = 0; c < job->channels; c += 4) {
-    int32_t sums[2][4];
-    dot(x + c, stream, job, sums[0]);
-    dot(x + c + job->next, stream, job, sums[1]);
-    stream += 4 + job->runs * job->taps;
-    for (int32_t i = 0; i < 4; i++, stream += words) {
-      for (int32_t pixel = 0; pixel < 2; pixel++) {
-        y[c + i + pixel * job->next_y] =
-            cpcc_round(job->rounding, stream, job->zero_point, cpcc_row_a(job->rounding, sums[pixel][i]));
-      }
+    const int32_t *constants = stream + 4 + job->runs * job->taps;
+    pixel(x + c, y + c, stream, constants, job);
+    if (job->next_y != 0) {
+      pixel(x + c + job->next, y + c + job->next_y, stream, constants, job);
     }
+    stream = constants + 4 * cpcc_channel_words(job->rounding);
   }
   return stream;
 }

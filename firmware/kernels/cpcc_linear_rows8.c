@@ -1,6 +1,6 @@
 #include "cpcc_linear_rows8.h"
 
-#include "cpcc_rounding.h"
+#include "cpcc_round_row.h"
 #include "cpcc_saturate.h"
 
 /* In the assembly's order. */
@@ -65,22 +65,49 @@ static uint32_t epilogue(int32_t rounding) {
 static uint32_t epilogue(int32_t rounding) { return 0u * (uint32_t)rounding; }
 static uint32_t entry(int32_t steps) { return 0u * (uint32_t)steps; }
 
+#if defined(__ARM_ARCH_6M__)
+void cpcc_linear_rows8_half(const int32_t *x, const int32_t *x_end, const int8_t *w, int32_t *sums);
+
+/* Thirty instructions for eight products.
+ *   r0: next input   r1: weights   r2 r5 r6 r7: 0 to 3, since signed bytes are loaded by index   r3 r4: weight, input
+ *   r8-r11: sums   r12: end of the inputs   lr: where sums are kept */
+#define ROW(i, a) " ldrsb r3, [r1, " i "]\n muls r3, r4, r3\n add " a ", r3\n"
+#define STEP " ldmia r0!, {r4}\n" ROW("r2", "r8") ROW("r5", "r9") ROW("r6", "r10") ROW("r7", "r11") " adds r1, #8\n"
+__asm__(
+    ".syntax unified\n.section .text.cpcc_linear_rows8_half, \"ax\", %progbits\n.thumb\n.p2align 2\n"
+    ".global cpcc_linear_rows8_half\n.type cpcc_linear_rows8_half, %function\n.thumb_func\n"
+    "cpcc_linear_rows8_half:\n"
+    " push {r4-r7, lr}\n mov r4, r8\n mov r5, r9\n mov r6, r10\n mov r7, r11\n push {r4-r7}\n"
+    " mov lr, r3\n ldmia r3!, {r4-r7}\n mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n"
+    " mov r12, r1\n mov r1, r2\n movs r2, #0\n movs r5, #1\n movs r6, #2\n movs r7, #3\n"
+    "1:" STEP STEP " cmp r0, r12\n bne 1b\n"
+    " mov r0, lr\n mov r4, r8\n mov r5, r9\n mov r6, r10\n mov r7, r11\n stmia r0!, {r4-r7}\n"
+    " pop {r4-r7}\n mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n pop {r4-r7, pc}\n"
+    ".size cpcc_linear_rows8_half, . - cpcc_linear_rows8_half\n.text\n");
+#else
+/* Adds the products of the first four of eight rows. */
+static void cpcc_linear_rows8_half(const int32_t *x, const int32_t *x_end, const int8_t *w, int32_t *sums) {
+  for (; x != x_end; x++, w += 8) {
+    for (int32_t i = 0; i < 4; i++) {
+      sums[i] += w[i] * *x;
+    }
+  }
+}
+#endif
+
 static const int32_t *cpcc_linear_rows8_run(const rows_t *job, const int32_t *stream, int8_t *y, int8_t *y_end) {
   for (; y != y_end; y += 8) {
     int32_t sums[8];
     for (int32_t i = 0; i < 8; i++) {
-      sums[i] = *stream++;
+      sums[i] = stream[i];
     }
-    const int8_t *w = (const int8_t *)stream;
-    for (const int32_t *x = job->x; x != job->x_end; x++) {
-      for (int32_t i = 0; i < 8; i++) {
-        sums[i] += *w++ * *x;
-      }
-    }
-    stream = (const int32_t *)(const void *)w;
-    for (int32_t i = 0; i < 8; i++, stream += cpcc_channel_words(job->rounding)) {
-      y[i] = cpcc_round(job->rounding, stream, job->zero_point, sums[i]);
-    }
+    const int8_t *w = (const int8_t *)(stream + 8);
+    cpcc_linear_rows8_half(job->x, job->x_end, w, sums);
+    cpcc_linear_rows8_half(job->x, job->x_end, w + 4, sums + 4);
+    stream += 8 + 2 * (job->x_end - job->x);
+    const cpcc_round_row_t row = {1, cpcc_channel_words(job->rounding), job->zero_point, job->rounding};
+    cpcc_round_row(sums, sums + 8, stream, y, &row);
+    stream += 8 * row.constants;
   }
   return stream;
 }

@@ -9,13 +9,13 @@ from cpcc.graph import Graph, Node
 from cpcc.ops.base import ARMV7M, STREAM_FILES, Kernel, Packed
 from cpcc.ops.conv2d.geometry import flattened, image, strip_bytes
 from cpcc.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of
-from cpcc.swar import GROUP, group_chunks, grouped, swar_stream
+from cpcc.swar import FOUR, Tile, group_chunks, swar_stream
 
 PIXELS = 4  # of a tile
 
 FILES = (
     *STREAM_FILES, "kernels/cpcc_saturate.h", "kernels/cpcc_strip.h", "kernels/cpcc_strip.c",
-    "kernels/cpcc_swar.h", "kernels/cpcc_swar.c",
+    "kernels/cpcc_swar.h", "kernels/cpcc_swar.c", "kernels/cpcc_swar_conv.h", "kernels/cpcc_swar_conv.c",
 )  # fmt: skip
 
 
@@ -28,18 +28,23 @@ def strip_rows(node: Node, graph: Graph) -> int:
 
 
 def pack(node: Node, graph: Graph) -> Packed:
+    return pack_for(FOUR, node, graph)
+
+
+def pack_for(tile: Tile, node: Node, graph: Graph) -> Packed:
+    """For a kernel on `tile`."""
     out, kh, kw, _ = node.params.weight.shape
     output, rows = node.params.output, strip_rows(node, graph)
     rounding = rounding_of(output, node.params.matrix)
     assert rounding is not None
-    weights, constants = swar_stream(node.params.matrix, rounding)
+    weights, constants = swar_stream(node.params.matrix, rounding, tile)
     fields: dict[str, int | np.ndarray] = {
         **flattened(node, graph), "kernel_h": kh, "kernel_w": kw, "out_channels": out, "strip_rows": rows,
         "weights": weights, "constants": constants,
         "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
     }  # fmt: skip
     inputs = node.params.matrix.shape[1]
-    return Packed(fields, 8 * inputs + PIXELS * -(-out // GROUP) * GROUP + strip_bytes(node, graph, kh, rows))
+    return Packed(fields, 8 * inputs + PIXELS * -(-out // tile.group) * tile.group + strip_bytes(node, graph, kh, rows))
 
 
 def applies(node: Node, graph: Graph) -> bool:
@@ -47,16 +52,18 @@ def applies(node: Node, graph: Graph) -> bool:
 
 
 def features(node: Node, graph: Graph) -> tuple[float, ...]:
+    return features_for(FOUR, node, graph)
+
+
+def features_for(tile: Tile, node: Node, graph: Graph) -> tuple[float, ...]:
     height, width = image(node, graph)
     out, kh, kw, channels = node.params.weight.shape
     rows, run = strip_rows(node, graph), kw * channels
     strips, last = divmod(height, rows)
     tiles = strips * -(-rows * width // PIXELS) + -(-last * width // PIXELS)
-    rounding = rounding_of(node.params.output, node.params.matrix)
-    assert rounding is not None
-    cuts = group_chunks(grouped(node.params.matrix, rounding)[0])
+    cuts = group_chunks(node.params.matrix, tile)
     kind = rounding_kind(node.params.output, node.params.matrix)
-    spare = tiles if out % GROUP else tiles - strips * (rows * width // PIXELS) - last * width // PIXELS
+    spare = tiles if out % tile.group else tiles - strips * (rows * width // PIXELS) - last * width // PIXELS
     copied = -(-height // rows) * strip_bytes(node, graph, kh, rows)
     groups = len(cuts)
     return (

@@ -10,13 +10,13 @@ from cpcc.costs import fitted
 from cpcc.depthwise import groups_of_four
 from cpcc.fixedpoint import narrow
 from cpcc.graph import Graph, Node
-from cpcc.ops.base import ARMV7M, STREAM_FILES, Kernel, Packed
+from cpcc.ops.base import ROUND_ROW_FILES, SCALAR, STREAM_FILES, Kernel, Packed
 from cpcc.ops.conv2d.geometry import geometry, is_line, laid_down, padded_scratch, strip_bytes
 from cpcc.ops.depthwise_conv2d import quad
 from cpcc.ops.depthwise_conv2d.semantics import per_channel
 from cpcc.rounding import TFLITE, TFLITE_RELU, Rounding, rounding_kind, rounding_of
 
-FILES = (*STREAM_FILES, "kernels/cpcc_saturate.h", "kernels/cpcc_strip.h", "kernels/cpcc_strip.c",
+FILES = (*STREAM_FILES, *ROUND_ROW_FILES, "kernels/cpcc_saturate.h", "kernels/cpcc_strip.h", "kernels/cpcc_strip.c",
          "kernels/cpcc_twin.h")  # fmt: skip
 
 
@@ -72,4 +72,4 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     return quads, quads * runs, quads * runs * taps, *rounded, copied, pairs, pairs * (channels % 4 > 0), out_h
 
 
-KERNEL = Kernel("depthwise_twin", pack, fitted("depthwise_twin", features), ARMV7M, quad.applies, shared=FILES)
+KERNEL = Kernel("depthwise_twin", pack, fitted("depthwise_twin", features), SCALAR, quad.applies, shared=FILES)

@@ -7,12 +7,12 @@ import numpy as np
 from cpcc.costs import fitted
 from cpcc.fixedpoint import narrow
 from cpcc.graph import Graph, Node
-from cpcc.ops.base import ARMV7M, STREAM_FILES, Kernel, Packed
+from cpcc.ops.base import ROUND_ROW_FILES, SCALAR, STREAM_FILES, Kernel, Packed
 from cpcc.rounding import TFLITE, TFLITE_RELU, Rounding, rounding_kind, rounding_of
 
 GROUP = 8  # rows
 
-FILES = (*STREAM_FILES, "kernels/cpcc_saturate.h")
+FILES = (*STREAM_FILES, *ROUND_ROW_FILES, "kernels/cpcc_saturate.h")
 
 
 def rows8_stream(weight: np.ndarray, rounding: Rounding) -> np.ndarray:
@@ -50,4 +50,4 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     return 1.0, inputs, groups, groups * steps, groups * (kind == TFLITE), groups * (kind == TFLITE_RELU), last
 
 
-KERNEL = Kernel("linear_rows8", pack, fitted("linear_rows8", features), ARMV7M, applies, shared=FILES)
+KERNEL = Kernel("linear_rows8", pack, fitted("linear_rows8", features), SCALAR, applies, shared=FILES)

@@ -15,7 +15,7 @@ from cpcc.graph import Float32, Graph, Int8, Node, Tensor
 from cpcc.ops import OPS
 from cpcc.ops.add import QAdd, tflite_add_scaling
 from cpcc.ops.base import Op
-from cpcc.ops.float_params import Conv2d, DepthwiseConv2d, Linear, Reshape
+from cpcc.ops.float_params import ChannelAffine, Conv2d, DepthwiseConv2d, Linear, Reshape
 from cpcc.quant.widths import wide_tensors
 from cpcc.quantize import calibrate, quantize_graph
 
@@ -123,7 +123,10 @@ def _samples() -> Iterator[Case]:
         for i in range(SAMPLES + KEPT_OUT):
             params, shapes = op.sample(rng)
             if i % 3 == 0 and op.in_place:  # sums and tables of an ordinary size
-                shapes = tuple((int(rng.integers(50, 600)),) for _ in shapes[:1]) * len(shapes)
+                size = int(rng.integers(50, 600))
+                shapes = ((size,),) * len(shapes)
+                if isinstance(params, ChannelAffine):  # whole pixels
+                    shapes = ((size // len(params.scale), 1, len(params.scale)),)
             for rounding in ("once", *(["tflite"] if op.name == "add" else []), *([INT16] if op.int16 else [])):
                 yield Case(f"{op.name} {i} {rounding}", params, shapes[0], rounding, i < SAMPLES, shapes[1:])
 

@@ -1,6 +1,7 @@
 """The networks people put on microcontrollers, each as a function of its input shape and number of outputs.
 
-`ZOO` lists them with their usual shapes. All return logits, the autoencoder its input. tests/test_zoo.py compiles every one;
+`ZOO` lists them with their usual shapes. All return logits, the autoencoder its input. `PORTED` has those with several inputs
+or outputs. tests/test_zoo.py compiles every one;
 bench/zoo_accuracy.py trains them on real tasks. For `cpcc prune` write a function without arguments:
 
     def net(): return ecg_net((1, 187), 1)      # in my_net.py: cpcc prune my_net.py:net ...
@@ -187,4 +188,48 @@ ZOO: dict[str, Entry] = {
     "gru_net": Entry(GruNet, (6, 64), (6, 24)),
     "inception": Entry(inception, (1, 28, 28), (1, 16, 16), 10),
     "squeeze_excite": Entry(squeeze_excite, (3, 32, 32), (3, 16, 16)),
+}
+
+
+class TwoSensors(nn.Module):
+    """An accelerometer and a gyroscope, (3, length) each and with a rate of their own: a branch each, joined before the end."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.accel = nn.Sequential(nn.Conv1d(3, 12, 5, 2), nn.ReLU(), nn.Conv1d(12, 16, 3, 2), nn.ReLU())
+        self.gyro = nn.Sequential(nn.Conv1d(3, 8, 5, 2), nn.ReLU(), nn.Conv1d(8, 16, 3, 2), nn.ReLU())
+        self.head = nn.Sequential(nn.Linear(32, 24), nn.ReLU(), nn.Linear(24, outputs))
+
+    def forward(self, accel: torch.Tensor, gyro: torch.Tensor) -> torch.Tensor:
+        both = torch.cat([self.accel(accel).mean(2), self.gyro(gyro).mean(2)], 1)
+        return self.head(both)
+
+
+class TwoHeads(nn.Module):
+    """One picture, two answers: whether there is a defect, and where its middle is (x, y from 0 to 1)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            *conv_norm(channels, 12, 3, 2), nn.ReLU(), *conv_norm(12, 16, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(2)
+        )
+        self.defect, self.middle = nn.Linear(64, 1), nn.Linear(64, 2)
+
+    def forward(self, picture: torch.Tensor) -> dict[str, torch.Tensor]:
+        seen = self.body(picture).flatten(1)
+        return {"defect": self.defect(seen), "middle": torch.sigmoid(self.middle(seen))}
+
+
+@dataclass(frozen=True)
+class PortedEntry:
+    """A network with several inputs or outputs: its builder, one sample's shape of each input, and the names of the outputs."""
+
+    build: Callable[[], nn.Module]
+    shapes: dict[str, tuple[int, ...]]
+    outputs: tuple[str, ...]
+
+
+PORTED: dict[str, PortedEntry] = {
+    "two_sensors": PortedEntry(lambda: TwoSensors(2), {"accel": (3, 40), "gyro": (3, 80)}, ("output",)),
+    "two_heads": PortedEntry(lambda: TwoHeads(1), {"picture": (1, 24, 24)}, ("defect", "middle")),
 }

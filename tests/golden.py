@@ -71,6 +71,13 @@ class Oracle:
         self._interpreter.invoke()
         return np.array(self._interpreter.get_output(0))
 
+    def run_all(self, inputs: list[np.ndarray], outputs: int) -> list[np.ndarray]:
+        """The first `outputs` outputs for whole input tensors."""
+        for i, x in enumerate(inputs):
+            self._interpreter.set_input(x, i)
+        self._interpreter.invoke()
+        return [np.array(self._interpreter.get_output(i)) for i in range(outputs)]
+
     def tensor(self, index: int) -> np.ndarray:
         """Tensor `index` of the file, after `run`."""
         return np.array(self._interpreter.GetTensor(index, 0)["tensor_data"])

@@ -24,6 +24,7 @@ from cpcc.project import main_source, raw_examples
 from cpcc.quant.widths import wide_tensors
 from cpcc.quantize import calibrate, quantize_graph
 from cpcc.records import joined
+from cpcc.stack import library_stack
 from cpcc.targets import TARGETS, Target
 
 NAME = "t"
@@ -133,6 +134,14 @@ def target_for(kernel: Kernel) -> str:
     """A target whose core has what `kernel` requires: the first in this order."""
     names = ("stm32", "cortex-m3", "cortex-m0plus", "cortex-m55")
     return next(name for name in names if kernel.requires <= TARGETS[name].core.features)
+
+
+def check_stack(c: Compiled, q: np.ndarray) -> None:
+    """The stack of a run on the sample `q` stays below the bound read off the image, and that below 512 bytes."""
+    bound = library_stack(c.arm_image(), NAME)
+    executor = c.arm()
+    assert isinstance(executor, ArmExecutor)
+    assert executor.measure(q).stack_bytes <= bound.bytes <= 512, bound
 
 
 def compiled(detector: Network, target: Target = TARGETS["stm32"], policy: object = None) -> Compiled:

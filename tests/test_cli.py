@@ -103,6 +103,10 @@ def test_profile(work: Path) -> None:
     assert profile["constant_time"] is True
     assert max(entry["offset"] + entry["bytes"] for entry in profile["arena"]) <= profile["arena_bytes"]
     assert "constant time: every layer" in done.stdout
+    slow = inside("profile", "build/my-net", "--json", "slow.json", "--wait-states", 5, cwd=work)
+    assert slow.returncode == 0 and "5 flash wait states" in slow.stdout
+    waiting = json.loads((work / "slow.json").read_text())
+    assert waiting["instructions"] == profile["instructions"] and waiting["cycles"] > profile["cycles"]
     again = inside("profile", "build/my-net", "--json", "again.json", cwd=work)
     assert again.returncode == 0
     assert (work / "again.json").read_text() == (work / "profile.json").read_text()

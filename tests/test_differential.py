@@ -89,7 +89,7 @@ def test_every_kernel(op: Op, kernel: Kernel) -> None:
 def test_every_int16_kernel(op: Op, kernel: Kernel) -> None:
     """With int16 activations throughout; what a kernel's int64 sums are for is in tests/test_int16.py."""
 
-    @settings(max_examples=12 if op.weights else 4)
+    @settings(max_examples=8 if op.weights else 3)
     @given(seed=st.integers(0, 2**32 - 1))
     def run(seed: int) -> None:
         graph = single(op, np.random.default_rng(seed))

@@ -12,10 +12,12 @@ import torch
 from click.testing import CliRunner, Result
 from torch import nn
 
+from cpcc import artifacts
 from cpcc.cli import cli
 from cpcc.data import Scaling
-from cpcc.errors import UsageError
-from cpcc.folder import open_build
+from cpcc.errors import DataError, UsageError
+from cpcc.executors.firmware import boot
+from cpcc.folder import BuildFolder, open_build
 from cpcc.graph import Float32, Graph, Int8, Int16, Node, Tensor, validate
 from cpcc.metrics import auc
 from cpcc.model_file import export_module, save_program
@@ -214,3 +216,67 @@ def test_bad_wishes_on_the_command_line(files: Path) -> None:
     with pytest.raises(UsageError, match=r"--int16 conf: the network has no such layer; did you mean conv\?"):
         build(files, "conf")
     assert not (files / "conf").exists()
+
+
+def booted(opened: BuildFolder) -> tuple[int, str]:
+    """(exit status, text) of the example firmware, which prints where a debugger listens."""
+    main = "#define CPCC_SEMIHOSTING\n" + artifacts.pristine_main(opened)
+    return boot(artifacts.arm_image(opened.plan, artifacts.library_on_disk(opened), main), opened.plan.target)
+
+
+def test_self_test_and_table_of_an_int16_detector(files: Path) -> None:
+    """Scores beyond int16, the operating points, and the firmware that checks itself and its examples at boot."""
+    common = [
+        "build",
+        str(files / "m.pt"),
+        "--calibrate",
+        str(files / "calib.npz"),
+        "--int16",
+        "all",
+        "-o",
+        str(files / "all"),
+    ]
+    built = RUN([*common, "--self-test", "--threshold-table"])
+    assert built.exit_code == 0, built.output
+    opened = open_build(files / "all")
+    assert isinstance(opened.detector.graph.output.type, Int16)
+    status, text = booted(opened)
+    assert status == 0 and "self-test ok" in text and text.count(", ok\n") == 2, text
+    explained = RUN(["verify", str(files / "all"), "--data", str(files / "test.npz"), "--explain", "1"])
+    assert explained.exit_code == 0 and "fixed score" in explained.output, explained.output
+    profiled = RUN(["profile", str(files / "all")])
+    assert profiled.exit_code == 0 and "constant time" in profiled.output, profiled.output
+
+
+def test_an_int16_regression(files: Path) -> None:
+    """The output tensor is int16: in the example firmware, in `run`, and raw."""
+    out = files / "regression"
+    common = ["build", str(files / "m.pt"), "--calibrate", str(files / "calib.npz"), "--int16", "all", "-o", str(out)]
+    built = RUN([*common, "--regression"])
+    assert built.exit_code == 0, built.output
+    opened = open_build(out)
+    status, text = booted(opened)
+    assert status == 0 and text.count(", ok\n") == 2, text
+    x = faint(8, 2)[0]
+    q = opened.detector.graph.input.integer.quantize(x)
+    for name, samples, raw in (("real", x, []), ("raw", q, ["--raw"])):
+        np.save(files / f"{name}.npy", samples)
+        done = RUN(
+            [
+                "run",
+                str(out),
+                "--input",
+                str(files / f"{name}.npy"),
+                "-o",
+                str(files / f"{name}.out.npy"),
+                *raw,
+                "--on",
+                "arm",
+            ]
+        )
+        assert done.exit_code == 0, done.output
+    real, integers = (np.load(files / f"{name}.out.npy") for name in ("real", "raw"))
+    assert integers.dtype == np.int16 and real.dtype == np.float32
+    np.testing.assert_allclose(opened.detector.graph.output.integer.dequantize(integers), real, rtol=1e-3, atol=1e-3)
+    with pytest.raises(DataError, match="--raw expects int16"):
+        RUN(["run", str(out), "--input", str(files / "real.npy"), "-o", str(files / "no.npy"), "--raw"])

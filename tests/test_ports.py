@@ -17,6 +17,7 @@ from cpcc.detector import InputSpec, Network, check_raw
 from cpcc.errors import DataError, ModelError, UsageError
 from cpcc.executors.base import broken_off, bytes_per_sample
 from cpcc.folder import open_build
+from cpcc.frontends.tflite import to_graph as tflite_graph
 from cpcc.frontends.torch_export import to_graph
 from cpcc.graph import Float32
 from cpcc.model_file import export_module, save_program
@@ -24,7 +25,9 @@ from cpcc.quant.calibration import calibrate
 from cpcc.quant.running import run_outputs
 from cpcc.quantize import quantize_graph
 from cpcc.records import joined
+from golden import Oracle
 from support import assert_equal, compiled
+from tflite_samples import ported_network
 
 
 class TwoByTwo(nn.Module):
@@ -208,3 +211,33 @@ def test_a_reply_that_breaks_off_names_input_or_output(built: Path) -> None:
     assert broken_off(bytes(nodes), plan, True) == (0, "run, output kind")
     assert broken_off(bytes(nodes + 3), plan, True) == (0, "run, output amount")
     assert broken_off(bytes(nodes + 5), plan, True) == (0, "score")
+
+
+def test_tflite_ports_have_names() -> None:
+    """The signature's, else the tensors'."""
+    graph = tflite_graph(ported_network(), "t").graph
+    assert (graph.inputs, graph.outputs) == (("motion", "turn"), ("pair", "rest", "total"))
+    assert tflite_graph(ported_network(signature=False), "t").graph.inputs == ("accel", "tensor1")
+    assert len([n for n in graph.nodes if n.name.startswith("split")]) == 2, (
+        "the part that nothing reads is not computed"
+    )
+
+
+@pytest.mark.parametrize("target", ["stm32", "cortex-m0plus"])
+def test_tflite_on_every_executor(target: str, tmp_path: Path) -> None:
+    """TensorFlow Lite Micro's outputs, from raw samples on."""
+    (tmp_path / "net.tflite").write_bytes(ported_network())
+    rng = np.random.default_rng(0)
+    x = {name: rng.integers(-128, 128, (20, 4, 3, 6)).astype(np.int8) for name in ("motion", "turn")}
+    np.savez(tmp_path / "x.npz", **x)
+    for command in (("build", tmp_path / "net.tflite", "--target", target, "-o", tmp_path / "b"),
+                    ("verify", tmp_path / "b", "--data", tmp_path / "x.npz"),
+                    ("run", tmp_path / "b", "--raw", "--input", tmp_path / "x.npz", "--on", "arm", "-o", tmp_path / "y.npz")):  # fmt: skip
+        result = cpcc(*command)
+        assert result.exit_code == 0, result.output
+    oracle = Oracle((tmp_path / "net.tflite").read_bytes())
+    with np.load(tmp_path / "y.npz") as found:
+        for i in range(20):
+            expected = oracle.run_all([part[i : i + 1] for part in x.values()], 3)
+            for name, values in zip(("pair", "rest", "total"), expected):
+                np.testing.assert_array_equal(found[name][i], values[0], err_msg=name)

@@ -163,8 +163,13 @@ def test_int16() -> None:
         joined(),
         *(single(op, np.random.default_rng(3)) for op in WIDE),
     ]
-    for graph in graphs:
-        c = compiled(detector_of(graph, rng, wide=[node.name for node in graph.nodes]))
+    odd = Conv2d(weights(3, 3, 3, 1, keep=1.0), np.array([0.1, -0.2, 0.3], np.float32), (1, 1), (1, 1, 1, 1))
+    odd_graph = chain(
+        (5, 5, 1), [(conv2d.OP, odd), (linear.OP, Linear(weights(3, 75, keep=1.0), np.zeros(3, np.float32)))]
+    )
+    portable = [(odd_graph, lambda kernel: not (kernel.wide and kernel.requires))]
+    for graph, policy in [*((graph, None) for graph in (odd_graph, *graphs)), *portable]:
+        c = compiled(detector_of(graph, rng, wide=[node.name for node in graph.nodes]), policy=policy)
         x = extreme_inputs(rng, graph.input.shape, 24, type(c.detector.graph.input.integer))
         x[3] = np.where(long[0] > 0, 32767, -32768) if graph.input.shape == (700,) else x.min() // 2
         assert_equal(c.reference().run(x, quantized=True, nodes=True), c.host().run(x, quantized=True, nodes=True))

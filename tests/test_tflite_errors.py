@@ -25,7 +25,7 @@ from cpcc.tflite_model import compile_tflite, input_specs
 from golden import Oracle
 from support import assert_equal, compiled, extreme_inputs
 from tflite_files import FileOperator, FileTensor, activation, constant, tflite_file
-from tflite_samples import branchy_network, varied_network
+from tflite_samples import branchy_network, ported_network, varied_network
 
 SECONDS_PER_FILE = 20
 GIBIBYTE = 2**30
@@ -65,8 +65,8 @@ CASES: list[tuple[str, Callable[[], bytes], str]] = [
     ("stride 0", lambda: pooled(IMAGE, IMAGE), "stride"),
     ("no output", lambda: tflite_file([PLAIN, PLAIN], [FileOperator("SOFTMAX", (0,), (1,), "SoftmaxOptions", {})], (0,), ()),
      "1 inputs, 0 outputs; supported: 1 and more of each"),
-    ("constant operand", lambda: tflite_file([PLAIN, constant(np.zeros((1, 4), np.int8), (0.1,)), PLAIN],
-                                             [FileOperator("ADD", (0, 1), (2,), "AddOptions", {})], (0,), (2,)), "a constant of 4 values"),
+    ("constant operand", lambda: tflite_file([PLAIN, constant(np.zeros((1, 3), np.int8), (0.1,)), PLAIN],
+                                             [FileOperator("ADD", (0, 1), (2,), "AddOptions", {})], (0,), (2,)), "supported: one that broadcasts"),
     ("shapes differ", lambda: tflite_file([PLAIN, activation((5,), 0.1, 0)],
                                           [FileOperator("SOFTMAX", (0,), (1,), "SoftmaxOptions", {"Beta": 1.0})], (0,), (1,)), "computed"),
 ]  # fmt: skip
@@ -140,11 +140,11 @@ def survive(data: bytes, folder: Path) -> bool:
 
 
 def fuzz(count: int, seed: int, folder: Path) -> None:
-    bases = [branchy_network(), varied_network()]
+    bases = [branchy_network(), varied_network(), ported_network()]
     rng = np.random.default_rng(seed)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.monotonic()
-    compiled = sum(survive(mutant(bases[i % 2], rng), folder) for i in range(count))
+    compiled = sum(survive(mutant(bases[i % len(bases)], rng), folder) for i in range(count))
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
     print(
         f"{count} mutants in {time.monotonic() - started:.0f} s: {compiled} compile, memory grew by {grown / 2**20:.0f} MiB"

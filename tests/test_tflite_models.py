@@ -13,7 +13,7 @@ from cpcc.graph import Int8
 from cpcc.quantize import run_int8, run_nodes
 from cpcc.tflite_model import input_specs
 from golden import MLPERF_TINY, GoldenModel, Oracle, golden_model
-from support import Compiled, assert_equal, compiled
+from support import Compiled, assert_equal, check_stack, compiled
 
 RANDOM_INPUTS = 1000
 
@@ -46,6 +46,7 @@ def test_golden_vectors(name: str) -> None:
     assert list(reference.nodes) == traced_tensors(c.plan)
     assert_equal(reference, c.host().run(one, quantized=True, nodes=True))
     assert_equal(reference, c.arm().run(one, quantized=True, nodes=True))
+    check_stack(c, one)
 
 
 @pytest.mark.fuzz

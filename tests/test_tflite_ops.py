@@ -8,7 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cpcc.frontends.tflite import to_graph
+from cpcc.graph import Int8
+from cpcc.quant.running import run_outputs
 from cpcc.quantize import run_int8
+from cpcc.records import joined
 from golden import Oracle
 from tflite_files import FileOperator, FileTensor, activation, constant, tflite_file
 
@@ -18,14 +21,16 @@ INPUTS = 4
 
 
 def check(data: bytes, shape: tuple[int, ...], rng: np.random.Generator) -> None:
-    """The graph's outputs equal the oracle's on random and extreme inputs."""
-    graph = to_graph(data, "t").graph
-    x = rng.integers(-128, 128, (INPUTS, *shape)).astype(np.int8)
-    x[0], x[1] = -128, 127
-    oracle = Oracle(data)
-    expected = np.concatenate([oracle.run(sample[None]) for sample in x])
-    got = run_int8(graph, x)
-    np.testing.assert_array_equal(got.reshape(expected.shape), expected)
+    """The graph's outputs equal the oracle's on random and extreme inputs, each of which has this shape."""
+    graph, oracle = to_graph(data, "t").graph, Oracle(data)
+    x = {name: rng.integers(-128, 128, (INPUTS, *shape)).astype(np.int8) for name in graph.inputs}
+    for part in x.values():
+        part[0], part[1] = -128, 127
+    got = run_outputs(graph, Int8, joined(x))
+    for i in range(INPUTS):
+        expected = oracle.run_all([part[i : i + 1] for part in x.values()], len(graph.outputs))
+        for name, values in zip(graph.outputs, expected, strict=True):
+            np.testing.assert_array_equal(got[name][i].ravel(), values.ravel(), err_msg=name)
 
 
 def scale(rng: np.random.Generator) -> float:
@@ -166,15 +171,16 @@ def test_pools(code: str, seed: int) -> None:
     shape = (h, w, shape[2])
     s, z = scale(rng), zero_point(rng)
     pool = {"Padding": options["Padding"], "StrideH": stride[0], "StrideW": stride[1], "FilterHeight": kernel[0],
-            "FilterWidth": kernel[1], "FusedActivationFunction": int(rng.choice([0, 1]))}  # fmt: skip
+            "FilterWidth": kernel[1], "FusedActivationFunction": int(rng.choice(ACTIVATIONS))}  # fmt: skip
     tensors = [activation(shape, s, z), activation((*size, shape[2]), s, z)]
     check(tflite_file(tensors, [FileOperator(code, (0,), (1,), "Pool2DOptions", pool)], (0,), (1,)), shape, rng)
 
 
+@pytest.mark.parametrize(("code", "kind"), [("ADD", "AddOptions"), ("SUB", "SubOptions")])
 @settings(max_examples=60)
 @given(seed=seeds)
-def test_add(seed: int) -> None:
-    """x + pool(x), so that one file input feeds both operands; the pool changes values and keeps the type."""
+def test_sums(code: str, kind: str, seed: int) -> None:
+    """x + pool(x) or less it, so that one file input feeds both operands; the pool changes values and keeps the type."""
     rng = np.random.default_rng(seed)
     shape = (int(rng.integers(1, 5)), int(rng.integers(1, 5)), int(rng.integers(1, 4)))
     s, z = scale(rng), zero_point(rng)
@@ -183,7 +189,7 @@ def test_add(seed: int) -> None:
     pool = {"Padding": SAME, "StrideH": 1, "StrideW": 1, "FilterHeight": 2, "FilterWidth": 2}
     operators = [
         FileOperator("MAX_POOL_2D", (0,), (1,), "Pool2DOptions", pool),
-        FileOperator("ADD", (0, 1), (2,), "AddOptions", {"FusedActivationFunction": int(rng.choice(ACTIVATIONS))}),
+        FileOperator(code, (0, 1), (2,), kind, {"FusedActivationFunction": int(rng.choice(ACTIVATIONS))}),
     ]
     check(tflite_file([activation(shape, s, z), activation(shape, s, z), y], operators, (0,), (2,)), shape, rng)
 
@@ -215,7 +221,7 @@ def test_mul(seed: int) -> None:
     check(tflite_file([x, other, y], operators, (0,), (2,)), shape, rng)
 
 
-@pytest.mark.parametrize("code", ["ADD", "MUL"])
+@pytest.mark.parametrize("code", ["ADD", "SUB", "MUL"])
 @settings(max_examples=40)
 @given(seed=seeds)
 def test_a_constant_of_one_value(code: str, seed: int) -> None:
@@ -228,10 +234,87 @@ def test_a_constant_of_one_value(code: str, seed: int) -> None:
     y = activation(shape, float(np.float32(step)), zero_point(rng))
     options = {"FusedActivationFunction": int(rng.choice(ACTIVATIONS))}
     order = (0, 1) if rng.integers(2) else (1, 0)
-    kind = {"ADD": "AddOptions", "MUL": "MulOptions"}[code]
+    kind = f"{code.capitalize()}Options"
     data = tflite_file([x, fixed, y], [FileOperator(code, order, (2,), kind, options)], (0,), (2,))
     every = np.arange(-128, 128, dtype=np.int8).reshape(1, *shape)
     np.testing.assert_array_equal(run_int8(to_graph(data, "t").graph, every), Oracle(data).run(every))
+
+
+@pytest.mark.parametrize("code", ["ADD", "SUB", "MUL", "MINIMUM", "MAXIMUM"])
+@settings(max_examples=40)
+@given(seed=seeds)
+def test_a_constant_of_several_values(code: str, seed: int) -> None:
+    """One per channel (what batch normalization leaves behind where it is not folded), per row, per element, on either side."""
+    rng = np.random.default_rng(seed)
+    shape = image(rng)
+    form = [n if rng.integers(2) else 1 for n in shape][int(rng.integers(3)) :] or [1]
+    x = activation(shape, scale(rng), zero_point(rng))
+    s, z = (x.scale[0], x.zero_point[0]) if code in ("MINIMUM", "MAXIMUM") else (scale(rng), zero_point(rng))
+    fixed = FileTensor(tuple(form), (s,), (z,), "INT8", rng.integers(-128, 128, form).astype(np.int8))
+    step = x.scale[0] * s * 100 if code == "MUL" else max(x.scale[0], s) * float(rng.choice([0.3, 2.0]))
+    y = x if code in ("MINIMUM", "MAXIMUM") else activation(shape, float(np.float32(step)), zero_point(rng))
+    options = {"FusedActivationFunction": int(rng.choice(ACTIVATIONS))}
+    kind, options = ("MaximumMinimumOptions", {}) if y is x else (f"{code.capitalize()}Options", options)
+    order = (0, 1) if rng.integers(2) else (1, 0)
+    check(tflite_file([x, fixed, y], [FileOperator(code, order, (2,), kind, options)], (0,), (2,)), shape, rng)
+
+
+@pytest.mark.parametrize("code", ["SPLIT", "SPLIT_V", "UNPACK"])
+@settings(max_examples=25)
+@given(seed=seeds)
+def test_parts(code: str, seed: int) -> None:
+    """Every part as an output of the file, but for one that is left out; UNPACK drops the axis."""
+    rng = np.random.default_rng(seed)
+    shape, axis = list(image(rng)), int(rng.integers(3))
+    sizes = [int(v) for v in rng.integers(1, 4, int(rng.integers(2, 5)))]
+    sizes = sizes if code == "SPLIT_V" else [1 if code == "UNPACK" else sizes[0]] * len(sizes)
+    shape[axis] = sum(sizes)
+    s, z, written = scale(rng), zero_point(rng), axis + 1 if rng.integers(2) else axis - 3
+    shapes = [tuple(shape[:axis] + ([] if code == "UNPACK" else [n]) + shape[axis + 1 :]) for n in sizes]
+    parts = [activation(part, s, z) for part in shapes]
+    where = constant(np.array(written, np.int32))
+    tensors = [activation(tuple(shape), s, z), where, constant(np.array(sizes, np.int32)), *parts]
+    outputs = tuple(range(3, len(tensors)))
+    operator = {
+        "SPLIT": FileOperator(code, (1, 0), outputs, "SplitOptions", {"NumSplits": len(sizes)}),
+        "SPLIT_V": FileOperator(code, (0, 2, 1), outputs, "SplitVOptions", {"NumSplits": len(sizes)}),
+        "UNPACK": FileOperator(code, (0,), outputs, "UnpackOptions", {"Num": len(sizes), "Axis": written}),
+    }[code]
+    check(tflite_file(tensors, [operator], (0,), outputs[int(rng.integers(2)) :]), tuple(shape), rng)
+
+
+@settings(max_examples=25)
+@given(seed=seeds)
+def test_pack(seed: int) -> None:
+    """x beside max_pool(x), along a new axis."""
+    rng = np.random.default_rng(seed)
+    shape, axis = image(rng)[:2], int(rng.integers(3))
+    s, z = scale(rng), zero_point(rng)
+    out = (*shape[:axis], 2, *shape[axis:])
+    tensors = [activation(shape, s, z), activation((*shape, 1), s, z), activation((*shape, 1), s, z), activation(shape, s, z),
+               activation(out, s, z), constant(np.array([1, *shape, 1], np.int32)), constant(np.array([1, *shape], np.int32))]  # fmt: skip
+    pool = {"Padding": SAME, "StrideH": 1, "StrideW": 1, "FilterHeight": 2, "FilterWidth": 2}
+    operators = [
+        FileOperator("RESHAPE", (0, 5), (1,)), FileOperator("MAX_POOL_2D", (1,), (2,), "Pool2DOptions", pool),
+        FileOperator("RESHAPE", (2, 6), (3,)),
+        FileOperator("PACK", (0, 3), (4,), "PackOptions", {"ValuesCount": 2, "Axis": axis + 1 if rng.integers(2) else axis - 3}),
+    ]  # fmt: skip
+    check(tflite_file(tensors, operators, (0,), (4,)), shape, rng)
+
+
+@settings(max_examples=25)
+@given(seed=seeds)
+def test_several_inputs_and_outputs(seed: int) -> None:
+    """Two inputs of their own quantization, their sum, their difference and one of the inputs itself."""
+    rng = np.random.default_rng(seed)
+    shape = image(rng)
+    a, b = (activation(shape, scale(rng), zero_point(rng)) for _ in "ab")
+    total, less = (activation(shape, 2 * max(a.scale[0], b.scale[0]), zero_point(rng)) for _ in "ab")
+    operators = [
+        FileOperator("ADD", (0, 1), (2,), "AddOptions", {}),
+        FileOperator("SUB", (1, 0), (3,), "SubOptions", {}),
+    ]
+    check(tflite_file([a, b, total, less], operators, (1, 0), (3, 2)), shape, rng)
 
 
 @settings(max_examples=60)
@@ -286,14 +369,15 @@ def test_functions_of_one_value(code: str, seed: int) -> None:
 @given(seed=seeds)
 def test_mean(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    shape = tuple(int(v) for v in rng.integers(1, 9, 3))
-    keep = bool(rng.integers(2))
+    series = bool(rng.integers(4) == 0)
+    shape = tuple(int(v) for v in rng.integers(1, 9, 2 if series else 3))
+    keep = bool(rng.integers(2)) and not series
     x = activation(shape, scale(rng), zero_point(rng))
     ratio = float(rng.choice([0.5, 1.0, 1.7]))
-    y = activation((1, 1, shape[2]) if keep else (shape[2],), float(np.float32(x.scale[0] * ratio)), zero_point(rng))
+    y = activation((1, 1, shape[-1]) if keep else (shape[-1],), float(np.float32(x.scale[0] * ratio)), zero_point(rng))
     if ratio == 1.0 and rng.integers(2):
         y = activation(y.shape[1:], x.scale[0], x.zero_point[0])
-    axes = constant(np.array(rng.choice([[1, 2], [2, 1], [-3, -2]]), np.int32))
+    axes = constant(np.array([rng.choice([1, -2])] if series else rng.choice([[1, 2], [2, 1], [-3, -2]]), np.int32))
     operators = [FileOperator("MEAN", (0, 1), (2,), "ReducerOptions", {"KeepDims": keep})]
     check(tflite_file([x, axes, y], operators, (0,), (2,)), shape, rng)
 

@@ -54,6 +54,8 @@ def run_other(p, *inputs: torch.Tensor) -> torch.Tensor:
         return torch.cat(inputs, p.axis)
     if isinstance(p, fp.Recurrent):
         return run_recurrent(p, x)
+    if isinstance(p, fp.Convert):
+        return x
     if isinstance(p, fp.Softmax):
         return (p.beta * x).softmax(-1)
     if isinstance(p, fp.Mean):

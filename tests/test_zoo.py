@@ -22,17 +22,17 @@ from cpcc.model_file import export_module, save_program
 from cpcc.plan.kernels import any_kernel, dense_only
 from cpcc.quantize import calibrate, quantize_graph, run_nodes
 from cpcc.targets import TARGETS
-from support import assert_equal, compiled, detector_for
-from zoo import ZOO
+from support import assert_equal, check_stack, compiled, detector_for
+from zoo import PORTED, ZOO
 
 
-def with_statistics(net: nn.Module, shape: tuple[int, ...]) -> nn.Module:
+def with_statistics(net: nn.Module, *shapes: tuple[int, ...]) -> nn.Module:
     """`net` with batch statistics of noise, as after an epoch of training."""
     for module in net.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.momentum = None
     with torch.no_grad():
-        net.train()(torch.randn(16, *shape))
+        net.train()(*(torch.randn(16, *shape) for shape in shapes))
     return net.eval()
 
 
@@ -54,6 +54,7 @@ def test_zoo(name: str) -> None:
     expected = c.reference().run(q, quantized=True, nodes=True)
     assert_equal(expected, c.host().run(q, quantized=True, nodes=True))
     assert_equal(expected, c.arm().run(q, quantized=True, nodes=True))
+    check_stack(c, q)
 
 
 @pytest.mark.parametrize(("name", "shape"), [("autoencoder", (20,)), ("gru_net", (3, 24))])
@@ -75,3 +76,42 @@ def test_building_a_regression(name: str, shape: tuple[int, ...], tmp_path: Path
     assert verified.exit_code == 0 and "bit-exact: reference = host = arm" in verified.output, verified.output
     with pytest.raises(UsageError, match="--regression: has no decision"):
         run([*common, "--regression", "--positive", "1"])
+
+
+@pytest.mark.parametrize("name", PORTED)
+def test_several_inputs_or_outputs(name: str, tmp_path: Path) -> None:
+    """Built as a detector by its first output, verified on every executor; every output close to torch's."""
+    torch.manual_seed(4)
+    entry = PORTED[name]
+    net = with_statistics(entry.build(), *entry.shapes.values())
+    x = {port: torch.randn(40, *shape) for port, shape in entry.shapes.items()}
+    with torch.no_grad():
+        found = net(*x.values())
+    floats = found if isinstance(found, dict) else {"output": found}
+    first = floats[entry.outputs[0]].numpy()
+    labels = (first[:, -1] - (first[:, 0] if first.shape[1] > 1 else 0) > 0).astype(np.int64)
+    arrays = {port: part.numpy() for port, part in x.items()}
+    np.savez(tmp_path / "x.npz", **(arrays if len(arrays) > 1 else {"x": arrays["picture"]}), y=labels)
+    np.save(tmp_path / "x.npy", next(iter(arrays.values())))
+    save_program(tmp_path / "m.pt", export_module(net, *entry.shapes.values()))
+    run = partial(CliRunner().invoke, cli, catch_exceptions=False)
+    decides = ["--decides", entry.outputs[0]] if len(entry.outputs) > 1 else []
+    built = run(
+        ["build", str(tmp_path / "m.pt"), "-o", str(tmp_path / "b"), "--calibrate", str(tmp_path / "x.npz"), *decides]
+    )
+    assert built.exit_code == 0, built.output
+    verified = run(["verify", str(tmp_path / "b"), "--data", str(tmp_path / "x.npz"), "--allow-fn", "1"])
+    assert verified.exit_code == 0 and "bit-exact: reference = host = arm" in verified.output, verified.output
+    out, samples = (
+        tmp_path / ("y.npz" if len(entry.outputs) > 1 else "y.npy"),
+        tmp_path / ("x.npz" if len(arrays) > 1 else "x.npy"),
+    )
+    assert run(["run", str(tmp_path / "b"), "--input", str(samples), "-o", str(out)]).exit_code == 0
+    if len(entry.outputs) > 1:
+        with np.load(out) as archive:
+            got = dict(archive)
+    else:
+        got = {entry.outputs[0]: np.load(out)}
+    for port in entry.outputs:
+        wanted = floats[port].numpy()
+        assert np.abs(got[port] - wanted).max() < 0.05 * max(1, np.abs(wanted).max())

@@ -93,10 +93,22 @@ def _code(b: flatbuffers.Builder, op: FileOperator) -> int:
                   CustomCode=custom)  # fmt: skip
 
 
+def _signature(b: flatbuffers.Builder, inputs: dict[str, int], outputs: dict[str, int]) -> int:
+    def maps(ports: dict[str, int]) -> int:
+        names = [b.CreateString(name) for name in ports]
+        tables = [_table(b, "TensorMap", Name=n, TensorIndex=index) for n, index in zip(names, ports.values())]
+        return _offsets(b, tables)
+
+    key, first, last = b.CreateString("serving_default"), maps(inputs), maps(outputs)
+    return _table(b, "SignatureDef", Inputs=first, Outputs=last, SignatureKey=key, SubgraphIndex=0)
+
+
 def tflite_file(
-    tensors: list[FileTensor], operators: list[FileOperator], inputs: tuple[int, ...], outputs: tuple[int, ...]
-) -> bytes:
-    """The file's bytes. Constant tensors sharing one array share one buffer."""
+    tensors: list[FileTensor], operators: list[FileOperator], inputs: tuple[int, ...], outputs: tuple[int, ...],
+    signature: tuple[dict[str, int], dict[str, int]] | None = None,
+) -> bytes:  # fmt: skip
+    """The file's bytes. Constant tensors sharing one array share one buffer. `signature` has the names of inputs and outputs
+    with their tensors."""
     b = flatbuffers.Builder(1024)
     arrays = list({id(t.data): t.data for t in tensors if t.data is not None}.values())
     buffers = [_table(b, "Buffer")]
@@ -113,8 +125,9 @@ def tflite_file(
                    Operators=operator_vector, Name=name)  # fmt: skip
     codes, graphs = _offsets(b, [_code(b, op) for op in operators]), _offsets(b, [graph])
     description, buffer_vector = b.CreateString("test"), _offsets(b, buffers)
+    signatures = None if signature is None else _offsets(b, [_signature(b, *signature)])
     b.Finish(
-        _table(b, "Model", Version=3, OperatorCodes=codes, Subgraphs=graphs, Description=description,
+        _table(b, "Model", Version=3, SignatureDefs=signatures, OperatorCodes=codes, Subgraphs=graphs, Description=description,
                Buffers=buffer_vector),
         b"TFL3",
     )  # fmt: skip

@@ -91,3 +91,29 @@ def varied_network() -> bytes:
     pooled = add("MAX_POOL_2D", (leaky,), activation((3, 2, 8), 0.02, 7), "Pool2DOptions", **pool)
     end = add("TANH", (pooled,), activation((3, 2, 8), 1 / 128, 0))
     return tflite_file(tensors, operators, (x,), (end,))
+
+
+def ported_network(signature: bool = True) -> bytes:
+    """Two inputs, three outputs: what `varied_network` leaves out. The difference of the inputs, scaled and shifted per
+    channel, clipped, cut in three; two of the parts, one of them packed with itself, and the sum of both inputs."""
+    rng = np.random.default_rng(6)
+    shape, part = (4, 3, 6), (4, 3, 2)
+    s, z = 0.05, 3
+    axis = constant(np.array(3, np.int32))
+    per_channel = FileTensor((6,), (0.02,), (-128,), "INT8", rng.integers(-128, 128, 6).astype(np.int8))
+    floor = FileTensor((), (s,), (z,), "INT8", np.array(-70, np.int8))
+    named = FileTensor((1, *shape), (s,), (z,), name="serving_default_accel:0")
+    tensors = [named, activation(shape, 0.03, -20), activation(shape, 0.06, 10), per_channel, activation(shape, 0.04, 0),
+               activation(shape, s, z), floor, activation(shape, s, z), axis,
+               *(activation(part, s, z) for _ in range(3)), activation((4, 2, 3, 2), s, z), activation(shape, 0.07, 5)]  # fmt: skip
+    operators = [
+        FileOperator("SUB", (0, 1), (2,), "SubOptions", {"FusedActivationFunction": 0}),
+        FileOperator("MUL", (2, 3), (4,), "MulOptions", {}),
+        FileOperator("SUB", (3, 4), (5,), "SubOptions", {"FusedActivationFunction": 1}),
+        FileOperator("MAXIMUM", (5, 6), (7,), "MaximumMinimumOptions", {}),
+        FileOperator("SPLIT", (8, 7), (9, 10, 11), "SplitOptions", {"NumSplits": 3}),
+        FileOperator("PACK", (9, 9), (12,), "PackOptions", {"ValuesCount": 2, "Axis": 2}),
+        FileOperator("ADD", (0, 1), (13,), "AddOptions", {}),
+    ]
+    names = ({"motion": 0, "turn": 1}, {"pair": 12, "rest": 11, "total": 13})
+    return tflite_file(tensors, operators, (0, 1), (12, 11, 13), names if signature else None)

@@ -44,7 +44,7 @@ def _startup() -> dict[str, str]:
 
 def arm_image(plan: Plan, library: dict[str, str], main: str, compiler: str = "zig") -> Path:
     """The firmware image: library, `main` and start-up, as `pio run -e offline` links them."""
-    toolchain = CROSS[compiler](plan.target.core)
+    toolchain = CROSS[compiler](plan.target.core, plan.objective.level)
     sources = {**library, **_startup(), "main.c": main}
     return build_program(toolchain, sources, ".elf", linker_script(plan, _objects(library)))
 
@@ -57,7 +57,8 @@ def host_program(plan: Plan, detector: Network, name: str, library: dict[str, st
 def qemu_image(plan: Plan, detector: Network, name: str, library: dict[str, str], compiler: str = "zig") -> Path:
     """The harness as an image that serves semihosting files."""
     sources = {**library, **_startup(), **emit_harness(plan, detector, name, "semihosting")}
-    return build_program(CROSS[compiler](plan.target.core), sources, ".elf", linker_script(plan, _objects(library)))
+    toolchain = CROSS[compiler](plan.target.core, plan.objective.level)
+    return build_program(toolchain, sources, ".elf", linker_script(plan, _objects(library)))
 
 
 def image_sizes(elf: Path) -> Sizes:
@@ -67,9 +68,8 @@ def image_sizes(elf: Path) -> Sizes:
     return Sizes(image.sections[".model"], 0, image.flash_bytes)
 
 
-def measure(plan: Plan, detector: Network, name: str, library: dict[str, str], main: str) -> Sizes:
-    """Compile for the host and for the target; the target's sizes. For the target `host` only constants count."""
-    host_program(plan, detector, name, library)
+def measure(plan: Plan, library: dict[str, str], main: str) -> Sizes:
+    """Compile for the target; its sizes. For the target `host` only constants count."""
     if plan.target.name == "host":
         constants = sum(step.packed.constant_bytes for step in plan.steps)
         return Sizes(constants, 0, constants)

@@ -1,6 +1,6 @@
 """Model file to build folder: front end, quantizer, planner, emitter, then one compilation to measure the fit.
 
-torch is imported where a PyTorch model is opened; a ``.tflite`` model builds without it.
+torch is imported where a PyTorch model is opened; ``.tflite`` and ``.onnx`` models build without it.
 """
 
 from __future__ import annotations
@@ -14,16 +14,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cpcc import artifacts, calibration
+from cpcc.build_report import BuildReport, report_of
 from cpcc.calibration import Labelled
 from cpcc.data import Dataset, Scaling, sample_hashes
 from cpcc.dead_channels import drop_dead_channels
 from cpcc.detector import Decision, Detector, Network, check_names, deciding_output, to_channels_last
-from cpcc.errors import DataError, DoesNotFitError, UsageError
-from cpcc.folder import Manifest, check_output, library_folder, sha256, write_folder
+from cpcc.errors import DataError, UsageError
+from cpcc.fit import Wish, fit, library_of, stack_of
+from cpcc.folder import Manifest, check_output, sha256, write_folder
 from cpcc.graph import Float32, validate
 from cpcc.guarantee import Budget
 from cpcc.plan.kernels import Policy, any_kernel
-from cpcc.plan.plan import Plan, make_plan
+from cpcc.plan.objective import Objective, limits_of
+from cpcc.plan.plan import Plan
 from cpcc.project import emit_project
 from cpcc.quantize import QuantizerSettings, Samples, quantize, quantize_network
 from cpcc.records import by_name, each, joined
@@ -34,8 +37,6 @@ if TYPE_CHECKING:
 
     from cpcc.model_file import Model
 
-STACK_RESERVE = 2048  # bytes of RAM left for the stack and the application's own data
-
 
 @dataclass(frozen=True)
 class BuildSettings:
@@ -43,7 +44,8 @@ class BuildSettings:
     the promised rate, None for the default (no more misses than the float model on the calibration samples);
     `threshold_table` ships the operating points, `self_test` a check of the constants and known answers at boot.
     `input_dtype` is what raw samples of a .tflite model are, None for the file's own choice; a `regression` is built
-    without a decision; `output`, a name or number, is which of several outputs decides."""
+    without a decision; `output`, a name or number, is which of several outputs decides. `objective` is what the planner makes least,
+    under bytes of `flash` and `ram`: None for the target's."""
 
     target: Target
     name: str
@@ -57,6 +59,14 @@ class BuildSettings:
     budget: Budget | None = None
     threshold_table: bool = False
     self_test: bool = False
+    objective: Objective = Objective.SPEED
+    flash: int | None = None
+    ram: int | None = None
+
+    @property
+    def wish(self) -> Wish:
+        """What the planner is asked for. Raises `UsageError` for a budget beyond the target's."""
+        return Wish(self.name, self.target, limits_of(self.target, self.flash, self.ram), self.objective, self.policy)
 
     def __post_init__(self) -> None:
         if self.budget is not None and self.threshold is not None:
@@ -65,12 +75,12 @@ class BuildSettings:
 
 @dataclass(frozen=True)
 class BuildResult:
-    """What a build measured, for the user. Sizes in bytes."""
+    """What a build made, and its report for the user."""
 
     path: Path
     plan: Plan
     detector: Network
-    sizes: artifacts.Sizes
+    report: BuildReport
     kept_files: list[str]
 
 
@@ -210,10 +220,14 @@ def scaled_samples(model: Model, raw: np.ndarray) -> Samples:
 
 def input_names(model_path: Path) -> tuple[str, ...]:
     """Names of the model file's inputs: what its samples are called in a data file. Raises `ModelError`."""
-    if is_tflite(model_path):
+    if suffix_of(model_path) == ".tflite":
         from cpcc.tflite_model import inputs_of_file
 
         return inputs_of_file(model_path)
+    if suffix_of(model_path) == ".onnx":
+        from cpcc.onnx_model import inputs_of_file as inputs_of_onnx
+
+        return inputs_of_onnx(model_path)
     from cpcc.archive import read_archive
     from cpcc.frontends import ports
 
@@ -227,28 +241,35 @@ def build(
     """Compile `model_path` into the folder `out`; the samples are those of `compile_detector`. Nothing is written
     unless all of it succeeded."""
     check_output(out)
+    wish = settings.wish
     detector, samples = _front(model_path, settings, given, threshold_data)
     _check_wishes(detector, settings)
     detector = replace(detector, graph=drop_dead_channels(detector.graph))
-    plan = make_plan(detector.graph, settings.target, settings.policy)
-    check_ram(plan, settings.name)
-    project = emit_project(plan, detector, settings.name, samples, settings.self_test)
-    folder = library_folder(settings.name)
-    library = {file.rpartition("/")[2]: text for file, text in project.items()
-               if file.startswith(f"{folder}/") and file.endswith((".c", ".h"))}  # fmt: skip
-    sizes = artifacts.measure(plan, detector, settings.name, library, project["src/main.c"])
-    check_flash(plan, settings.name, sizes)
+    fitted = fit(
+        detector.graph, wish, lambda plan: emit_project(plan, detector, settings.name, samples, settings.self_test)
+    )
+    plan, project = fitted.plan, fitted.project
+    artifacts.host_program(plan, detector, settings.name, library_of(project, settings.name))
     files = {path: text.encode() for path, text in project.items()}
-    model_file = "model.tflite" if is_tflite(model_path) else "model.pt"
+    model_file = f"model{suffix_of(model_path)}"
     provenance = {
         "model_sha256": sha256(model_path.read_bytes()), "model_file": model_file, "command": command, "toolchains": artifacts.versions(plan),
     }  # fmt: skip
     used = [h for data in (given, threshold_data) if data is not None for h in sample_hashes(data.x)]
     state = artifacts.state_files(detector, model_file, model_path.read_bytes(), project["src/main.c"], used)
     hashes, own = ({p: sha256(d) for p, d in group.items()} for group in (files, state))
-    manifest = Manifest(settings.name, settings.target.name, hashes, provenance, state=own)
+    manifest = Manifest(
+        settings.name,
+        settings.target.name,
+        hashes,
+        provenance,
+        state=own,
+        kernels=plan.kernels,
+        optimize=plan.objective.value,
+    )
+    report = report_of(plan, detector, fitted.sizes, wish, stack_of(fitted, settings.name))
     kept = write_folder(out, {**files, **state}, manifest)
-    return BuildResult(out, plan, detector, sizes, kept)
+    return BuildResult(out, plan, detector, report, kept)
 
 
 def _check_wishes(network: Network, settings: BuildSettings) -> None:
@@ -264,7 +285,14 @@ def _front(
     model_path: Path, settings: BuildSettings, given: Dataset | None, threshold_data: Dataset | None
 ) -> tuple[Network, np.ndarray]:
     """(the int8 network or detector of the file, raw samples (n, ...) to choose examples from)."""
-    if is_tflite(model_path):
+    suffix = suffix_of(model_path)
+    if suffix != ".tflite" and settings.input_dtype is not None:
+        raise UsageError(f"--input: is for .tflite models; {model_path} takes what it was trained with")
+    if suffix == ".onnx":
+        from cpcc.onnx_model import compile_onnx
+
+        return compile_onnx(model_path, settings, given, threshold_data)
+    if suffix == ".tflite":
         from cpcc.tflite_model import compile_tflite
 
         if settings.quantizer != QuantizerSettings():
@@ -275,8 +303,6 @@ def _front(
         return _with_wishes(network, settings, given, threshold_data), samples
     from cpcc.model_file import load_model
 
-    if settings.input_dtype is not None:
-        raise UsageError(f"--input: is for .tflite models; {model_path} takes what it was trained with")
     if settings.regression and {settings.positive, settings.threshold, settings.output} != {None}:
         raise UsageError("--regression: has no decision; leave --positive, --threshold and --decides out")
     model = load_model(model_path)
@@ -298,35 +324,10 @@ def _with_wishes(
     return calibration.with_evidence(detector, labelled, settings.threshold_table)
 
 
-def is_tflite(path: Path) -> bool:
-    """Whether a file's name says that it is a TensorFlow Lite model."""
-    return path.suffix.lower() == ".tflite"
-
-
-def check_ram(plan: Plan, name: str) -> None:
-    """Raises `DoesNotFitError` with the largest tensor. Before compiling: the linker would only say "overflowed"."""
-    if plan.arena.size + STACK_RESERVE > plan.target.ram_bytes:
-        raise DoesNotFitError(
-            f"{name} needs {plan.arena.size:,} B of arena and {STACK_RESERVE:,} B of stack, {plan.target.name} has "
-            f"{plan.target.ram_bytes:,} B of RAM; largest tensor: {_largest_tensor(plan)}. "
-            "Use smaller inputs or fewer channels, or choose a larger --target"
-        )
-
-
-def check_flash(plan: Plan, name: str, sizes: artifacts.Sizes) -> None:
-    """Raises `DoesNotFitError` with the largest layers and what to do."""
-    if sizes.firmware_flash > plan.target.flash_bytes:
-        parts = sorted(((s.node.name, s.packed.constant_bytes) for s in plan.steps), key=lambda p: -p[1])
-        largest = ", ".join(f"{layer} {size:,} B" for layer, size in parts[:3])
-        raise DoesNotFitError(
-            f"{name} needs {sizes.firmware_flash:,} B of flash, {plan.target.name} has {plan.target.flash_bytes:,}; "
-            f"largest: {largest}. Prune further (cpcc prune --keep) or choose a larger --target"
-        )
-
-
-def _largest_tensor(plan: Plan) -> str:
-    tensor = max(plan.graph.tensors.values(), key=lambda t: t.bytes)
-    return f"{tensor.name} {tensor.bytes:,} B"
+def suffix_of(path: Path) -> str:
+    """``.tflite``, ``.onnx``, or ``.pt`` for everything else: what a model file's name says that it is."""
+    suffix = path.suffix.lower()
+    return suffix if suffix in (".tflite", ".onnx") else ".pt"
 
 
 __all__ = ["BuildResult", "BuildSettings", "build", "check_name", "compile_model", "default_name"]

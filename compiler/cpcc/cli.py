@@ -196,6 +196,21 @@ def data(source: Path, output: Path, **options: Any) -> None:
 @click.option("--equalize", is_flag=True, help="Balance channels between layers: for depthwise networks.")
 @click.option("--correct-bias", is_flag=True, help="Take the mean rounding error out of each layer's bias.")
 @click.option(
+    "--optimize", type=click.Choice(["speed", "size", "balanced"]), default="speed", show_default=True,
+    help="Fewest modelled cycles; least flash, compiled with -Os; or the least product of the two.",
+)  # fmt: skip
+@click.option(
+    "--flash",
+    type=click.IntRange(1),
+    default=None,
+    metavar="BYTES",
+    help="Of the whole image.  [default: the target's]",
+)
+@click.option(
+    "--ram", type=click.IntRange(1), default=None, metavar="BYTES", help="Arena and stack.  [default: the target's]"
+)
+@click.option("--json", "json_path", type=MODEL, default=None, help="Write the build's report here.")
+@click.option(
     "--int16",
     default="auto",
     show_default=True,
@@ -221,7 +236,7 @@ def build(
 ) -> None:
     """Compile MODEL to a PlatformIO project with fixed-point C.
 
-    MODEL is cpcc's own or a torch.export archive (.pt, .pt2), or an int8 .tflite model, which needs no calibration data;
+    MODEL is cpcc's own or a torch.export archive (.pt, .pt2), or an int8 .tflite model, which needs no calibration data, or an .onnx model;
     without --positive it builds without a decision: the result is the output tensor. The integer threshold misses no
     more calibration positives than the float model, or keeps the rate promised with --max-fnr or --max-fpr.
     """
@@ -336,11 +351,18 @@ def run(folder: Path, input_path: Path, output: Path, executor: str, raw: bool) 
 @click.argument("folder", type=MODEL)
 @click.option("--on", "executor", type=click.Choice(["arm"]), default="arm", show_default=True)
 @click.option("--json", "json_path", type=MODEL, default=None)
-def profile(folder: Path, executor: str, json_path: Path | None) -> None:
-    """Exact instructions, flash, RAM and stack of the build in FOLDER, per layer."""
+@click.option(
+    "--wait-states",
+    type=click.IntRange(0, 15),
+    default=0,
+    show_default=True,
+    help="Of the flash, for the modelled cycles.",
+)
+def profile(folder: Path, executor: str, json_path: Path | None, wait_states: int) -> None:
+    """Exact instructions, modelled cycles, flash, RAM and stack of the build in FOLDER, per layer."""
     from cpcc import commands
 
-    commands.profile(folder, json_path)
+    commands.profile(folder, json_path, wait_states)
 
 
 @cli.command()

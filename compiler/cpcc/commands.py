@@ -105,13 +105,15 @@ def _size(text: str) -> tuple[int, int]:
 def build(
     model: Path, target: str, calibrate: Path | None, name: str | None, positive: int | None,
     threshold: float | None, input_dtype: str | None, output: Path | None, quantizer: QuantizerSettings,
-    regression: bool, decides: str | None, *, threshold_data: Path | None, threshold_table: bool, self_test: bool, **promise: Any,
+    regression: bool, decides: str | None, *, threshold_data: Path | None, threshold_table: bool, self_test: bool, optimize: str,
+    flash: int | None, ram: int | None, json_path: Path | None, **promise: Any,
 ) -> None:  # fmt: skip
-    from cpcc import report
+    from cpcc import build_text, report
     from cpcc.build import BuildSettings, check_name, default_name, input_names
     from cpcc.build import build as run_build
     from cpcc.data import load_dataset
     from cpcc.detector import Detector
+    from cpcc.plan.objective import Objective
     from cpcc.targets import find_target
 
     chosen = find_target(target)
@@ -123,17 +125,20 @@ def build(
     settings = BuildSettings(
         chosen, label, positive, threshold, input_dtype=input_dtype, regression=regression, output=decides,
         quantizer=quantizer, budget=budget, threshold_table=threshold_table, self_test=self_test,
+        objective=Objective(optimize), flash=flash, ram=ram,
     )  # fmt: skip
     inputs = input_names(model) if calibrate or threshold_data else ()
     samples = load_dataset(calibrate, need_labels=False, inputs=inputs) if calibrate else None
     unseen = load_dataset(threshold_data, inputs=inputs) if threshold_data else None
     result = run_build(model, settings, samples, out, _command_line(), unseen)
-    click.echo(report.build_summary(result))
+    _write_json(json_path, result.report.as_json())
+    click.echo(build_text.summary(result.report))
     if isinstance(result.detector, Detector):
         click.echo(report.threshold_line(result.detector.decision))
     for kept in result.kept_files:
         click.echo(f"kept {out / kept}: you edited it")
     click.echo(f"wrote {out}; next: cpcc verify {out} --data test.npz")
+    click.echo(build_text.sparsity(result.report))
 
 
 def _command_line() -> str:
@@ -259,18 +264,18 @@ def run(folder: Path, input_path: Path, output: Path, executor: str, raw: bool) 
     click.echo(f"wrote {output}: {shapes}, computed by {chosen.name}")
 
 
-def profile_of(folder: Path) -> Profile:
+def profile_of(folder: Path, wait_states: int = 0) -> Profile:
     """The `profile.Profile` of the build in `folder`."""
     from cpcc.folder import open_build
     from cpcc.proof import profile_of as measure
 
-    return measure(open_build(folder))
+    return measure(open_build(folder), wait_states)
 
 
-def profile(folder: Path, json_path: Path | None) -> None:
+def profile(folder: Path, json_path: Path | None, wait_states: int) -> None:
     from cpcc import report
 
-    result = profile_of(folder)
+    result = profile_of(folder, wait_states)
     _write_json(json_path, result.as_json())
     click.echo(report.profile_table(result))
 
@@ -329,11 +334,23 @@ def _ports(graph: Graph) -> str:
     return ", ".join(words)
 
 
-def inspect(model: Path) -> None:
-    from cpcc.build import is_tflite
+def _inspect_onnx(model: Path) -> None:
+    from cpcc import report
+    from cpcc.frontends.onnx import to_graph
+    from cpcc.graph import Float32, Int8
+    from cpcc.onnx_model import read_file
 
-    if is_tflite(model):
-        _inspect_tflite(model)
+    imported = to_graph(read_file(model), model.stem)
+    what = "int8" if imported.quantized else "float"
+    click.echo(f"{model}: {what}, {_ports(imported.graph)}, every operator is supported")
+    click.echo(report.graph_table(imported.graph, Int8 if imported.quantized else Float32))
+
+
+def inspect(model: Path) -> None:
+    from cpcc.build import suffix_of
+
+    if suffix_of(model) != ".pt":
+        _inspect_tflite(model) if suffix_of(model) == ".tflite" else _inspect_onnx(model)
         return
     from cpcc import report
     from cpcc.frontends.torch_export import to_graph

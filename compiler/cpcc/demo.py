@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import train_test_split
 
-from cpcc import commands, report
+from cpcc import build_text, commands, report
 from cpcc.build import BuildSettings, build
 from cpcc.data import Dataset, make_dataset
 from cpcc.files import write_atomically
@@ -89,7 +89,8 @@ def run_demo(output: Path, seed: int, target: str) -> None:
     if chosen.core.unicorn_model:
         click.echo(report.profile_totals(commands.profile_of(folder)))
     else:
-        click.echo(report.build_summary(built))
+        click.echo(build_text.summary(built.report))
+    click.echo(build_text.sparsity(built.report))
     for line in report.verdict(proof):
         click.echo(line)
     click.echo(f"wrote {output}/model.pt, {output}/test.npz and the PlatformIO project {folder}")

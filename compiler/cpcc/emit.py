@@ -19,6 +19,7 @@ from cpcc.graph import Int16, Integer, Tensor
 from cpcc.names import c_prefix, unique_identifiers
 from cpcc.ops.base import Code
 from cpcc.plan.plan import Plan, Step
+from cpcc.plan.select import uses_padding
 from cpcc.self_test import SelfTest
 
 C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "uint16_t",
@@ -228,7 +229,7 @@ def context(plan: Plan, detector: Network, name: str, self_test: SelfTest | None
         "kernels": sorted({step.kernel.name for step in plan.steps}),
         "macs_dense": sum(step.macs_dense for step in plan.steps),
         "macs_nonzero": sum(step.macs_nonzero for step in plan.steps),
-        "target": plan.target, "self_test": self_test,
+        "target": plan.target, "level": plan.objective.level, "self_test": self_test,
     }  # fmt: skip
 
 
@@ -242,7 +243,7 @@ def emit_library(plan: Plan, detector: Network, name: str, self_test: SelfTest |
     }
     firmware = files("cpcc.firmware")
     shared = ["include/cpcc_fixed.h"]
-    if any(uses_padding(step) for step in plan.steps):
+    if any(uses_padding(step.kernel, dict(step.packed.struct)) for step in plan.steps):
         shared += ["include/cpcc_pad.h", "kernels/cpcc_pad.c"]
     if self_test:
         shared += ["self_test/cpcc_self_test.h", "self_test/cpcc_self_test.c"]
@@ -251,11 +252,6 @@ def emit_library(plan: Plan, detector: Network, name: str, self_test: SelfTest |
     for file in (*shared, *extra, *kernels):
         sources[file.rpartition("/")[2]] = (firmware / file).read_text()
     return sources
-
-
-def uses_padding(step: Step) -> bool:
-    """Whether the step's kernel calls ``cpcc_pad``."""
-    return "window.in_h" in step.packed.struct and not step.kernel.shared
 
 
 def render(template: str, variables: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from cpcc import onnx_model
 from cpcc.build import float_scores, scaled_inputs
 from cpcc.calibration import fixed_scores
 from cpcc.detector import Detector, check_raw, quantize_inputs, to_channels_last
@@ -13,7 +14,7 @@ from cpcc.errors import UsageError
 from cpcc.executors.base import node_names
 from cpcc.folder import BuildFolder
 from cpcc.frontends.torch_export import to_graph
-from cpcc.graph import Float32, Int8, Integer
+from cpcc.graph import Float32, Graph, Int8, Integer
 from cpcc.model_file import load_model
 from cpcc.quantize import run_nodes
 from cpcc.records import each
@@ -45,19 +46,29 @@ def _row(name: str, real: np.ndarray, q: np.ndarray, kind: Integer) -> list[str]
             f"{sqnr(real, error):.1f}", f"{clipped} of {q.size}"]  # fmt: skip
 
 
+def _float_side(build: BuildFolder, detector: Detector, raw: np.ndarray) -> tuple[Graph, np.ndarray, np.ndarray]:
+    """(float graph, `raw` as it enters it, scores). Raises `UsageError` where the model file has no float network."""
+    if build.model_path.suffix == ".pt":
+        model = load_model(build.model_path)
+        scaled = scaled_inputs(model, raw)
+        graph = to_graph(model.program, build.manifest.name, detector.decision.output)
+        return graph, scaled, float_scores(model.program, detector.decision, scaled)
+    own = onnx_model.float_graph_of(build) if build.model_path.suffix == ".onnx" else None
+    if own is None:
+        raise UsageError(f"--explain: {build.path} has no float network to show beside; the model file is fixed-point")
+    return own, raw, onnx_model.float_scores(own, detector.decision, raw)
+
+
 def explain(build: BuildFolder, raw: np.ndarray, number: int) -> str:
     """The table of one raw sample (1, ...) and both decisions. Raises `DataError` where it does not fit the model."""
     check_raw(build.detector, raw)
     detector = build.detector
-    if build.model_path.suffix == ".tflite" or not isinstance(detector, Detector):
-        raise UsageError(f"--explain: {build.path} has no float network to show beside; the model file is fixed-point")
-    model = load_model(build.model_path)
-    scaled = scaled_inputs(model, raw)
-    floats = to_graph(model.program, build.manifest.name, detector.decision.output)
+    if not isinstance(detector, Detector):
+        raise UsageError(f"--explain: {build.path} has no decision to explain; build it with --positive")
+    floats, scaled, scores = _float_side(build, detector, raw)
     real = run_nodes(floats, Float32, each(to_channels_last, scaled))
     fixed = run_nodes(detector.graph, Int8, quantize_inputs(detector, raw))
     names = node_names(detector.graph)
-    scores = float_scores(model.program, detector.decision, scaled)
     rows = []
     for tensor, node in names.items():
         own = detector.graph.tensors[tensor].integer

@@ -1,7 +1,7 @@
 """The build folder: written whole or not at all, and never over somebody else's files.
 
 ``<out>/.cpcc/`` holds cpcc's own state: ``manifest.json`` (hashes of every generated file), ``detector.npz`` (the int8
-graph) and ``model.pt`` (the float networks) or ``model.tflite``. Everything else is the PlatformIO project. A rebuild replaces generated
+graph) and ``model.pt`` (the float networks), ``model.tflite`` or ``model.onnx``. Everything else is the PlatformIO project. A rebuild replaces generated
 files; a file under ``src/`` that the user edited stays.
 """
 
@@ -19,7 +19,8 @@ from cpcc import __version__
 from cpcc.detector import Network
 from cpcc.errors import UsageError
 from cpcc.files import write_atomically
-from cpcc.plan.plan import Plan, make_plan
+from cpcc.plan.objective import Objective
+from cpcc.plan.plan import Plan, make_plan, plan_with
 from cpcc.serialize import load_detector
 from cpcc.targets import find_target
 
@@ -30,7 +31,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Manifest:
-    """What was generated: sha256 by relative path, `state` the same of cpcc's own files. `pending` are the hashes a rebuild was about to write, so that an
+    """What was generated: sha256 by relative path, `state` the same of cpcc's own files, `kernels` the plan's by node. `pending` are the hashes a rebuild was about to write, so that an
     interrupted one is not mistaken for the user's edits."""
 
     name: str
@@ -39,6 +40,8 @@ class Manifest:
     provenance: dict[str, Any]
     pending: dict[str, str] = field(default_factory=dict)
     state: dict[str, str] = field(default_factory=dict)
+    kernels: dict[str, str] = field(default_factory=dict)
+    optimize: str = "speed"
     format: int = FORMAT
     cpcc: str = __version__
 
@@ -138,7 +141,7 @@ class BuildFolder:
 
     @property
     def model_path(self) -> Path:
-        """The copy of the model file: ``model.pt`` or ``model.tflite``."""
+        """The copy of the model file: ``model.pt``, ``model.tflite`` or ``model.onnx``."""
         return self.path / STATE / self.manifest.provenance.get("model_file", "model.pt")
 
     def changed_files(self) -> list[str]:
@@ -165,4 +168,12 @@ def open_build(path: Path) -> BuildFolder:
             f"{path}: not a build folder of cpcc (no {MANIFEST}); make one with: cpcc build model.pt -o {path}"
         )
     detector = load_detector(path / STATE / "detector.npz")
-    return BuildFolder(path, manifest, detector, make_plan(detector.graph, find_target(manifest.target)))
+    return BuildFolder(path, manifest, detector, _plan(detector, manifest))
+
+
+def _plan(detector: Network, manifest: Manifest) -> Plan:
+    """The plan the folder was built with; a folder of an older cpcc does not tell its kernels."""
+    target = find_target(manifest.target)
+    if not manifest.kernels:
+        return make_plan(detector.graph, target)
+    return plan_with(detector.graph, target, manifest.kernels, Objective(manifest.optimize))

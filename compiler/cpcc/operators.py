@@ -5,6 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from cpcc.frontends.onnx.model import FAMILIES as ONNX
+from cpcc.frontends.onnx.rewrites import REWRITES as ONNX_REWRITES
+from cpcc.frontends.onnx.vectors import others as other_vectors
+from cpcc.frontends.onnx.vectors import rows as vector_rows
 from cpcc.frontends.tflite import HANDLERS as TFLITE
 from cpcc.frontends.torch_export.program import FAMILIES
 from cpcc.frontends.torch_export.source import REWRITES
@@ -45,6 +49,7 @@ def document() -> str:
     """The whole page."""
     layers = [(", ".join(f.names), f.becomes, f.limits or "-") for f in FAMILIES if f.names]
     rewrites = [(f"`{name}`", rewrite) for name, rewrite in sorted(REWRITES.items())]
+    onnx = [(", ".join(sorted(group.handlers)), group.becomes, group.limits or "-") for group in ONNX]
     ops = [(f"`{op.name}`", _first_line(op), _kernels(op)) for op in OPS]
     return "\n\n".join([
         HEAD.strip(),
@@ -56,6 +61,16 @@ def document() -> str:
         markdown(("not supported", "use"), rewrites),
         "## .tflite",
         "int8 per channel, as TensorFlow Lite Micro computes it: " + ", ".join(f"`{name}`" for name in sorted(TFLITE)) + ".",
+        "## .onnx",
+        "Opset 9 and newer, float32; a dynamic batch is 1 ([onnx.md](onnx.md)). Operators on constants and on shapes are computed at "
+        "compile time; a node that no output depends on is dropped.",
+        markdown(("operators", "become", "limits"), onnx),
+        markdown(("not supported", "use"), [(f"`{name}`", text) for name, text in sorted(ONNX_REWRITES.items())]),
+        "### ONNX's node test vectors",
+        "`onnx.backend.test.case.node`, the vectors of single nodes of the operators above: operands that cpcc wants constant are made "
+        "constants, the float graph is compared within the tolerance that a vector carries. Out of scope as well: "
+        f"{other_vectors():,} vectors of other operators, or of several nodes.",
+        markdown(("operator", "passed", "failed", "out of scope"), vector_rows()),
         "## Ops inside, and their kernels",
         "What stands behind a kernel in parentheses is a feature of the core that it needs; `int16` kernels compute with int16 "
         "activations (docs/numerics.md). Ops without one are fed int8.",

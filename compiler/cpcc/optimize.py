@@ -13,9 +13,10 @@ import numpy as np
 
 from cpcc.errors import ModelError
 from cpcc.graph import Float32, Graph, Node, Tensor
-from cpcc.ops.float_params import Add, Conv2d, DepthwiseConv2d, Linear, Lookup, Pad, Relu, Reshape, WeightedSum
+from cpcc.ops.float_params import Add, Conv2d, DepthwiseConv2d, Linear, Lookup, Mul, Pad, Relu, Reshape, WeightedSum
 
 _WEIGHTED = (Linear, Conv2d, DepthwiseConv2d)
+_GATES = {"sigmoid": "silu", "hardsigmoid": "hardswish"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +29,7 @@ class BatchNorm:
 
 def optimize(graph: Graph) -> Graph:
     """`graph` with batch normalisation folded and ReLUs fused; the same function up to float32 rounding."""
-    return fold_pad(lower_relu6(fuse_relu(lower_batch_norm(fold_batch_norm(graph)))))
+    return fold_pad(lower_relu6(fuse_relu(lower_batch_norm(fold_batch_norm(fuse_gates(graph))))))
 
 
 def fold_batch_norm(graph: Graph) -> Graph:
@@ -48,6 +49,34 @@ def lower_batch_norm(graph: Graph) -> Graph:
         if isinstance(node.params, BatchNorm):
             graph = _lower(graph, node, node.params)
     return graph
+
+
+def fuse_gates(graph: Graph) -> Graph:
+    """Turns each ``x * sigmoid(x)`` and ``x * hardsigmoid(x)`` into one table, where nothing else reads the gate."""
+    for node in graph.nodes:
+        if isinstance(node.params, Mul):
+            for own, gate in (node.inputs, node.inputs[::-1]):
+                function = _gated(graph, own, gate)
+                if function:
+                    graph = _without_gate(graph, node, own, gate, function)
+                    break
+    return graph
+
+
+def _gated(graph: Graph, own: str, gate: str) -> str:
+    """The function that the product of `own` and its own `gate` is, or ""."""
+    producer = next((n for n in graph.nodes if n.output == gate), None)
+    if producer is None or not isinstance(producer.params, Lookup) or producer.inputs != (own,):
+        return ""
+    if gate in graph.outputs or len(list(graph.consumers(gate))) != 1 or producer.params.arguments:
+        return ""
+    return _GATES.get(producer.params.function, "")
+
+
+def _without_gate(graph: Graph, node: Node, own: str, gate: str, function: str) -> Graph:
+    table = replace(node, params=Lookup(function), inputs=(own,))
+    nodes = tuple(table if n is node else n for n in graph.nodes if n.output != gate)
+    return replace(graph, nodes=nodes, tensors={name: t for name, t in graph.tensors.items() if name != gate})
 
 
 def fuse_relu(graph: Graph) -> Graph:

@@ -45,7 +45,8 @@ class ArenaEntry:
 
 @dataclass(frozen=True)
 class Profile:
-    """Sizes in bytes; `instructions` of one steady-state call; RAM is arena plus the library's static data."""
+    """Sizes in bytes; `instructions` of one steady-state call; RAM is arena plus the library's static data.
+    `cycles` are modelled, with `wait_states` of the flash at each taken branch."""
 
     target: str
     instructions: int
@@ -60,6 +61,7 @@ class Profile:
     layers: tuple[LayerProfile, ...]
     varying_layers: tuple[str, ...] = ()
     arena: tuple[ArenaEntry, ...] = ()
+    wait_states: int = 0
 
     @property
     def constant_time(self) -> bool:
@@ -91,7 +93,7 @@ def arena_map(plan: Plan) -> tuple[ArenaEntry, ...]:
     return tuple(sorted(entries, key=lambda e: (e.offset, e.first, e.name)))
 
 
-def profile(build: BuildFolder, executor: ArmExecutor | QemuExecutor, sizes: Sizes) -> Profile:
+def profile(build: BuildFolder, executor: ArmExecutor | QemuExecutor, sizes: Sizes, wait_states: int = 0) -> Profile:
     """Profile of the build on zeros; on the other `probes` only whether the counts are the same."""
     plan = build.plan
     inputs = probes(plan.graph)
@@ -112,5 +114,5 @@ def profile(build: BuildFolder, executor: ArmExecutor | QemuExecutor, sizes: Siz
     return Profile(
         plan.target.name, cost.instructions, cost.cycles, plan.arena.size + sizes.model_ram, plan.arena.size, cost.stack_bytes,
         sizes.model_flash, sizes.firmware_flash, sum(s.macs_dense for s in plan.steps),
-        sum(s.macs_nonzero for s in plan.steps), layers, varying, arena_map(plan),
+        sum(s.macs_nonzero for s in plan.steps), layers, varying, arena_map(plan), wait_states,
     )  # fmt: skip

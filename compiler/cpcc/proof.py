@@ -117,8 +117,8 @@ def prove(build: BuildFolder, job: Job, progress: Callable[[int], None]) -> Repo
 
 
 def _meta(build: BuildFolder) -> ModelMeta | None:
-    """What the model file says beside the network; None for a .tflite."""
-    if build.model_path.suffix == ".tflite":
+    """What the model file says beside the network; None for a .tflite or .onnx."""
+    if build.model_path.suffix != ".pt":
         return None
     from cpcc.model_file import load_model
 
@@ -129,13 +129,18 @@ def _float_scores(build: BuildFolder, x: np.ndarray) -> FloatScores | None:
     """Scores of the float networks; None without a decision, or where the model file was fixed-point from the start."""
     if build.model_path.suffix == ".tflite" or not isinstance(build.detector, Detector):
         return None
+    if build.model_path.suffix == ".onnx":
+        from cpcc import onnx_model
+
+        return onnx_model.float_scores_of(build, x)
     from cpcc.training import float_scores_of
 
     return float_scores_of(build, x)
 
 
-def profile_of(build: BuildFolder) -> Profile:
-    """Exact counts of the build, on unicorn or, for cores it lacks, on QEMU. Raises `ToolMissingError`."""
+def profile_of(build: BuildFolder, wait_states: int = 0) -> Profile:
+    """Exact counts of the build, on unicorn or, for cores it lacks, on QEMU; its cycles modelled with `wait_states` of the flash,
+    which QEMU's model does not know. Raises `ToolMissingError`."""
     plan, name, library = build.plan, build.manifest.name, artifacts.library_on_disk(build)
     if not plan.target.core.gcc_flags:
         raise ToolMissingError(
@@ -143,7 +148,8 @@ def profile_of(build: BuildFolder) -> Profile:
         )
     image = artifacts.arm_image(plan, library, artifacts.pristine_main(build))
     if plan.target.core.unicorn_model:
-        return profile(build, ArmExecutor(plan, build.detector, name, image), artifacts.image_sizes(image))
+        executor = ArmExecutor(plan, build.detector, name, image, wait_states=wait_states)
+        return profile(build, executor, artifacts.image_sizes(image), wait_states)
     counted = QemuExecutor(on_machine(plan), artifacts.qemu_image(on_machine(plan), build.detector, name, library))
     return profile(build, counted, artifacts.image_sizes(image))
 

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from cpcc.costs import Estimate
-from cpcc.graph import Float32, Graph, Int8, Int16
+from cpcc.graph import Float32, Graph, Int8
 from cpcc.guarantee import MAX_FNR, MAX_FPR
 from cpcc.ops import op_of
-from cpcc.plan.kernels import dense_only
-from cpcc.plan.memory import Arena
-from cpcc.plan.plan import Plan, Step, make_plan
-from cpcc.quant.int16_choice import int16_layers
-from cpcc.quant.noise import Noise, worst
 
 if TYPE_CHECKING:  # printing must not import torch
-    from cpcc.build import BuildResult
     from cpcc.detector import Decision
     from cpcc.evidence import PromiseCheck, Transition
     from cpcc.metrics import Evaluation
@@ -129,83 +121,6 @@ def _fn_line(report: Report) -> str:
     return text
 
 
-def build_summary(result: BuildResult) -> str:
-    """One line per layer and the totals."""
-    header = ("layer", "kernel", "output", "kept", "bytes", "cashed in", "SQNR", "so far")
-    noise = result.detector.noise
-    dense = make_plan(result.plan.graph, result.plan.target, dense_only)
-    rows = []
-    for step, without in zip(result.plan.steps, dense.steps, strict=True):
-        kept = percent(step.macs_nonzero / step.macs_dense) if step.macs_dense else "-"
-        size = constant_bytes(step)
-        output = result.plan.graph.output_tensor(step.node)
-        shape = "x".join(map(str, output.shape)) + (" int16" if isinstance(output.type, Int16) else "")
-        name = step.node.name
-        saved = cashed_in(step, without, result.plan)
-        rows.append((name, step.kernel.name, shape, kept, f"{size:,}", saved, *decibels(noise.get(name))))
-    s, target = result.sizes, result.plan.target
-    wide = int16_layers(result.plan.graph)
-    totals = (f"{target.name}: flash {s.model_flash:,} B model, {s.firmware_flash:,} B image of {target.flash_bytes:,}; "
-              f"arena {arena_size(result.plan.arena)}")  # fmt: skip
-    return "\n".join(
-        [table(header, rows), *worst_layer(noise), *int16_line(wide), totals, sparsity_line(result.plan, dense)]
-    )
-
-
-def int16_line(layers: list[str]) -> list[str]:
-    """The line that names the layers with int16 activations."""
-    return [f"int16 activations: {', '.join(layers)}"] if layers else []
-
-
-def arena_size(arena: Arena) -> str:
-    """Bytes, and what is known of smaller plans."""
-    known = "no plan needs less" if arena.optimal else f"no plan can need less than {arena.lower_bound:,}"
-    return f"{arena.size:,} B ({known})"
-
-
-def decibels(noise: Noise | None) -> tuple[str, str]:
-    """A layer's signal-to-noise ratios, its own and the network's so far."""
-    if noise is None:
-        return "-", "-"
-    own, so_far = ("exact" if math.isinf(v) else f"{v:.1f} dB" for v in (noise.alone, noise.so_far))
-    return own, so_far
-
-
-def worst_layer(noise: dict[str, Noise]) -> list[str]:
-    """The line that names the layer where rounding costs most."""
-    name = worst(noise)
-    if not name or math.isinf(noise[name].alone):
-        return []
-    return [f"signal to quantization noise: worst layer {name}, {noise[name].alone:.1f} dB of its own"]
-
-
-def constant_bytes(step: Step) -> int:
-    return step.packed.constant_bytes
-
-
-def cashed_in(step: Step, dense: Step, plan: Plan) -> str:
-    """What share of the instructions (estimated) a layer saves through its zero weights; "" where it saves none."""
-    if not step.kernel.sparse:
-        return ""
-    before, after = estimate(dense, plan).instructions, estimate(step, plan).instructions
-    return percent(1 - after / before)
-
-
-def estimate(step: Step, plan: Plan) -> Estimate:
-    return step.kernel.cost(step.node, plan.graph, plan.target.core.name)
-
-
-def sparsity_line(plan: Plan, dense: Plan) -> str:
-    """What the sparse kernels save in all, against the best dense ones."""
-    before = sum(estimate(step, dense).instructions for step in dense.steps)
-    after = sum(estimate(step, plan).instructions for step in plan.steps)
-    less = sum(map(constant_bytes, dense.steps)) - sum(map(constant_bytes, plan.steps))
-    if after == before:
-        return "sparsity: no layer has enough zero weights for a sparse kernel to be faster"
-    flash = f"{less:,} B less" if less >= 0 else f"{-less:,} B more"
-    return f"sparsity saves {percent(1 - after / before)} of the instructions (estimated) and takes {flash} constants than dense"
-
-
 def threshold_line(decision: Decision) -> str:
     """The integer threshold and what it was chosen by."""
     g = decision.guarantee
@@ -242,9 +157,14 @@ def _arena_table(profile: Profile) -> str:
 
 def profile_totals(profile: Profile) -> str:
     """Two lines: instructions; flash, RAM and stack."""
+    waits = (
+        f"{profile.wait_states} flash wait states at each taken branch"
+        if profile.wait_states
+        else "flash without wait states"
+    )
     return (
         f"{profile.target}: {profile.instructions:,} instructions per inference (exact, one steady-state call), "
-        f"about {profile.cycles:,} cycles (modelled, flash without wait states)\n"
+        f"about {profile.cycles:,} cycles (modelled, {waits})\n"
         f"flash {profile.flash_bytes:,} B model ({profile.firmware_flash_bytes:,} B whole image), RAM {profile.ram_bytes:,} B "
         f"(arena {profile.arena_bytes:,}), stack {profile.stack_bytes:,} B"
     )

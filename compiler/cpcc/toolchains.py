@@ -67,20 +67,20 @@ def _zig() -> tuple[tuple[str, ...], str]:
     return (*base, "cc"), f"zig {done.stdout.strip()}"
 
 
-def zig_cross(core: Core) -> Toolchain:
-    """zig (clang) for a Cortex-M core."""
+def zig_cross(core: Core, level: str = "-O2") -> Toolchain:
+    """zig (clang) for a Cortex-M core, optimizing at `level`."""
     command, version = _zig()
     machine = ("-target", core.zig_triple, f"-mcpu={core.zig_cpu}")
-    flags = (*machine, "-O2", *WARNINGS, *FREESTANDING, *ZIG_ONLY)
+    flags = (*machine, level, *WARNINGS, *FREESTANDING, *ZIG_ONLY)
     return Toolchain("zig", command, flags, (*machine, "-Wl,--gc-sections", "-Wl,-e,Reset_Handler"), version)
 
 
-def gcc_cross(core: Core) -> Toolchain:
-    """arm-none-eabi-gcc. Raises `ToolMissingError`."""
+def gcc_cross(core: Core, level: str = "-O2") -> Toolchain:
+    """arm-none-eabi-gcc, optimizing at `level`. Raises `ToolMissingError`."""
     path = shutil.which("arm-none-eabi-gcc")
     if path is None:
         raise ToolMissingError("arm-none-eabi-gcc is not installed; run: apt-get install gcc-arm-none-eabi")
-    flags = (*core.gcc_flags, "-O2", *WARNINGS, *FREESTANDING)
+    flags = (*core.gcc_flags, level, *WARNINGS, *FREESTANDING)
     link = (*core.gcc_flags, "-nostartfiles", "-nostdlib", "-Wl,--gc-sections", "-Wl,-e,Reset_Handler")
     return Toolchain("gcc", (path,), flags, link, _version(path))
 
@@ -174,16 +174,26 @@ def _compile(
 
 
 def _object(toolchain: Toolchain, sources: Mapping[str, str], file: str, folder: Path, extra: tuple[str, ...]) -> str:
-    """The name in `folder` of the object of `file`, which is cached too: kernels are the same in every build."""
+    """The name in `folder` of the object of `file`."""
+    name = file[:-2] + ".o"
+    shutil.copy(build_object(toolchain, sources, file, extra), folder / name)
+    return name
+
+
+def build_object(toolchain: Toolchain, sources: Mapping[str, str], file: str, extra: tuple[str, ...] = ()) -> Path:
+    """The object of `file`, one of `sources`; cached too: kernels are the same in every build. Raises `CompileError`."""
     name = file[:-2] + ".o"
     command = [*toolchain.command, *toolchain.compile_flags, *extra, "-I.", "-c", file, "-o", name]
     read = sorted(_included(sources, file, set()))
     cached = cache_folder() / f"{_key([toolchain.version, *command, *(t for f in read for t in (f, sources[f]))])}.o"
     if not cached.is_file():
-        _call(command, folder)
-        _install(folder / name, cached)
-    shutil.copy(cached, folder / name)
-    return name
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory() as folder:
+            for header in read:
+                Path(folder, header).write_text(sources[header])
+            _call(command, Path(folder))
+            _install(Path(folder, name), cached)
+    return cached
 
 
 def _included(sources: Mapping[str, str], file: str, seen: set[str]) -> set[str]:

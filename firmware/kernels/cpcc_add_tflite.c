@@ -5,11 +5,22 @@ static int32_t rescale(const cpcc_add_tflite_t *layer, int32_t operand, int32_t 
   return cpcc_scale_tflite(value * (1 << 20), layer->shifts[operand], layer->multipliers[operand]);
 }
 
-void cpcc_add_tflite(const cpcc_add_tflite_t *layer, const int8_t *a, const int8_t *b, int8_t *y, int8_t *scratch) {
-  (void)scratch;
+/* The sum of the first operand and `sign` times the second. */
+CPCC_INLINE void run(const cpcc_add_tflite_t *layer, const int8_t *a, const int8_t *b, int8_t *y, int32_t sign) {
   for (int32_t i = 0; i < layer->size; i++) {
-    const int32_t sum = rescale(layer, 0, a[i] - layer->zero_point_a) + rescale(layer, 1, b[i] - layer->zero_point_b);
+    const int32_t sum = rescale(layer, 0, a[i] - layer->zero_point_a) + sign * rescale(layer, 1, b[i] - layer->zero_point_b);
     const int32_t scaled = cpcc_scale_tflite(sum, layer->shifts[2], layer->multipliers[2]);
     y[i] = (int8_t)cpcc_clamp(scaled + layer->zero_point, layer->low, layer->high);
   }
+}
+
+void cpcc_add_tflite(const cpcc_add_tflite_t *layer, const int8_t *a, const int8_t *b, int8_t *y, int8_t *scratch) {
+  (void)scratch;
+  run(layer, a, b, y, 1);
+}
+
+void cpcc_add_tflite_difference(const cpcc_add_tflite_t *layer, const int8_t *a, const int8_t *b, int8_t *y,
+                                int8_t *scratch) {
+  (void)scratch;
+  run(layer, a, b, y, -1);
 }

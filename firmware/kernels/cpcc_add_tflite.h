@@ -13,5 +13,8 @@ typedef struct {
 } cpcc_add_tflite_t;
 
 void cpcc_add_tflite(const cpcc_add_tflite_t *layer, const int8_t *a, const int8_t *b, int8_t *y, int8_t *scratch);
+/* The first operand less the second. */
+void cpcc_add_tflite_difference(const cpcc_add_tflite_t *layer, const int8_t *a, const int8_t *b, int8_t *y,
+                                int8_t *scratch);
 
 #endif

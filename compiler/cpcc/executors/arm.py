@@ -20,12 +20,15 @@ GARBAGE = 0x5A  # stale bytes must not look like results
 
 
 class ArmExecutor:
-    """`Executor` on the image `elf`, in which the arena is the symbol ``cpcc_arena``."""
+    """`Executor` on the image `elf`, in which the arena is the symbol ``cpcc_arena``. `wait_states` of the flash lengthen its modelled
+    cycles."""
 
     name = "arm"
 
-    def __init__(self, plan: Plan, detector: Network, name: str, elf: Path, seconds: float = CALL_SECONDS) -> None:
-        self._plan, self._prefix = plan, c_prefix(name)
+    def __init__(
+        self, plan: Plan, detector: Network, name: str, elf: Path, seconds: float = CALL_SECONDS, wait_states: int = 0
+    ) -> None:
+        self._plan, self._prefix, self._wait_states = plan, c_prefix(name), wait_states
         self._decides = isinstance(detector, Detector)
         self._layers = layer_functions(plan, name)
         self._quantize = quantize_functions(plan, name)
@@ -97,4 +100,4 @@ class ArmExecutor:
         self._core.counter.reset()
         self._core.call(function, self._arena)
         counter = self._core.counter
-        return counter.instructions(), counter.cycles(self._core.target.core.name)
+        return counter.instructions(), counter.cycles(self._core.target.core.name, self._wait_states)

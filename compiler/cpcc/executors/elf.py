@@ -32,6 +32,12 @@ class Image:
         return sum(len(data) for _, _, data in self.segments)
 
 
+def loaded_bytes(path: Path) -> int:
+    """Bytes that an object file's code and constants will take: all its sections that are loaded."""
+    with path.open("rb") as file:
+        return sum(s["sh_size"] for s in ELFFile(file).iter_sections() if s["sh_flags"] & SHF_ALLOC)
+
+
 def read_image(path: Path) -> Image:
     with path.open("rb") as file:
         elf = ELFFile(file)

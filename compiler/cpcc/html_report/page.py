@@ -52,7 +52,7 @@ def environment() -> jinja2.Environment:
 
 def write_report(build: BuildFolder, results: Results, profile: Profile | None, path: Path) -> str:
     """Write the page to `path`; its verdict in one line. `profile` is None where the target cannot be counted."""
-    model = None if build.model_path.suffix == ".tflite" else load_model(build.model_path)
+    model = load_model(build.model_path) if build.model_path.suffix == ".pt" else None
     page = environment().get_template("page.html.j2").render(_variables(build, results, profile, model))
     write_atomically(path, page.encode())
     return headline(results.report)

@@ -7,6 +7,7 @@ from cpcc.graph import Float32, Int8, Int16, Integer, Node
 from cpcc.ops import (
     add,
     avg_pool2d,
+    channel_lookup,
     concat,
     conv2d,
     convert,
@@ -41,6 +42,7 @@ OPS: tuple[Op, ...] = (
     lstm.OP,
     mean.OP,
     lookup.OP,
+    channel_lookup.OP,
     mul.OP,
     weighted_sum.OP,
     concat.OP,

@@ -1,4 +1,5 @@
-"""Functions of one value: what the `lookup` op tabulates. Formulas as in torch.nn.functional's documentation."""
+"""Functions of one value: what the `lookup` op tabulates. Formulas as in the documentation of torch.nn.functional
+and of ONNX's operators."""
 
 from __future__ import annotations
 
@@ -38,6 +39,10 @@ def clip(x: np.ndarray, low: float, high: float) -> np.ndarray:
 FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
     "identity": lambda x: x,
     "clip": clip,
+    "clipped_line": lambda x, slope, offset: np.clip(slope * x + offset, 0, 1),
+    "thresholded_relu": lambda x, threshold: np.where(x > threshold, x, 0.0),
+    "softsign": lambda x: x / (1 + np.abs(x)),
+    "erf": _erf,
     "leaky_relu": lambda x, slope: np.where(x > 0, x, slope * x),
     "sigmoid": sigmoid,
     "hardsigmoid": lambda x: np.clip(x / 6 + 0.5, 0, 1),

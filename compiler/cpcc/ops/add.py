@@ -37,13 +37,15 @@ class AddScaling:
 
 @dataclass(frozen=True, eq=False)
 class TfliteAddScaling:
-    """TensorFlow Lite's: each operand less its zero point, shifted left by 20 and scaled, then the sum scaled.
+    """TensorFlow Lite's: each operand less its zero point, shifted left by 20 and scaled, then the sum scaled, of a
+    `difference` the first scaled operand less the second.
 
     `scales` are the three steps, one channel each: first operand, second operand, output. Source: AddFunc of
     tensorflow/lite/kernels/internal/reference/integer_ops/add.h."""
 
     zero_points: tuple[int, int, int]
     scales: TfliteRequant
+    difference: bool = False
 
     def _step(self, i: int, x: np.ndarray) -> np.ndarray:
         one = TfliteRequant(self.scales.multiplier[i : i + 1], self.scales.shift[i : i + 1])
@@ -53,7 +55,7 @@ class TfliteAddScaling:
         """int64 sums of int64 operands, zero point included."""
         first = self._step(0, (a - self.zero_points[0]) << TFLITE_LEFT_SHIFT)
         second = self._step(1, (b - self.zero_points[1]) << TFLITE_LEFT_SHIFT)
-        return self._step(2, first + second) + self.zero_points[2]
+        return self._step(2, first - second if self.difference else first + second) + self.zero_points[2]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,13 +96,14 @@ def native_scaling(a: Int8, b: Int8, y: Int8) -> AddScaling:
     return AddScaling((m, n), offset, shift)
 
 
-def tflite_add_scaling(a: Int8, b: Int8, y: Int8) -> TfliteAddScaling:
-    """CalculateOpDataAdd of TensorFlow Lite: factors relative to twice the larger operand's scale, in float64."""
+def tflite_add_scaling(a: Int8, b: Int8, y: Int8, difference: bool = False) -> TfliteAddScaling:
+    """CalculateOpDataAdd and CalculateOpDataSub of TensorFlow Lite: factors relative to twice the larger operand's scale, in float64."""
     twice = 2 * max(a.scale, b.scale)
     scales = np.array([a.scale / twice, b.scale / twice, twice / ((1 << TFLITE_LEFT_SHIFT) * y.scale)])
     if scales[2] >= 1:
         raise OverflowError(f"an operand's scale is {twice / 2 / y.scale:g} times the output's; supported: below 2**19")
-    return TfliteAddScaling((a.zero_point, b.zero_point, y.zero_point), TfliteRequant.from_scales(scales))
+    requant = TfliteRequant.from_scales(scales)
+    return TfliteAddScaling((a.zero_point, b.zero_point, y.zero_point), requant, difference)
 
 
 def quantize(params: Add, inputs: tuple[Int8, ...], output: Int8) -> QAdd:
@@ -121,7 +124,7 @@ def pack(node: Node, graph: Graph) -> Packed:
     za, zb, zy = scaling.zero_points
     return Packed({"size": size, "zero_point_a": za, "zero_point_b": zb, "zero_point": zy,
                    "multipliers": narrow(scaling.scales.multiplier, np.int32), "shifts": scaling.scales.shift,
-                   **clamp})  # fmt: skip
+                   **clamp}, entry="_difference" if scaling.difference else "")  # fmt: skip
 
 
 def pack_dual(node: Node, graph: Graph) -> Packed:
@@ -145,11 +148,11 @@ def _sum_rounding(params: QAdd) -> Rounding | None:
 
 
 def _tables(scaling: TfliteAddScaling) -> tuple[np.ndarray, np.ndarray]:
-    """int64 rescaled operand by its byte, for both."""
+    """int64 rescaled operand by its byte, for both; the second of a difference negated."""
     x = np.arange(256).astype(np.uint8).astype(np.int8).astype(np.int64)
     one = [TfliteRequant(scaling.scales.multiplier[i : i + 1], scaling.scales.shift[i : i + 1]) for i in (0, 1)]
     a, b = (one[i].scale((x - scaling.zero_points[i])[:, None] << TFLITE_LEFT_SHIFT)[:, 0] for i in (0, 1))
-    return a, b
+    return a, -b if scaling.difference else b
 
 
 def pack_table(node: Node, graph: Graph) -> Packed:

@@ -1,7 +1,8 @@
 """Float parameters of every op: what a front end writes and the quantizer reads.
 
 Layouts are channels-last. Arrays are float32 and never NaN or infinite (front ends check).
-A fused ReLU (`relu`) clamps to [0, `ceiling`]; ReLU6 has the ceiling 6.
+A fused ReLU (`relu`) clamps to [0, `ceiling`]; ReLU6 has the ceiling 6. `weight_scales`, float64 (out,) or (1,), are
+prescribed by a model that is quantized already, whose biases are float64 then; None: the quantizer chooses.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ class Linear:
     bias: np.ndarray
     relu: bool = False
     ceiling: float = math.inf
+    weight_scales: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +37,7 @@ class Conv2d:
     padding: tuple[int, int, int, int]
     relu: bool = False
     ceiling: float = math.inf
+    weight_scales: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +50,7 @@ class DepthwiseConv2d:
     padding: tuple[int, int, int, int]
     relu: bool = False
     ceiling: float = math.inf
+    weight_scales: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,14 @@ class Lookup:
 
     function: str
     arguments: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelAffine:
+    """``x * scale + offset`` of every element; both float32 (channels,), which the elements of a sample take in turn."""
+
+    scale: np.ndarray
+    offset: np.ndarray
 
 
 @dataclass(frozen=True)

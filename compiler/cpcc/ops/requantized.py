@@ -71,12 +71,14 @@ def weight_scales(weight: np.ndarray, bias: np.ndarray, x: Integer, y: Integer) 
 
 
 def quantize_affine(
-    weight: np.ndarray, bias: np.ndarray, x: Int8, y: Int8, relu: bool, ceiling: float = math.inf
-) -> tuple[np.ndarray, Output]:
-    """int8 weights (out, k) and the output stage for float weights (out, k) and bias (out,).
+    weight: np.ndarray, bias: np.ndarray, x: Int8, y: Int8, relu: bool, ceiling: float = math.inf,
+    prescribed: np.ndarray | None = None,
+) -> tuple[np.ndarray, Output]:  # fmt: skip
+    """int8 weights (out, k) and the output stage for float weights (out, k) and bias (out,); `prescribed` scales (out,) or
+    (1,) are kept.
 
     A zero weight stays exactly 0. Source: TFLite 8-bit quantization specification (per-axis symmetric weights)."""
-    scales = weight_scales(weight, bias, x, y)
+    scales = weight_scales(weight, bias, x, y) if prescribed is None else np.broadcast_to(prescribed, (len(weight),))
     w8 = narrow(np.rint(weight / scales[:, None]), np.int8)
     bias32 = np.rint(bias / (x.scale * scales)).astype(np.int64)
     folded = narrow(bias32 - x.zero_point * w8.astype(np.int64).sum(axis=1), np.int32)

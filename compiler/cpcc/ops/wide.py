@@ -18,6 +18,7 @@ from cpcc.ops.requantized import Output, clamp_limits, weight_scales
 LARGEST = 32768  # magnitude of an int16 input
 SCALED_LIMIT = 2**62  # of an accumulator times its multiplier: the result keeps below 2**30
 FILES = ("include/cpcc_wide.h",)
+DUAL_FILES = (*FILES, "include/cpcc_dsp.h", "kernels/cpcc_wide2x2.h")
 PADDED_FILES = (*FILES, "kernels/cpcc_pad_wide.h", "kernels/cpcc_pad_wide.c")
 
 

@@ -1,4 +1,4 @@
-"""Kernel choice: per node the applicable kernel of fewest modelled cycles whose features the core has."""
+"""The kernels that can run a node, and the one of fewest modelled cycles among them."""
 
 from __future__ import annotations
 
@@ -27,17 +27,18 @@ def is_wide(node: Node, graph: Graph) -> bool:
     return any(isinstance(t.type, Int16) for t in (*graph.input_tensors(node), graph.output_tensor(node)))
 
 
-def usable_kernels(node: Node, graph: Graph, core: Core) -> list[Kernel]:
-    """The kernels of the node's types that can run it on `core`."""
-    wide = is_wide(node, graph)
-    fitting = [k for k in op_of(node, Int8).kernels if k.bytewise or k.wide == wide]
-    return [k for k in fitting if k.requires <= core.features and k.applies(node, graph)]
+def usable_kernels(node: Node, graph: Graph, core: Core, policy: Policy = any_kernel) -> list[Kernel]:
+    """Those whose features the core has and that apply to `node`; none for an op that needs no code (a reshape)."""
+    kernels, wide = op_of(node, Int8).kernels, is_wide(node, graph)
+    fitting = [k for k in kernels if k.bytewise or k.wide == wide]
+    usable = [k for k in fitting if k.requires <= core.features and policy(k) and k.applies(node, graph)]
+    assert usable or not kernels, f"{node.name}: no kernel can run it"
+    return usable
 
 
 def choose_kernel(node: Node, graph: Graph, core: Core, policy: Policy = any_kernel) -> Kernel | None:
     """The kernel for `node`, or None for an op that needs no code (a reshape)."""
-    usable = [kernel for kernel in usable_kernels(node, graph, core) if policy(kernel)]
-    assert usable or not op_of(node, Int8).kernels, f"{node.name}: no kernel can run it"
+    usable = usable_kernels(node, graph, core, policy)
     if len(usable) < 2:  # nothing to estimate
         return usable[0] if usable else None
     return min(usable, key=lambda kernel: kernel.cost(node, graph, core.name).cycles)

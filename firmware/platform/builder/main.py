@@ -15,7 +15,7 @@ if toolchain == "auto":
     toolchain = "gcc" if which("arm-none-eabi-gcc") else "zig"
 
 # The flags that cpcc measured and verified with; see cpcc/toolchains.py.
-flags = ["-O2", "-std=c99", "-Wall", "-Wextra", "-ffreestanding", "-fomit-frame-pointer", "-ffunction-sections",
+flags = [board.get("build.cpcc_level"), "-std=c99", "-Wall", "-Wextra", "-ffreestanding", "-fomit-frame-pointer", "-ffunction-sections",
          "-fdata-sections", "-ffp-contract=off"]  # fmt: skip
 link = ["-Wl,--gc-sections", "-Wl,-e,Reset_Handler", "-Wl,-T,%s" % join(here, "target.ld")]
 if toolchain == "gcc":

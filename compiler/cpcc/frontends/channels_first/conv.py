@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cpcc.frontends.channels_first.builder import GraphBuilder, Value
+from cpcc.frontends.channels_first.linear import offsets
 from cpcc.frontends.channels_first.site import Site
 from cpcc.ops import float_params as fp
 from cpcc.ops.windows import conv_output_size
@@ -31,9 +32,10 @@ class Window:
 
 def convolve(
     builder: GraphBuilder, site: Site, value: Value, weight: np.ndarray, bias: np.ndarray | None, window: Window,
-    groups: int,
+    groups: int, scales: np.ndarray | None = None,
 ) -> Value:  # fmt: skip
-    """Correlation with `weight` (out, in / groups, kh, kw) or (out, in / groups, k), `bias` (out,)."""
+    """Correlation with `weight` (out, in / groups, kh, kw) or (out, in / groups, k), `bias` (out,). `scales` are those of
+    weights that are quantized already."""
     spatial = spatial_axes(site, weight)
     value, (c, h, w) = builder.image(site, value, spatial)
     if groups < 1 or len(weight) % groups or weight.shape[1] * groups != c:
@@ -41,7 +43,7 @@ def convolve(
     kernel = dilated(site, as_image(weight), window.dilation)
     full = grouped(site, kernel, groups, c)
     depthwise = full.shape[1] == 1 and groups == len(full) > 1
-    params = _parameters(site, full, bias, depthwise, window.stride, window.padding)
+    params = _parameters(site, full, bias, depthwise, window.stride, window.padding, scales)
     out = (len(weight), *conv_output_size(h, w, kernel.shape[2:], window.stride, window.padding))
     if min(out) < 1:
         raise site.refuse("a window of", f"{kernel.shape[2:]} on ({h}, {w})", "windows that fit the padded input")
@@ -50,7 +52,7 @@ def convolve(
 
 def transposed(
     builder: GraphBuilder, site: Site, value: Value, weight: np.ndarray, bias: np.ndarray | None, window: Window,
-    groups: int,
+    groups: int, scales: np.ndarray | None = None,
 ) -> Value:  # fmt: skip
     """Zeros between the input's pixels, then a convolution with the kernel turned around (Dumoulin and Visin 2016).
     `weight` (in, out / groups, kh, kw)."""
@@ -69,7 +71,7 @@ def transposed(
     tall, wide, _ = builder.tensors[spread.tensor].shape
     out = (len(kernel), tall - kh + 1, wide - kw + 1)
     depthwise = kernel.shape[1] == 1 and groups == len(kernel) > 1
-    params = _parameters(site, kernel, bias, depthwise, (1, 1), (0, 0, 0, 0))
+    params = _parameters(site, kernel, bias, depthwise, (1, 1), (0, 0, 0, 0), scales)
     return builder.emit_image(site, params, (spread,), image_shape(value, spatial, out), out)
 
 
@@ -125,13 +127,14 @@ def _check_size(site: Site, shape: tuple[int, ...]) -> None:
 
 
 def _parameters(
-    site: Site, weight: np.ndarray, bias: np.ndarray | None, depthwise: bool, stride: Pair, padding: Padding
-) -> fp.Conv2d | fp.DepthwiseConv2d:
+    site: Site, weight: np.ndarray, bias: np.ndarray | None, depthwise: bool, stride: Pair, padding: Padding,
+    scales: np.ndarray | None,
+) -> fp.Conv2d | fp.DepthwiseConv2d:  # fmt: skip
     """From (out, in, kh, kw), or (out, 1, kh, kw) for a depthwise one."""
-    offsets = to_float32(np.zeros(len(weight)) if bias is None else bias, site.name)
-    if depthwise:
-        return fp.DepthwiseConv2d(to_float32(weight[:, 0].transpose(1, 2, 0), site.name), offsets, stride, padding)
-    return fp.Conv2d(to_float32(weight.transpose(0, 2, 3, 1), site.name), offsets, stride, padding)
+    kind = fp.DepthwiseConv2d if depthwise else fp.Conv2d
+    kernel = weight[:, 0].transpose(1, 2, 0) if depthwise else weight.transpose(0, 2, 3, 1)
+    biases = offsets(site, len(weight), bias, scales)
+    return kind(to_float32(kernel, site.name), biases, stride, padding, weight_scales=scales)
 
 
 def _turned(site: Site, weight: np.ndarray, groups: int) -> np.ndarray:

@@ -8,17 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cpcc.errors import ModelError
-from cpcc.frontends import ports
-from cpcc.frontends.tflite import affine, copies, elementwise, mean, pool, shape, unary
+from cpcc.frontends.ports import output_names
+from cpcc.frontends.tflite import affine, copies, elementwise, mean, parts, pool, shape, unary
 from cpcc.frontends.tflite.builder import Builder, Handler, int8_type, without_batch
-from cpcc.frontends.tflite.ports import begin, end, input_names, output_names
+from cpcc.frontends.tflite.ports import begin, end, input_names, names_of_outputs
 from cpcc.frontends.tflite.rewrites import rewrite_of
 from cpcc.frontends.tflite.schema import Model, Operator, TensorInfo, read_model
 from cpcc.graph import Graph, Int8, Tensor, validate
 
 HANDLERS: dict[str, Handler] = {
     **affine.HANDLERS, **pool.HANDLERS, **elementwise.HANDLERS, **shape.HANDLERS, **unary.HANDLERS,
-    **copies.HANDLERS, **mean.HANDLERS,
+    **copies.HANDLERS, **mean.HANDLERS, **parts.HANDLERS,
 }  # fmt: skip
 
 
@@ -37,7 +37,8 @@ def to_graph(data: bytes, name: str) -> Imported:
         raise ModelError(
             f"{name}: {len(model.inputs)} inputs, {len(model.outputs)} outputs; supported: 1 and more of each"
         )
-    rest, b = _live_operators(model), Builder(model)
+    rest = _live_operators(model)
+    b = Builder(model, read=frozenset(model.outputs).union(*(op.inputs for op in rest)))
     dtypes, ends = [], []
     for port, index in zip(input_names(model), model.inputs):
         start, rest = begin(model, index, rest)
@@ -60,10 +61,8 @@ def _graph(b: Builder, name: str, ends: list[TensorInfo]) -> Graph:
     outputs = [b.names[tensor.index] for tensor in ends]
     inputs = input_names(b.model)
     if len(outputs) > 1:
-        outputs = [
-            b.named(port, b.tensors[tensor])
-            for port, tensor in zip(ports.output_names(output_names(b.model), list(b.tensors)), outputs)
-        ]
+        names = output_names(names_of_outputs(b.model), list(b.tensors))
+        outputs = [b.named(port, b.tensors[tensor]) for port, tensor in zip(names, outputs)]
     return Graph(name, b.tensors, tuple(b.nodes), inputs, tuple(outputs))
 
 

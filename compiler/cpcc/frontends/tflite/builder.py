@@ -21,18 +21,26 @@ INTEGER_ONLY = (
 
 @dataclass
 class Builder:
-    """The graph being made of `model`. `names` maps tensor indices of the file to tensors of the graph."""
+    """The graph being made of `model`. `names` maps tensor indices of the file to tensors of the graph; `read` are the tensors
+    that some operator or the caller reads."""
 
     model: Model
     tensors: dict[str, Tensor] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
     names: dict[int, str] = field(default_factory=dict)
+    read: frozenset[int] = frozenset()
 
     def info(self, op: Operator, operand: int) -> TensorInfo:
         """The tensor of input `operand`. Raises `ModelError` where it is missing."""
         if operand >= len(op.inputs) or op.inputs[operand] < 0:
             raise ModelError(f"{op.place}: input {operand} is missing; export the model again")
         return self.model.tensors[op.inputs[operand]]
+
+    def outputs(self, op: Operator) -> list[TensorInfo]:
+        """The tensors of all outputs. Raises `ModelError` where one is missing."""
+        if not op.outputs or min(op.outputs) < 0:
+            raise ModelError(f"{op.place}: an output is missing; export the model again")
+        return [self.model.tensors[i] for i in op.outputs]
 
     def output(self, op: Operator) -> TensorInfo:
         if len(op.outputs) != 1 or op.outputs[0] < 0:
@@ -59,10 +67,11 @@ class Builder:
     def has(self, op: Operator, operand: int) -> bool:
         return operand < len(op.inputs) and op.inputs[operand] >= 0
 
-    def add(self, op: Operator, params: Any, inputs: tuple[Tensor, ...]) -> Tensor:
-        """Append the node that computes the operator's output from the graph's tensors `inputs`."""
-        info = self.output(op)
-        name = f"{op.code.lower()}_{op.index}"
+    def add(self, op: Operator, params: Any, inputs: tuple[Tensor, ...], number: int | None = None) -> Tensor:
+        """Append the node that computes the operator's output, of several the one with this `number`, from the graph's tensors
+        `inputs`."""
+        info = self.output(op) if number is None else self.outputs(op)[number]
+        name = f"{op.code.lower()}_{op.index}" + ("" if number is None else f"_{number}")
         tensor = Tensor(name, without_batch(op.place, info), int8_type(op.place, info))
         self.names[info.index] = name
         return self._append(name, params, inputs, tensor, f"{op.place}, {info.name}")

@@ -1,4 +1,4 @@
-"""ADD, MUL and SOFTMAX. A constant operand of one value makes a table of the 256 results."""
+"""ADD, SUB, MUL, MINIMUM, MAXIMUM and SOFTMAX. A constant operand makes tables of the 256 results."""
 
 from __future__ import annotations
 
@@ -15,12 +15,18 @@ from cpcc.frontends.tflite.schema import Operator, read_options
 from cpcc.graph import Int8
 from cpcc.ops import add as add_op
 from cpcc.ops import mul as mul_op
+from cpcc.ops.channel_lookup import QChannelLookup
 from cpcc.ops.lookup import QLookup
 from cpcc.ops.softmax import QSoftmax, exp_table
 
 
 @dataclass(frozen=True)
 class AddOptions:
+    fused_activation_function: int
+
+
+@dataclass(frozen=True)
+class SubOptions:
     fused_activation_function: int
 
 
@@ -36,11 +42,23 @@ class SoftmaxOptions:
 
 BADLY_SCALED = "quantize the model again with representative data"
 Params = add_op.QAdd | mul_op.QMul
+Rounded = Callable[[np.ndarray, np.ndarray], np.ndarray]
+MAX_PERIOD = 2**20  # elements that a constant is written out to
 
 
-def _add_params(op: Operator, a: Int8, b: Int8, y: Int8) -> add_op.QAdd:
-    low, high = clamp(op, read_options(op, AddOptions).fused_activation_function, y)
-    return add_op.QAdd(add_op.tflite_add_scaling(a, b, y), low, high)
+def _sum_params(op: Operator, types: tuple[Int8, Int8, Int8], function: int, difference: bool) -> add_op.QAdd:
+    low, high = clamp(op, function, types[2])
+    return add_op.QAdd(add_op.tflite_add_scaling(*types, difference), low, high)
+
+
+def _add_params(op: Operator, *types: Int8) -> add_op.QAdd:
+    a, b, y = types
+    return _sum_params(op, (a, b, y), read_options(op, AddOptions).fused_activation_function, False)
+
+
+def _sub_params(op: Operator, *types: Int8) -> add_op.QAdd:
+    a, b, y = types
+    return _sum_params(op, (a, b, y), read_options(op, SubOptions).fused_activation_function, True)
 
 
 def _mul_params(op: Operator, a: Int8, b: Int8, y: Int8) -> mul_op.QMul:
@@ -49,7 +67,7 @@ def _mul_params(op: Operator, a: Int8, b: Int8, y: Int8) -> mul_op.QMul:
     return mul_op.QMul(a.zero_point, b.zero_point, requant, y.zero_point, low, high)
 
 
-def _binary(params_of: Callable[[Operator, Int8, Int8, Int8], Params], run: Callable[..., np.ndarray]) -> Handler:
+def _binary(params_of: Callable[..., Params], run: Callable[..., np.ndarray]) -> Handler:
     def build(b: Builder, op: Operator) -> None:
         types = [int8_type(op.place, b.info(op, i)) for i in (0, 1)]
         try:
@@ -58,24 +76,52 @@ def _binary(params_of: Callable[[Operator, Int8, Int8, Int8], Params], run: Call
             raise ModelError(f"{op.place}: {error}; {BADLY_SCALED}") from error
         fixed = [i for i in (0, 1) if b.info(op, i).data is not None]
         if fixed:
-            _tabulate(b, op, fixed[0], lambda x, y: run(params, x, y))
+            tabulate(b, op, fixed[0], lambda x, y: run(params, x, y))
         else:
             b.add(op, params, (b.value(op, 0), b.value(op, 1)))
 
     return Handler(build, 2)
 
 
-def _tabulate(b: Builder, op: Operator, fixed: int, run: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> None:
-    """The node for one computed operand and a constant one, number `fixed`."""
-    x, value = b.value(op, 1 - fixed), b.constant(op, fixed, "INT8").ravel()
-    if len(value) != 1:
-        raise ModelError(
-            f"{op.place}: input {fixed} is a constant of {len(value)} values; supported: 1, or a computed tensor"
-        )
-    every = np.arange(-128, 128, dtype=np.int8)[None]
+def _extremum(choose: Callable[..., np.ndarray]) -> Handler:
+    """MINIMUM or MAXIMUM of a computed operand and a constant: of the integers themselves, so of one quantization."""
+
+    def build(b: Builder, op: Operator) -> None:
+        fixed = [i for i in (0, 1) if b.info(op, i).data is not None]
+        types = {int8_type(op.place, info) for info in (b.info(op, 0), b.info(op, 1), b.output(op))}
+        if len(fixed) != 1 or len(types) != 1:
+            raise ModelError(f"{op.place}: {len(fixed)} constants, {len(types)} quantizations; supported: a computed tensor "
+                             "and a constant, all of one quantization")  # fmt: skip
+        tabulate(b, op, fixed[0], choose)
+
+    return Handler(build, 2)
+
+
+def tabulate(b: Builder, op: Operator, fixed: int, run: Rounded) -> None:
+    """The node for one computed operand and a constant one, number `fixed`: tables of what `run` gives, one for each different
+    value."""
+    x, value = b.value(op, 1 - fixed), b.constant(op, fixed, "INT8")
+    period = _period(op, value, x.shape)
+    every = np.broadcast_to(np.arange(-128, 128, dtype=np.int8), (len(period), 256))
     operands = [every, every]
-    operands[fixed] = np.full_like(every, value[0])
-    b.add(op, QLookup(run(operands[0], operands[1])[0]), (x,))
+    operands[fixed] = np.broadcast_to(period[:, None], every.shape)
+    tables = run(operands[0], operands[1]).astype(np.int8)
+    b.add(op, QLookup(tables[0]) if len(tables) == 1 else QChannelLookup.of(tables), (x,))
+
+
+def _period(op: Operator, value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The values that the elements of a sample of `shape` meet in turn. Raises `ModelError` where the constant does not
+    broadcast to that shape."""
+    whole = (1, *shape)
+    padded = value.reshape((1,) * (len(whole) - value.ndim) + value.shape) if value.ndim <= len(whole) else value
+    if padded.ndim != len(whole) or any(n not in (1, m) for n, m in zip(padded.shape, whole)):
+        raise ModelError(f"{op.place}: a constant of the shape {value.shape} for the input {whole}; "
+                         "supported: one that broadcasts to the input")  # fmt: skip
+    first = next((i for i, n in enumerate(padded.shape) if n > 1), padded.ndim)
+    period = np.broadcast_to(padded.reshape(padded.shape[first:]), whole[first:]).ravel()
+    if period.size > MAX_PERIOD:
+        raise ModelError(f"{op.place}: a constant for {period.size:,} elements; supported: up to {MAX_PERIOD:,}")
+    return period if period.size else value.ravel()
 
 
 def softmax(b: Builder, op: Operator) -> None:
@@ -90,6 +136,9 @@ def softmax(b: Builder, op: Operator) -> None:
 
 HANDLERS = {
     "ADD": _binary(_add_params, add_op.run_int8),
+    "SUB": _binary(_sub_params, add_op.run_int8),
     "MUL": _binary(_mul_params, mul_op.run_int8),
+    "MINIMUM": _extremum(np.minimum),
+    "MAXIMUM": _extremum(np.maximum),
     "SOFTMAX": Handler(softmax),
 }

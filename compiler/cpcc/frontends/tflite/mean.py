@@ -35,9 +35,11 @@ def mean(b: Builder, op: Operator) -> None:
     rank = len(x.shape) + 1
     axes = {int(v) % rank if -rank <= v < rank else int(v) for v in b.constant(op, 1, "INT32").ravel()}
     read_options(op, ReducerOptions)
-    if len(x.shape) != 3 or axes != {1, 2}:
+    if (rank, axes) not in ((4, {1, 2}), (3, {1})):
         raise ModelError(f"{op.place}: axes {sorted(axes)} of the input {x.shape}; supported: 1 and 2 (rows and columns) "
-                         "of an image")  # fmt: skip
+                         "of an image, 1 of a series (length, channels)")  # fmt: skip
+    if rank == 3:
+        x = b.reshaped(op, "row", x, (1, *x.shape))
     h, w, channels = x.shape
     y = int8_type(op.place, b.output(op))
     assert isinstance(x.type, Int8)

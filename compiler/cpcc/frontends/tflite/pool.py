@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from cpcc.errors import ModelError
 from cpcc.frontends.tflite.activation import clamp
 from cpcc.frontends.tflite.builder import Builder, Handler, int8_type
@@ -12,6 +14,7 @@ from cpcc.frontends.tflite.schema import Operator, read_options
 from cpcc.graph import Int8, Tensor
 from cpcc.ops.avg_pool2d import QAvgPool2d
 from cpcc.ops.float_params import AvgPool2d, MaxPool2d
+from cpcc.ops.lookup import QLookup
 from cpcc.ops.relu import QRelu
 from cpcc.ops.windows import Padding, conv_output_size
 
@@ -47,13 +50,13 @@ def _add(b: Builder, op: Operator, x: Tensor, options: Pool2DOptions, params: QA
     if y != x.type:
         raise ModelError(f"{op.place}: input {x.type}, output {y}; supported: one quantization")
     low, high = clamp(op, options.fused_activation_function, y)
-    if high != 127:
-        raise ModelError(f"{op.place}: fused activation with an upper limit of {high}; supported: NONE, RELU")
-    if low == -128:
+    if (low, high) == (-128, 127):
         b.add(op, params, (x,))
         return
     shape = b.output(op).shape[1:]
-    b.add(op, QRelu(low), (b.step(op, "pool", params, (x,), Tensor("", shape, y)),))
+    clipped = QLookup(np.clip(np.arange(-128, 128), low, high).astype(np.int8))
+    activation = QRelu(low) if high == 127 else clipped
+    b.add(op, activation, (b.step(op, "pool", params, (x,), Tensor("", shape, y)),))
 
 
 def average_pool_2d(b: Builder, op: Operator) -> None:

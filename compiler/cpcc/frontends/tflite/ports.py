@@ -23,7 +23,7 @@ def input_names(model: Model) -> tuple[str, ...]:
     return ("input",) if len(model.inputs) == 1 else ports.input_names([_name(model, i) for i in model.inputs])
 
 
-def output_names(model: Model) -> list[str]:
+def names_of_outputs(model: Model) -> list[str]:
     """Names of the outputs, not yet told apart from other tensors."""
     return [_name(model, i) for i in model.outputs]
 

@@ -17,13 +17,9 @@ REWRITES = {
     "PRELU": "LEAKY_RELU",
     "REDUCE_MAX": "MAX_POOL_2D over the whole image",
     "RESIZE_BILINEAR": "RESIZE_NEAREST_NEIGHBOR to a whole multiple",
-    "SPLIT": "one STRIDED_SLICE per part",
-    "SPLIT_V": "one STRIDED_SLICE per part",
-    "SUB": "ADD with the subtrahend's weights negated",
     "SUM": "MEAN",
     "TRANSPOSE_CONV": "RESIZE_NEAREST_NEIGHBOR, then CONV_2D",
     "UNIDIRECTIONAL_SEQUENCE_LSTM": "an LSTM in a PyTorch model",
-    "UNPACK": "one STRIDED_SLICE per part",
     "WHILE": "an unrolled model",
 }
 

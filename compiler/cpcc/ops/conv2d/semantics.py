@@ -55,7 +55,7 @@ def run_int8(params: QConv2d, x: np.ndarray) -> np.ndarray:
 
 def quantize(params: float_params.Conv2d, inputs: tuple[Int8, ...], output: Int8) -> QConv2d:
     flat = params.weight.reshape(len(params.weight), -1)
-    w8, stage = quantize_affine(flat, params.bias, inputs[0], output, params.relu, params.ceiling)
+    w8, stage = quantize_affine(flat, params.bias, inputs[0], output, params.relu, params.ceiling, params.weight_scales)
     return QConv2d(w8.reshape(params.weight.shape), stage, params.stride, params.padding, inputs[0].zero_point)
 
 

@@ -10,6 +10,7 @@ from cpcc.costs import fitted
 from cpcc.graph import Graph, Int16, Node
 from cpcc.ops import float_params
 from cpcc.ops.base import Kernel, Op, Packed
+from cpcc.ops.conv2d import wide_dual
 from cpcc.ops.conv2d.geometry import geometry, padded_scratch
 from cpcc.ops.conv2d.semantics import QConv2d, infer_shape, macs, run_float, run_int8, sample
 from cpcc.ops.wide import PADDED_FILES, WideOutput, check_wide, quantize_wide
@@ -58,7 +59,10 @@ OP = Op(
     run_int8=run_int8,
     quantize=quantize,
     sample=sample,
-    kernels=(Kernel("conv2d_wide", pack, fitted("conv2d_wide", features), wide=True, shared=PADDED_FILES),),
+    kernels=(
+        Kernel("conv2d_wide", pack, fitted("conv2d_wide", features), wide=True, shared=PADDED_FILES),
+        wide_dual.KERNEL,
+    ),
     macs=macs,
     check=check,
     weights=("weight",),

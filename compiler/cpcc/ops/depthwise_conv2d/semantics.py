@@ -49,7 +49,7 @@ def run_int8(params: QDepthwiseConv2d, x: np.ndarray) -> np.ndarray:
 def quantize(params: float_params.DepthwiseConv2d, inputs: tuple[Int8, ...], output: Int8) -> QDepthwiseConv2d:
     kh, kw, channels = params.weight.shape
     flat = params.weight.reshape(-1, channels).T
-    w8, stage = quantize_affine(flat, params.bias, inputs[0], output, params.relu, params.ceiling)
+    w8, stage = quantize_affine(flat, params.bias, inputs[0], output, params.relu, params.ceiling, params.weight_scales)
     weight = np.ascontiguousarray(w8.T).reshape(kh, kw, channels)
     return QDepthwiseConv2d(weight, stage, params.stride, params.padding, inputs[0].zero_point)
 

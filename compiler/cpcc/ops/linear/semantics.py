@@ -40,7 +40,11 @@ def run_int8(params: QLinear, x: np.ndarray) -> np.ndarray:
 
 
 def quantize(params: float_params.Linear, inputs: tuple[Int8, ...], output: Int8) -> QLinear:
-    return QLinear(*quantize_affine(params.weight, params.bias, inputs[0], output, params.relu, params.ceiling))
+    return QLinear(
+        *quantize_affine(
+            params.weight, params.bias, inputs[0], output, params.relu, params.ceiling, params.weight_scales
+        )
+    )
 
 
 def check(node: Node, graph: Graph) -> None:

@@ -8,6 +8,7 @@ from cpcc.costs import fitted
 from cpcc.graph import Graph, Int16, Node
 from cpcc.ops import float_params
 from cpcc.ops.base import Kernel, Op, Packed
+from cpcc.ops.linear import wide_dual
 from cpcc.ops.linear.semantics import QLinear, infer_shape, macs, run_float, run_int8, sample
 from cpcc.ops.wide import FILES, WideOutput, check_wide, quantize_wide
 
@@ -53,7 +54,7 @@ OP = Op(
     run_int8=run_int8,
     quantize=quantize,
     sample=sample,
-    kernels=(Kernel("linear_wide", pack, fitted("linear_wide", features), wide=True, shared=FILES),),
+    kernels=(Kernel("linear_wide", pack, fitted("linear_wide", features), wide=True, shared=FILES), wide_dual.KERNEL),
     macs=macs,
     check=check,
     weights=("weight",),

@@ -1,0 +1,64 @@
+"""The build's report as text: one line per layer, the totals; what sparsity saves."""
+
+from __future__ import annotations
+
+from cpcc.build_report import BuildReport, LayerReport
+from cpcc.report import percent, table
+
+HEADER = ("layer", "kernel", "output", "kept", "instr.~", "cycles~", "bytes", "cashed in", "SQNR", "so far")
+
+
+def summary(report: BuildReport) -> str:
+    """All but the last line; estimates carry a ``~``, and its cycles are modelled."""
+    rows = [_row(layer) for layer in report.layers]
+    return "\n".join([table(HEADER, rows), *_worst(report), *_int16(report), *_totals(report)])
+
+
+def _row(layer: LayerReport) -> tuple[str, ...]:
+    kept = percent(layer.macs_nonzero / layer.macs_dense) if layer.macs_dense else "-"
+    saved = "" if layer.cashed_in is None else percent(layer.cashed_in)
+    shape = "x".join(map(str, layer.shape)) + (" int16" if layer.type == "int16" else "")
+    return (layer.name, layer.kernel, shape, kept, f"{layer.instructions:,}", f"{layer.cycles:,}", f"{layer.bytes:,}", saved,
+            _decibels(layer.sqnr, layer.exact), _decibels(layer.sqnr_so_far, layer.exact))  # fmt: skip
+
+
+def _decibels(value: float | None, exact: bool) -> str:
+    return f"{value:.1f} dB" if value is not None else "exact" if exact else "-"
+
+
+def _worst(report: BuildReport) -> list[str]:
+    """The line that names the layer where rounding costs most."""
+    known = [(layer.sqnr, layer.name) for layer in report.layers if layer.sqnr is not None]
+    if not known:
+        return []
+    decibels, name = min(known)
+    return [f"signal to quantization noise: worst layer {name}, {decibels:.1f} dB of its own"]
+
+
+def _int16(report: BuildReport) -> list[str]:
+    """The line that names the layers with int16 activations."""
+    return [f"int16 activations: {', '.join(report.int16_layers)}"] if report.int16_layers else []
+
+
+def _totals(report: BuildReport) -> list[str]:
+    known = report.stack_bytes is not None
+    stack = f"; stack at most {report.stack_bytes:,} B" if known else f"; no bound on the stack: {report.stack_note}"
+    return [
+        f"{report.target}, --optimize {report.optimize}: about {report.instructions:,} instructions and {report.cycles:,} modelled "
+        "cycles (cpcc profile counts them)",
+        f"flash {report.flash_bytes:,} B model ({report.constant_bytes:,} weights and tables), {report.image_bytes:,} B image of "
+        f"{report.flash_limit:,}; arena {report.arena_bytes:,} B ({_arena(report)}){stack}",
+    ]  # fmt: skip
+
+
+def _arena(report: BuildReport) -> str:
+    """What is known of smaller plans."""
+    return "no plan needs less" if report.arena_optimal else f"no plan can need less than {report.arena_bound:,}"
+
+
+def sparsity(report: BuildReport) -> str:
+    """The last line: what the sparse kernels save in all, against the best dense ones."""
+    if report.saved_instructions == 0 and report.saved_flash == 0:
+        return "sparsity: no layer has enough zero weights for a sparse kernel to pay"
+    size = f"{abs(report.saved_flash):,} B of flash {'less' if report.saved_flash >= 0 else 'more'}"
+    return f"sparsity saves {percent(report.saved_instructions)} of the instructions (estimated) and takes {size} than dense"

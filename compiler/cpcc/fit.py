@@ -1,0 +1,134 @@
+"""The plan that fits: planned, emitted, compiled and measured, and planned again where the image came out larger than allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
+
+from cpcc import artifacts
+from cpcc.code_size import code_bytes
+from cpcc.errors import DoesNotFitError, VerificationError
+from cpcc.folder import library_folder
+from cpcc.graph import Graph
+from cpcc.names import c_prefix
+from cpcc.plan.kernels import Policy, any_kernel
+from cpcc.plan.objective import Limits, Objective
+from cpcc.plan.plan import Plan, Step, make_plan, plan_with
+from cpcc.plan.select import kernel_files, select_kernels, uses_padding
+from cpcc.plan.sizes import packed_bytes
+from cpcc.stack import StackBound, library_stack
+from cpcc.targets import Target
+
+STACK_RESERVE = 2048  # bytes of RAM left for the stack and the application's own data
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a plan is to be like. `policy` keeps kernels out."""
+
+    name: str
+    target: Target
+    limits: Limits
+    objective: Objective = Objective.SPEED
+    policy: Policy = any_kernel
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A plan within its limits, the project's files by relative path, and what its image measures."""
+
+    plan: Plan
+    project: dict[str, str]
+    sizes: artifacts.Sizes
+
+
+def library_of(project: dict[str, str], name: str) -> dict[str, str]:
+    """The model library's C files in a project: text by file name."""
+    folder = library_folder(name)
+    own = ((file, text) for file, text in project.items() if file.startswith(f"{folder}/"))
+    return {file.rpartition("/")[2]: text for file, text in own if file.endswith((".c", ".h"))}
+
+
+def stack_of(fitted: Fitted, name: str) -> StackBound | str:
+    """The bound for an inference, input conversion and score included; or why there is none."""
+    if fitted.plan.target.name == "host":
+        return "not read off a host's program"
+    image = artifacts.arm_image(fitted.plan, library_of(fitted.project, name), fitted.project["src/main.c"])
+    try:
+        return library_stack(image, c_prefix(name))
+    except VerificationError as error:
+        return str(error)
+
+
+def step_files(step: Step) -> frozenset[str]:
+    """The firmware's C files that a step needs."""
+    return kernel_files(step.kernel, uses_padding(step.kernel, dict(step.packed.struct)))
+
+
+def kernel_flash(plan: Plan) -> int:
+    """Bytes of a plan's constants and of its kernels' code."""
+    code = code_bytes(plan.target.core, plan.objective.level)
+    used = {file for step in plan.steps for file in step_files(step)}
+    return sum(packed_bytes(step.packed) for step in plan.steps) + sum(map(code, sorted(used)))
+
+
+def fit(graph: Graph, wish: Wish, emit: Callable[[Plan], dict[str, str]]) -> Fitted:
+    """The plan of `graph` for the wish. `emit(plan)` makes its project. Raises `DoesNotFitError`."""
+    flash, ram = inf, float(wish.limits.ram - STACK_RESERVE)
+    allowed, seen = inf, set()
+    while True:
+        plan = planned(graph, wish, flash, allowed)
+        key = tuple(plan.kernels.items())
+        if plan.arena.size > ram:
+            _stop_if(key in seen, _no_ram, plan, wish)
+            allowed = min(allowed, plan.arena.size) - (plan.arena.size - ram)
+        else:
+            project = emit(plan)
+            sizes = artifacts.measure(plan, library_of(project, wish.name), project["src/main.c"])
+            if sizes.firmware_flash <= wish.limits.flash:
+                return Fitted(plan, project, sizes)
+            _stop_if(key in seen, _no_flash, plan, wish, sizes.firmware_flash)
+            flash = min(flash, kernel_flash(plan)) - (sizes.firmware_flash - wish.limits.flash)
+        seen.add(key)
+
+
+def planned(graph: Graph, wish: Wish, flash: float, ram: float) -> Plan:
+    """The plan within bytes of `flash` for constants and kernel code, and of `ram` for the arena, where possible. Without limits
+    the fastest plan needs no search."""
+    if wish.objective is Objective.SPEED and flash == ram == inf:
+        return make_plan(graph, wish.target, wish.policy)
+    code = code_bytes(wish.target.core, wish.objective.level)
+    kernels = select_kernels(graph, wish.target, wish.objective, code, flash, ram, wish.policy)
+    return plan_with(graph, wish.target, kernels, wish.objective)
+
+
+def _stop_if(known: bool, error: Callable[..., DoesNotFitError], *facts: object) -> None:
+    """Where a choice comes up again there is nothing left to trade."""
+    if known:
+        raise error(*facts)
+
+
+def _next_step(wish: Wish, otherwise: str) -> str:
+    return otherwise if wish.objective is Objective.SIZE else f"Try --optimize size. {otherwise}"
+
+
+def _where(wish: Wish, limit: int, whole: int, option: str) -> str:
+    return f"{wish.target.name} has {whole:,}" if limit == whole else f"{option} allows {limit:,}"
+
+
+def _no_ram(plan: Plan, wish: Wish) -> DoesNotFitError:
+    tensor = max(plan.graph.tensors.values(), key=lambda t: t.bytes)
+    where = _where(wish, wish.limits.ram, wish.target.ram_bytes, "--ram")
+    return DoesNotFitError(
+        f"{wish.name} needs {plan.arena.size:,} B of arena and {STACK_RESERVE:,} B of stack, {where} B of RAM; "
+        f"largest tensor: {tensor.name} {tensor.bytes:,} B. Use smaller inputs or fewer channels, or choose a larger --target"
+    )
+
+
+def _no_flash(plan: Plan, wish: Wish, need: int) -> DoesNotFitError:
+    parts = sorted(((s.node.name, packed_bytes(s.packed)) for s in plan.steps), key=lambda p: -p[1])
+    largest = ", ".join(f"{layer} {size:,} B" for layer, size in parts[:3])
+    where = _where(wish, wish.limits.flash, wish.target.flash_bytes, "--flash")
+    advice = _next_step(wish, "Prune further (cpcc prune --keep) or choose a larger --target")
+    return DoesNotFitError(f"{wish.name} needs {need:,} B of flash, {where}; largest: {largest}. {advice}")

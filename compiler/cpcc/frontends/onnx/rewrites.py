@@ -1,0 +1,36 @@
+"""The nearest supported thing to say to somebody whose operator is not supported."""
+
+from __future__ import annotations
+
+_QDQ = "the QDQ format: onnxruntime.quantization.quantize_static(..., quant_format=QuantFormat.QDQ)"
+_NORM = "BatchNormalization, which costs nothing after a convolution"
+_BRANCH = "both branches computed and blended: m * a + (1 - m) * b"
+REWRITES = {
+    "ArgMax": "nothing: leave it out and take the largest output in the caller, or --positive",
+    "Attention": "convolutions, or a GRU",
+    "ConvInteger": _QDQ,
+    "DynamicQuantizeLinear": _QDQ,
+    "Einsum": "MatMul with a constant",
+    "GroupNormalization": _NORM,
+    "If": _BRANCH,
+    "InstanceNormalization": _NORM,
+    "LayerNormalization": _NORM,
+    "Loop": "an unrolled model",
+    "LpPool": "AveragePool",
+    "MatMulInteger": _QDQ,
+    "Mean": "Add, then Mul by a constant",
+    "QLinearConv": _QDQ,
+    "QLinearMatMul": _QDQ,
+    "RNN": "GRU",
+    "ReduceL2": "ReduceMean",
+    "ReduceSum": "ReduceMean",
+    "Scan": "an unrolled model",
+    "TopK": "nothing: leave it out and take the largest outputs in the caller",
+    "Where": _BRANCH,
+}
+
+
+def rewrite_of(kind: str) -> str:
+    """A clause like ``instead: ReduceMean; ``, or nothing where there is no near relative."""
+    near = REWRITES.get(kind)
+    return f"instead: {near}; " if near else ""

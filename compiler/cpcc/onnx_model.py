@@ -1,0 +1,148 @@
+"""An ``.onnx`` file to the network, or with ``--positive`` the detector, that `cpcc build` compiles. Needs no torch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cpcc import calibration
+from cpcc.build import logit
+from cpcc.calibration import Labelled
+from cpcc.data import Scaling
+from cpcc.detector import Decision, Detector, Network, check_names, deciding_output, to_channels_last
+from cpcc.errors import DataError, ModelError, UsageError
+from cpcc.frontends.onnx import Imported, to_graph
+from cpcc.frontends.onnx.file import read_model
+from cpcc.frontends.onnx.model import import_model, inputs_of, results_of
+from cpcc.graph import Float32, Graph
+from cpcc.quant.running import run_outputs
+from cpcc.quantize import Samples, quantize, quantize_network
+from cpcc.records import by_name, each
+
+if TYPE_CHECKING:
+    from cpcc.build import BuildSettings
+    from cpcc.data import Dataset
+    from cpcc.folder import BuildFolder
+    from cpcc.verify import FloatScores
+
+MAX_BYTES = 2**26
+NO_SAMPLES = (
+    "a float model needs samples to choose scales from; give some: cpcc build … --calibrate calib.npz (x, better y)"
+)
+
+
+def compile_onnx(
+    path: Path, settings: BuildSettings, given: Dataset | None, threshold_data: Dataset | None
+) -> tuple[Network, np.ndarray]:
+    """(network or detector, raw samples (n, ...), or records, to choose examples from)."""
+    _check_settings(settings)
+    model = read_model(read_file(path), settings.name)
+    output = None if settings.positive is None else deciding_output(results_of(model), settings.output)
+    imported = import_model(model, settings.name, output)
+    if given is None:
+        raise DataError(f"{path}: {NO_SAMPLES}")
+    everything = Labelled(given.x, given.y)
+    if output is None:
+        return quantize_network(imported.graph, samples_of(imported, given.x), settings.quantizer)[0], given.x
+    if settings.budget is None:
+        detector = _detector(imported, settings, output, everything)
+        return calibration.with_evidence(detector, everything, settings.threshold_table), given.x
+    quantizer, threshold = calibration.sides(everything, threshold_data)
+    calibration.check_unseen(threshold, (), quantizer)
+    detector = calibration.with_promise(_detector(imported, settings, output, quantizer), threshold, settings.budget)
+    detector = _with_float_misses(detector, imported, threshold)
+    return calibration.with_evidence(detector, threshold, settings.threshold_table), given.x
+
+
+def _check_settings(settings: BuildSettings) -> None:
+    """Raises `UsageError` where options ask for a decision and for none."""
+    if settings.regression and settings.positive is not None:
+        raise UsageError("--regression: has no decision; leave --positive out")
+    for option, wish in (("--threshold", settings.threshold), ("--decides", settings.output)):
+        if wish is not None and settings.positive is None:
+            raise UsageError(f"{option}: of which class? name it with --positive")
+
+
+def inputs_of_file(path: Path) -> tuple[str, ...]:
+    """Names of a file's inputs. Raises `ModelError`."""
+    return inputs_of(read_model(read_file(path), path.stem))
+
+
+def read_file(path: Path) -> bytes:
+    """The model's bytes. Raises `ModelError` where there is no such file or it is too large."""
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file; give an .onnx model")
+    if path.stat().st_size > MAX_BYTES:
+        raise ModelError(f"{path}: {path.stat().st_size:,} B; supported: up to {MAX_BYTES:,}")
+    return path.read_bytes()
+
+
+def samples_of(imported: Imported, raw: np.ndarray) -> Samples:
+    """Raw samples (n, ...), or records, as they are: an ONNX model scales its inputs itself. Raises `DataError` where they
+    do not fit."""
+    shapes = imported.input_shapes
+    check_names(raw, tuple(shapes))
+    for (name, part), expected in zip(by_name(raw, list(shapes)).items(), shapes.values()):
+        if part.shape[1:] != expected:
+            what = "calibration samples have" if len(shapes) == 1 else f"calibration samples of {name} have"
+            raise DataError(f"{what} shape {part.shape[1:]}, the model expects {expected}")
+    return Samples(raw, each(_real, raw), tuple(Scaling.identity(shape) for shape in shapes.values()))
+
+
+def _real(x: np.ndarray) -> np.ndarray:
+    return to_channels_last(x.astype(np.float64))
+
+
+def decision_rule(positive: int, threshold: float | None, logits: int) -> Decision:
+    """The float decision: class `positive` has at least the probability `threshold`, one half where it is None."""
+    classes = max(2, logits)
+    if not 0 <= positive < classes:
+        raise UsageError(f"--positive {positive}: the model tells {classes} classes, 0 to {classes - 1}")
+    at = 0.0 if threshold is None else logit(threshold)
+    return Decision(positive if logits > 1 else 0, -1 if (logits, positive) == (1, 0) else 1, 0, at, 1.0, positive)
+
+
+def float_scores(graph: Graph, rule: Decision, x: np.ndarray) -> np.ndarray:
+    """(n,) scores of the float graph on raw samples (n, ...), or records, by the ops' own float semantics."""
+    from cpcc.metrics import scores_from_logits
+
+    logits = run_outputs(graph, Float32, each(_real, x))[graph.outputs[rule.output]]
+    return rule.sign * logits[:, 0] if logits.shape[1] == 1 else scores_from_logits(logits, rule.index)
+
+
+def _detector(imported: Imported, settings: BuildSettings, output: int, given: Labelled) -> Detector:
+    assert settings.positive is not None
+    graph, samples = imported.graph, samples_of(imported, given.x)
+    logits = graph.tensors[graph.outputs[output]].size
+    rule = replace(decision_rule(settings.positive, settings.threshold, logits), output=output)
+    positive = np.zeros(len(given.x), bool) if given.y is None else given.y == rule.positive
+    return quantize(graph, samples, rule, float_scores(graph, rule, given.x), positive, settings.quantizer)
+
+
+def _with_float_misses(detector: Detector, imported: Imported, samples: Labelled) -> Detector:
+    """`detector` with the float model's misses on `samples` at the promised operating point."""
+    decision = detector.decision
+    scores = float_scores(imported.graph, decision, samples.x[samples.y == decision.positive])
+    missed = int((scores < decision.float_threshold).sum())
+    return replace(detector, decision=replace(decision, float_calibration_fn=missed))
+
+
+def float_graph_of(build: BuildFolder) -> Graph | None:
+    """The float network of a build folder; None where its model file is quantized already."""
+    logits = build.detector.decision.output if isinstance(build.detector, Detector) else None
+    imported = to_graph(read_file(build.model_path), build.manifest.name, logits)
+    return None if imported.quantized else imported.graph
+
+
+def float_scores_of(build: BuildFolder, x: np.ndarray) -> FloatScores | None:
+    """Scores (n,) of the float network on raw samples `x`; None where there is none."""
+    from cpcc.verify import FloatScores
+
+    assert isinstance(build.detector, Detector)
+    graph, decision = float_graph_of(build), build.detector.decision
+    if graph is None:
+        return None
+    return FloatScores(float_scores(graph, decision, x), decision.float_threshold, None, 0.0)

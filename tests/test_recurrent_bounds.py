@@ -1,0 +1,209 @@
+"""GRU and LSTM: the int8 semantics stay within a bound that is proved step by step, and the float semantics are PyTorch's and
+ONNX Runtime's.
+
+The int8 weights and biases are within half a step of the float ones. With those weights, every quantity of the float64
+computation below carries a bound of what the integers may be off by: half a step of each product and state, and the tables'
+error of interpolation. Nothing is measured; the bounds follow from the scales."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import helper
+from torch import nn
+
+from cpcc.fixedpoint import Requant
+from cpcc.graph import Int8
+from cpcc.ops import gru, lstm
+from cpcc.ops.activations import sigmoid
+from cpcc.ops.base import Op
+from cpcc.ops.float_params import Gru, Lstm, Recurrent
+from cpcc.ops.recurrent import QRecurrent
+from cpcc.ops.requantized import Output
+
+GATE, Q15, HIDDEN = 2.0**-12, 2.0**-15, 1 / 128
+# Linear interpolation over steps of 1/16: h**2 / 8 times the largest second derivative (1 / (6 sqrt 3) of the sigmoid,
+# 4 / (3 sqrt 3) of tanh), one step of the table's entries (the last is clipped), half a step of the result.
+SIGMOID_ERROR = (1 / 16) ** 2 / 8 / (6 * 3**0.5) + 1.5 * Q15
+TANH_ERROR = (1 / 16) ** 2 / 8 * 4 / (3 * 3**0.5) + 1.5 * Q15
+# A product: half a step of Q3.12, and half a step of the multiplier times an accumulator below 2**31.
+PRODUCT_ERROR = 0.75 * GATE
+
+
+@dataclass(frozen=True, eq=False)
+class Bounded:
+    """A real `value`, and how far the integers may be from it."""
+
+    value: np.ndarray
+    error: np.ndarray
+
+    def __add__(self, other: Bounded) -> Bounded:
+        return Bounded(self.value + other.value, self.error + other.error)
+
+    def __mul__(self, other: Bounded) -> Bounded:
+        a, b = self, other
+        return Bounded(a.value * b.value, np.abs(a.value) * b.error + np.abs(b.value) * a.error + a.error * b.error)
+
+    def rounded(self, step: float) -> Bounded:
+        return Bounded(self.value, self.error + step / 2)
+
+    def saturated(self) -> Bounded:
+        """At -8 and 8, as the layers' documentation says of gates and cells; never further apart than before."""
+        return Bounded(np.clip(self.value, -8, 8 - GATE), np.minimum(self.error, 16))
+
+    def split(self, count: int) -> list[Bounded]:
+        parts = zip(np.split(self.value, count, axis=1), np.split(self.error, count, axis=1))
+        return [Bounded(value, error) for value, error in parts]
+
+
+def logistic(x: Bounded) -> Bounded:
+    return Bounded(sigmoid(x.value), np.minimum(x.error / 4 + SIGMOID_ERROR, 1))
+
+
+def tanh(x: Bounded) -> Bounded:
+    return Bounded(np.tanh(x.value), np.minimum(x.error + TANH_ERROR, 2))
+
+
+def interpolated(z: Bounded, h: Bounded, n: Bounded) -> Bounded:
+    """n + z (h - n), with the errors of h and n counted once."""
+    step = np.abs(h.value - n.value) + h.error + n.error
+    error = (1 - z.value) * n.error + z.value * h.error + step * z.error
+    return Bounded(n.value + z.value * (h.value - n.value), np.minimum(error, 2)).rounded(Q15)
+
+
+@dataclass(frozen=True, eq=False)
+class Product:
+    """``weight x + bias``, float64, as the int8 layer has them, from an int8 x of type `kind`."""
+
+    weight: np.ndarray
+    bias: np.ndarray
+    kind: Int8
+
+    def __call__(self, x: Bounded) -> Bounded:
+        error = x.error @ np.abs(self.weight).T + PRODUCT_ERROR
+        return Bounded(x.value @ self.weight.T + self.bias, error).saturated()
+
+
+def product_of(q: np.ndarray, output: Output, kind: Int8, weight: np.ndarray, bias: np.ndarray) -> Product:
+    """The integers' product, each weight and bias of which is within half a step of the float one."""
+    assert isinstance(output.requant, Requant)
+    scale = (
+        output.requant.multiplier * 2.0 ** (output.requant.left_shift - 32) * GATE / kind.scale
+    )  # of each row's weights
+    folded = kind.zero_point * q.astype(np.int64).sum(axis=1)
+    found = Product(q * scale[:, None], (output.bias + folded) * scale * kind.scale, kind)
+    assert (np.abs(found.weight - weight) <= scale[:, None] * 0.5 + np.abs(weight) * 1e-6).all()
+    assert (np.abs(found.bias - bias) <= scale * kind.scale * 0.5 + np.abs(bias) * 1e-6).all()
+    return found
+
+
+def to_int8(h: Bounded) -> Bounded:
+    """Half a step, or a whole one where the largest int8 is below."""
+    near_one = h.value + h.error > 1 - HIDDEN / 2
+    return Bounded(h.value, h.error + np.where(near_one, HIDDEN, HIDDEN / 2))
+
+
+def states(params: Recurrent, q: QRecurrent, x: np.ndarray, kind: Int8) -> Bounded:
+    """(n, steps, units) of float64 inputs (n, steps, inputs) that int8 of `kind` hold exactly."""
+    enter = product_of(q.input_weight, q.input_output, kind, params.input_weight, params.input_bias)
+    keep = product_of(q.hidden_weight, q.hidden_output, Int8(HIDDEN, 0), params.hidden_weight, params.hidden_bias)
+    zeros = np.zeros((len(x), params.hidden_weight.shape[1]))
+    h = h8 = cell = Bounded(zeros, zeros)
+    found = []
+    for step in range(params.steps):
+        entering, kept = enter(Bounded(x[:, step], np.zeros_like(x[:, step]))), keep(h8)
+        if isinstance(params, Gru):
+            h = gru_step(entering, kept, h)
+        else:
+            h, cell = lstm_step(entering, kept, cell)
+        h8 = to_int8(h)
+        found.append(h8)
+    return Bounded(np.stack([f.value for f in found], 1), np.stack([f.error for f in found], 1))
+
+
+def gru_step(entering: Bounded, kept: Bounded, h: Bounded) -> Bounded:
+    (ir, iz, candidate), (hr, hz, hn) = entering.split(3), kept.split(3)
+    r, z = logistic((ir + hr).saturated()), logistic((iz + hz).saturated())
+    return interpolated(z, h, tanh((candidate + (r * hn).rounded(GATE)).saturated()))
+
+
+def lstm_step(entering: Bounded, kept: Bounded, cell: Bounded) -> tuple[Bounded, Bounded]:
+    i, f, g, o = (entering + kept).saturated().split(4)
+    new = ((logistic(f) * cell).rounded(GATE) + (logistic(i) * tanh(g)).rounded(GATE)).saturated()
+    return (logistic(o) * tanh(new)).rounded(Q15), new
+
+
+LAYERS = [(gru.OP, Gru, 3), (lstm.OP, Lstm, 4)]
+
+
+def drawn(rng: np.random.Generator, kind: type, gates: int) -> tuple[Recurrent, Int8, np.ndarray]:
+    """A layer of random size and length, the type of its input, int8 inputs (4, 1, steps, inputs)."""
+    inputs, units, steps = int(rng.integers(1, 9)), int(rng.integers(1, 13)), int(rng.integers(1, 17))
+    spread = float(rng.choice([0.5, 1.0, 2.0]))
+    sizes = ((gates * units, inputs), (gates * units,), (gates * units, units), (gates * units,))
+    weights = [(rng.normal(0, spread, size) / units**0.5).astype(np.float32) for size in sizes]
+    x = Int8(float(rng.uniform(0.5, 2)) / 127, int(rng.integers(-128, 128)))
+    return kind(steps, *weights), x, rng.integers(-128, 128, (4, 1, steps, inputs)).astype(np.int8)
+
+
+@pytest.mark.parametrize(("op", "kind", "gates"), LAYERS)
+@settings(max_examples=60)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_int8_stays_within_the_bound(op: Op, kind: type, gates: int, seed: int) -> None:
+    params, x, q = drawn(np.random.default_rng(seed), kind, gates)
+    integers = op.quantize(params, (x,), op.output_type(params, (x,)))
+    expected = states(params, integers, x.dequantize(q[:, 0]), x)
+    off = np.abs(op.run_int8(integers, q)[:, 0] * HIDDEN - expected.value)
+    assert (off <= expected.error + 1e-9).all(), f"{(off - expected.error).max()} beyond the bound"
+    assert expected.error[:, 0].max() < 0.012, "a bound that says little about the first step"
+
+
+@pytest.mark.parametrize(("op", "kind", "gates"), LAYERS)
+@settings(max_examples=20)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_float_semantics_are_torchs_and_onnxs(op: Op, kind: type, gates: int, seed: int) -> None:
+    params, x, q = drawn(np.random.default_rng(seed), kind, gates)
+    real = x.dequantize(q[:, 0]).astype(np.float32)
+    own = op.run_float(params, real[:, None])[:, 0]
+    np.testing.assert_allclose(own, by_torch(params, real), atol=1e-5)
+    np.testing.assert_allclose(own, by_onnx(params, real), atol=1e-5)
+
+
+def by_torch(params: Recurrent, x: np.ndarray) -> np.ndarray:
+    units, inputs = params.hidden_weight.shape[1], params.input_weight.shape[1]
+    layer = (nn.GRU if isinstance(params, Gru) else nn.LSTM)(inputs, units, batch_first=True)
+    arrays = (params.input_weight, params.hidden_weight, params.input_bias, params.hidden_bias)
+    with torch.no_grad():
+        for parameter, array in zip(layer.parameters(), arrays, strict=True):
+            parameter.copy_(torch.from_numpy(array))
+        return layer(torch.from_numpy(x))[0].numpy()
+
+
+def by_onnx(params: Recurrent, x: np.ndarray) -> np.ndarray:
+    """ONNX's order of gates is z, r, n and i, o, f, g; its GRU applies r after the product where told to."""
+    order, code = ([1, 0, 2], "GRU") if isinstance(params, Gru) else ([0, 3, 1, 2], "LSTM")
+    units = params.hidden_weight.shape[1]
+
+    def turned(array: np.ndarray) -> np.ndarray:
+        return np.concatenate([np.split(array, len(order))[i] for i in order])[None]
+
+    biases = np.concatenate([turned(params.input_bias), turned(params.hidden_bias)], axis=1)
+    constants = {"w": turned(params.input_weight), "r": turned(params.hidden_weight), "b": biases}
+    more = {"linear_before_reset": 1} if code == "GRU" else {}
+    node = helper.make_node(code, ["x", "w", "r", "b"], ["y"], hidden_size=units, **more)
+    steps_first = np.ascontiguousarray(x.transpose(1, 0, 2))
+    ports = [
+        helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, s) for n, s in (("x", steps_first.shape), ("y", None))
+    ]
+    initializers = [onnx.numpy_helper.from_array(array, name) for name, array in constants.items()]
+    graph = helper.make_graph([node], "layer", ports[:1], ports[1:], initializers)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(None, {"x": steps_first})[0][:, 0].transpose(1, 0, 2)

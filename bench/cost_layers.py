@@ -50,7 +50,7 @@ def detector_of(graph: Graph) -> Detector:
     shape = graph.input.shape
     model_shape = shape if len(shape) == 1 else (shape[-1], *shape[:-1])
     ones = np.ones(shape[-1], np.float32)
-    return Detector(graph, (InputSpec("int8", model_shape, ones * 0, ones),), Decision(0, 1, 0, 0.0, 1.0, 1))
+    return Detector(graph, (InputSpec("int8", model_shape, ones * 0, ones),), (Decision(0, 1, 0, 0.0, 1.0, 1),))
 
 
 def measure(runs: Sequence[Run], core: str, compiler: str = "zig") -> list[Estimate]:
@@ -68,7 +68,7 @@ def _image(runs: Sequence[Run], core: str, compiler: str) -> list[Estimate]:
         elf = artifacts.arm_image(plan, library, main_source(plan, detector, "bench", []), compiler)
         cost = ArmExecutor(plan, detector, "bench", elf).measure(sample)
     else:
-        cost = QemuExecutor(plan, artifacts.qemu_image(plan, detector, "bench", library)).measure(sample)
+        cost = QemuExecutor(plan, artifacts.qemu_image(plan, detector, "bench", library), scores=1).measure(sample)
     return [Estimate(i, c) for i, c in zip(cost.layer_instructions, cost.layer_cycles, strict=True)]
 
 

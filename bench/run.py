@@ -68,7 +68,7 @@ def detector_of(graph: Graph) -> Detector:
     shape = graph.input.shape
     model_shape = shape if len(shape) == 1 else (shape[-1], *shape[:-1])
     ones = np.ones(shape[-1], np.float32)
-    return Detector(graph, (InputSpec("int8", model_shape, ones * 0, ones),), Decision(0, 1, 0, 0.0, 1.0, 1))
+    return Detector(graph, (InputSpec("int8", model_shape, ones * 0, ones),), (Decision(0, 1, 0, 0.0, 1.0, 1),))
 
 
 def run(name: str, graph: Graph, core: str, policy: str, compiler: str, peer: float | None) -> Row:
@@ -81,7 +81,7 @@ def run(name: str, graph: Graph, core: str, policy: str, compiler: str, peer: fl
     executor: ArmExecutor | QemuExecutor = (
         ArmExecutor(plan, detector, "bench", elf)
         if plan.target.core.unicorn_model
-        else QemuExecutor(plan, artifacts.qemu_image(plan, detector, "bench", library, compiler))
+        else QemuExecutor(plan, artifacts.qemu_image(plan, detector, "bench", library, compiler), scores=1)
     )
     sample = np.random.default_rng(0).integers(-128, 128, (1, *graph.input.shape)).astype(np.int8)
     same = (

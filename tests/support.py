@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cpcc import artifacts
-from cpcc.detector import Decision, Detector, InputSpec, Network
+from cpcc.detector import Decision, Detector, InputSpec, Network, decisions_of
 from cpcc.emit import emit_library
 from cpcc.executors.arm import ArmExecutor
 from cpcc.executors.base import Trace
@@ -86,13 +86,13 @@ def detector_of(graph: Graph, rng: np.random.Generator, dtype: str = "float32", 
     factor = rng.uniform(0.5, 40, model_shape[0]).astype(np.float32)
     index = int(rng.integers(graph.output.size))
     decision = Decision(index if graph.output.size > 1 else 0, int(rng.choice([-1, 1])), 0, 0.0, 1.0, 1)
-    return Detector(int8, (InputSpec(dtype, model_shape, mean, factor),), decision, ranges)
+    return Detector(int8, (InputSpec(dtype, model_shape, mean, factor),), (decision,), ranges)
 
 
 def detector_for(int8: Graph, model_shape: tuple[int, ...]) -> Detector:
     """`int8` as it is, behind an identity input conversion."""
     ones = np.ones(model_shape[0], np.float32)
-    return Detector(int8, (InputSpec("float32", model_shape, 0 * ones, ones),), Decision(0, 1, 0, 0.0, 1.0, 1), {})
+    return Detector(int8, (InputSpec("float32", model_shape, 0 * ones, ones),), (Decision(0, 1, 0, 0.0, 1.0, 1),), {})
 
 
 def extreme_inputs(
@@ -116,7 +116,11 @@ class Compiled:
         return ReferenceExecutor(self.plan, self.detector)
 
     def host(self) -> HostExecutor:
-        return HostExecutor(self.plan, artifacts.host_program(self.plan, self.detector, NAME, self.library))
+        return HostExecutor(
+            self.plan,
+            artifacts.host_program(self.plan, self.detector, NAME, self.library),
+            scores=len(decisions_of(self.detector)),
+        )
 
     def arm_image(self, compiler: str = "zig") -> Path:
         specs = dict(zip(self.detector.graph.inputs, self.detector.inputs))
@@ -126,7 +130,11 @@ class Compiled:
 
     def arm(self, compiler: str = "zig") -> ArmExecutor | QemuExecutor:
         if not self.plan.target.core.unicorn_model:
-            return QemuExecutor(self.plan, artifacts.qemu_image(self.plan, self.detector, NAME, self.library, compiler))
+            return QemuExecutor(
+                self.plan,
+                artifacts.qemu_image(self.plan, self.detector, NAME, self.library, compiler),
+                scores=len(decisions_of(self.detector)),
+            )
         return ArmExecutor(self.plan, self.detector, NAME, self.arm_image(compiler))
 
 
@@ -161,7 +169,9 @@ def assert_equal(expected: Trace, actual: Trace) -> None:
 
 
 def with_rule(detector: Detector, **changes: object) -> Detector:
-    return replace(detector, decision=replace(detector.decision, **changes))
+    """The only decision changed."""
+    (decision,) = detector.decisions
+    return replace(detector, decisions=(replace(decision, **changes),))
 
 
 def input_type(detector: Detector) -> Int8:

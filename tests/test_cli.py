@@ -77,7 +77,7 @@ def test_verify_writes_its_json(work: Path) -> None:
     assert report["bit_exact"] is True
     assert report["samples"] == 300
     assert report["executors"] == ["reference", "host", "arm"]
-    assert report["fixed"]["fn"] + report["fixed"]["tp"] == 60
+    assert report["classes"][0]["fixed"]["fn"] + report["classes"][0]["fixed"]["tp"] == 60
     assert "bit-exact: reference = host = arm" in done.stdout
 
 
@@ -87,7 +87,7 @@ def test_verify_without_labels(work: Path) -> None:
     assert done.returncode == 0, done.stderr
     report = json.loads((work / "u.json").read_text())
     jsonschema.validate(report, schema("verify"))
-    assert (report["fn_match"], report["fixed"], report["float"]) == (None, None, None)
+    assert (report["fn_match"], report["classes"]) == (None, [])
 
 
 def test_profile(work: Path) -> None:
@@ -183,7 +183,7 @@ def test_export_build_verify_of_a_users_own_module(tmp_path: Path) -> None:
     done = inside("verify", "b", "--data", "test.npz", "--allow-fn", 60, "--json", "v.json", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads((tmp_path / "v.json").read_text())
-    assert report["float_dense"] is None
+    assert report["classes"][0]["float_dense"] is None
 
 
 def test_a_changed_library_is_caught_at_the_node(work: Path) -> None:
@@ -283,6 +283,24 @@ def test_explain_shows_every_node(work: Path) -> None:
     assert_refused(inside("verify", "build/my-net", "--data", "test.npz", "--explain", 300, cwd=work), 2)
 
 
+def test_explain_compares_the_channels_that_were_kept(tmp_path: Path) -> None:
+    """Hidden units 0 and 2 of four are dead: their weights behind are zero. The others are subtracted as they are."""
+    from cpcc.model_file import export_module, save_program
+
+    torch.manual_seed(3)
+    net = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.ReLU(), torch.nn.Linear(4, 1))
+    with torch.no_grad():
+        net[2].weight[0, [0, 2]] = 0.0
+    save_program(tmp_path / "m.pt", export_module(net, (6,)))
+    np.savez(tmp_path / "d.npz", **dict(zip("xy", samples(60))))
+    assert inside("build", "m.pt", "--calibrate", "d.npz", "-o", "b", cwd=tmp_path).returncode == 0
+    done = inside("verify", "b", "--data", "d.npz", "--explain", 5, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    hidden = next(line for line in done.stdout.splitlines() if line.endswith("2 of 4"))
+    largest_error, steps = (float(word) for word in re.split(r"\s{2,}", hidden)[4:6])
+    assert largest_error > 0 and steps < 2
+
+
 def test_a_promised_rate(work: Path) -> None:
     """The header states it; too few positives, seen ones and two rules at once are refused; a bad streak contradicts it."""
     x, y = samples(2000, 5)
@@ -338,7 +356,8 @@ def test_a_miss_more_than_the_float_model_fails(work: Path) -> None:
 
     inside("build", "my-net.pt", "-o", "strict", cwd=work)
     detector = open_build(work / "strict").detector
-    worse = replace(detector, decision=replace(detector.decision, threshold=detector.decision.threshold + 30))
+    (rule,) = detector.decisions
+    worse = replace(detector, decisions=(replace(rule, threshold=rule.threshold + 30),))
     (work / "strict/.cpcc/detector.npz").write_bytes(dump_detector(worse))
     done = inside("verify", "strict", "--data", "test.npz", "--on", "reference", "--json", "strict.json", cwd=work)
     assert done.returncode == 6
@@ -346,7 +365,7 @@ def test_a_miss_more_than_the_float_model_fails(work: Path) -> None:
     report = json.loads((work / "strict.json").read_text())
     jsonschema.validate(report, schema("verify"))
     assert report["fn_match"] is False
-    assert report["extra_misses"]
+    assert report["classes"][0]["extra_misses"]
 
 
 def _write(path: Path, data: bytes) -> None:

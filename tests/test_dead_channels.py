@@ -6,12 +6,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cpcc.dead_channels import dead_channels, drop_dead_channels
-from cpcc.graph import Graph
+from cpcc.dead_channels import dead_channels, drop_dead_channels, kept_channels
+from cpcc.graph import Graph, Int8
 from cpcc.ops import conv2d, depthwise_conv2d, linear, lookup, max_pool2d, mean
 from cpcc.ops.base import Op
 from cpcc.ops.float_params import Conv2d, DepthwiseConv2d, Linear, Lookup, MaxPool2d, Mean
-from cpcc.quantize import run_int8
+from cpcc.quantize import run_int8, run_nodes
 from support import chain, detector_of, extreme_inputs
 
 
@@ -50,6 +50,20 @@ def test_outputs_stay(seed: int) -> None:
     graph = detector_of(network(rng), rng).graph
     x = extreme_inputs(rng, graph.input.shape, 8)
     np.testing.assert_array_equal(run_int8(drop_dead_channels(graph), x), run_int8(graph, x))
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_the_channels_kept_are_named(seed: int) -> None:
+    """What is left of every tensor is the named channels of the tensor as it was, value by value."""
+    rng = np.random.default_rng(seed)
+    graph = detector_of(network(rng), rng).graph
+    x = extreme_inputs(rng, graph.input.shape, 4)
+    thinned, kept = drop_dead_channels(graph), kept_channels(graph)
+    before, after = run_nodes(graph, Int8, x), run_nodes(thinned, Int8, x)
+    for name, values in after.items():
+        own = before[name][..., kept[name]] if name in kept else before[name]
+        np.testing.assert_array_equal(values, own, err_msg=name)
 
 
 def test_channels_go() -> None:

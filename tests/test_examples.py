@@ -15,7 +15,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["breast_cancer", "digits", "gate"])
+@pytest.mark.parametrize("name", ["breast_cancer", "digits", "two_digits"])
 def test_example(name: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, EXAMPLES / f"{name}.py"], cwd=tmp_path, capture_output=True, text=True, check=False
@@ -24,7 +24,7 @@ def test_example(name: str, tmp_path: Path) -> None:
     assert report["bit_exact"], done.stdout + done.stderr
     assert report["fn_match"], done.stdout + done.stderr
     assert done.returncode == 0, done.stdout + done.stderr
-    assert report["float"]["auc"] > 0.9
+    assert all(each["float"]["auc"] > 0.9 for each in report["classes"])
 
 
 @pytest.mark.slow

@@ -108,22 +108,22 @@ def page(browser: Browser, build: Path) -> Iterator[Page]:
 
 
 def shown(page: Page) -> dict[str, int]:
-    return {name: int(page.inner_text(f"#live-{name}")) for name in ("threshold", "fn", "tp", "fp", "tn")}
+    return {name: int(page.inner_text(f"[data-live={name}]")) for name in ("threshold", "fn", "tp", "fp", "tn")}
 
 
 def counted(build: Path, threshold: int) -> dict[str, int]:
     results = load_results(open_build(build))
-    y, called = results.labels, results.fixed >= threshold
+    y, called = results.labels == 1, results.fixed[:, 0] >= threshold
     counts = {"fn": y & ~called, "tp": y & called, "fp": ~y & called, "tn": ~y & ~called}
     return {"threshold": threshold, **{name: int(rows.sum()) for name, rows in counts.items()}}
 
 
 def test_the_slider_moves_the_numbers(page: Page, build: Path) -> None:
-    built = open_build(build).detector.decision.threshold
+    built = open_build(build).detector.decisions[0].threshold
     assert shown(page) == counted(build, built)
-    ring, line = page.locator("#roc-mark"), page.locator("#histogram-mark")
+    ring, line = page.locator("[data-mark=roc]"), page.locator("[data-mark=histogram]")
     before = ring.get_attribute("cx"), line.get_attribute("x1")
-    slider = page.locator("#threshold")
+    slider = page.locator("#threshold-1")
     slider.focus()
     for presses, threshold in ((1, built + 1), (6, built + 7)):
         for _ in range(presses):
@@ -145,8 +145,8 @@ def test_the_slider_moves_the_numbers(page: Page, build: Path) -> None:
 
 def test_the_marks_lie_where_the_numbers_say(page: Page, build: Path) -> None:
     """Before any script moved them they were placed by the plotting library; both must agree."""
-    with_script = page.locator("#roc-mark").get_attribute("cx")
-    drawn = re.search(r'id="roc-mark"[^>]* cx="([0-9.]+)"', (build / "report.html").read_text())
+    with_script = page.locator("[data-mark=roc]").get_attribute("cx")
+    drawn = re.search(r'data-mark="roc"[^>]* cx="([0-9.]+)"', (build / "report.html").read_text())
     assert drawn is not None
     assert float(with_script or 0) == pytest.approx(float(drawn[1]), abs=0.01)
 
@@ -155,10 +155,10 @@ def test_readable_without_scripts(browser: Browser, build: Path) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"file://{build / 'report.html'}")
-    assert page.locator("#slider").is_hidden()
+    assert page.locator(".slider").is_hidden()
     assert page.locator("figure.chart svg").count() == 5
-    threshold = open_build(build).detector.decision.threshold
-    assert int(page.inner_text("#live-fn")) == counted(build, threshold)["fn"]
+    threshold = open_build(build).detector.decisions[0].threshold
+    assert int(page.inner_text("[data-live=fn]")) == counted(build, threshold)["fn"]
     context.close()
 
 
@@ -171,7 +171,7 @@ def test_text_stands_out_in_every_scheme(page: Page, scheme: str, media: str) ->
     for selector in ("body", ".note", ".matrices .wrong", "figure.chart svg text"):
         ink = luminance(page, selector, "fill" if "svg" in selector else "color")
         assert (max(ink, paper) + 0.05) / (min(ink, paper) + 0.05) >= 4.5, selector
-    assert page.locator("#slider").is_visible() == (media == "screen")
+    assert page.locator(".slider").is_visible() == (media == "screen")
 
 
 def luminance(page: Page, selector: str, prop: str) -> float:

@@ -55,13 +55,13 @@ def test_a_rung_on_a_part_of_the_samples() -> None:
 
 
 def test_an_unfinished_reply_names_sample_and_node() -> None:
-    sizes = [NET.plan.graph.input.size, NET.plan.graph.output.size, NET.plan.graph.output.size, 4]
+    sizes = [NET.plan.graph.input.size, NET.plan.graph.output.size, NET.plan.graph.output.size, 4, 4]
     record = sum(sizes)
-    names = ["input", "linear_0", "run", "score"]
+    names = ["input", "linear_0", "run", "score", "score"]
     for i, name in enumerate(names):
-        assert broken_off(bytes(2 * record + sum(sizes[:i])), NET.plan, True) == (2, name)
-    assert broken_off(bytes(record - 1), NET.plan, True) == (0, "score")
-    assert broken_off(b"", NET.plan, False) == (0, "run")
+        assert broken_off(bytes(2 * record + sum(sizes[:i])), NET.plan, True, 2) == (2, name)
+    assert broken_off(bytes(record - 1), NET.plan, True, 2) == (0, "score")
+    assert broken_off(b"", NET.plan, False, 2) == (0, "run")
 
 
 def test_changed_samples_and_exact_tests() -> None:

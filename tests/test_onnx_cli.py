@@ -13,8 +13,8 @@ from cpcc.build import BuildSettings, build
 from cpcc.data import Dataset
 from cpcc.detector import Detector
 from cpcc.errors import DataError, ModelError, UsageError
-from cpcc.guarantee import Budget
 from cpcc.onnx_model import compile_onnx
+from cpcc.promise import Level, Promise
 from cpcc.targets import TARGETS
 from onnx_files import node, onnx_file, run_oracle
 from test_tflite_cli import cpcc
@@ -85,7 +85,7 @@ def test_a_detector_is_compared_with_its_float_network(work: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "false-negative rate matches" in done.stdout and "bit-exact: reference = host = arm" in done.stdout
     report = json.loads((work / "v.json").read_text())
-    assert report["fn_match"] is True and report["fixed"] is not None
+    assert report["fn_match"] is True and len(report["classes"]) == 1
     positives = int((np.load(work / "test.npz")["y"] == 1).sum())
     assert re.search(rf"misses \d+ of {positives} positives, float 0", done.stdout), done.stdout
     for words in (
@@ -134,11 +134,11 @@ def test_promises_and_thresholds(work: Path) -> None:
     path, data = work / "net.onnx", network()
     x = samples(400, 3)
     given = Dataset(x, labels_of(data, x), None)
-    settings = BuildSettings(TARGETS["host"], "net", positive=1, budget=Budget("max-fnr", 0.2, 0.9))
+    settings = BuildSettings(TARGETS["host"], "net", positive=1, promise=Promise((Level("max-fnr", None, 0.2),), 0.9))
     promised, _ = compile_onnx(path, settings, given, None)
-    assert isinstance(promised, Detector) and promised.decision.guarantee.level == 0.2
+    assert isinstance(promised, Detector) and promised.decisions[0].guarantee.level == 0.2
     tuned, _ = compile_onnx(path, BuildSettings(TARGETS["host"], "net", positive=1, threshold=0.8), given, None)
-    assert isinstance(tuned, Detector) and tuned.decision.float_threshold == pytest.approx(np.log(4))
+    assert isinstance(tuned, Detector) and tuned.decisions[0].float_threshold == pytest.approx(np.log(4))
     with pytest.raises(UsageError, match="--regression: has no decision"):
         compile_onnx(path, BuildSettings(TARGETS["host"], "net", positive=1, regression=True), given, None)
     with pytest.raises(DataError, match="the model expects"):

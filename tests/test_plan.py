@@ -7,16 +7,19 @@ import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
+from cpcc.costs import Estimate
 from cpcc.errors import ModelError
 from cpcc.ops import linear
 from cpcc.ops.base import Overlap
 from cpcc.ops.float_params import Linear
+from cpcc.ops.linear import narrow, paired
 from cpcc.plan import exact
 from cpcc.plan.bound import lower_bound
 from cpcc.plan.buffers import Buffer, Lag, Need, lags
 from cpcc.plan.memory import plan_arena
 from cpcc.plan.placement import Problem, problem_of, quick_plan
 from cpcc.plan.plan import Plan, make_plan, needs_of
+from cpcc.plan.thrift import candidate, thrifty
 from cpcc.targets import TARGETS
 from support import chain, detector_of
 from test_differential import branching_network, random_network
@@ -33,7 +36,7 @@ def kernel_for(keep: float, target: str = "stm32") -> str:
 
 def test_the_cheaper_kernel_wins() -> None:
     """A silent fall back to the portable kernels dies here."""
-    assert kernel_for(1.0) == "linear_paired"
+    assert kernel_for(1.0) in ("linear_paired", "linear_narrow")
     assert kernel_for(0.1) == "linear_unrolled"
     assert kernel_for(1.0, "cortex-m3") == "linear_rows8"
     assert kernel_for(1.0, "cortex-m55") == "linear_mve"
@@ -144,3 +147,16 @@ def test_an_output_may_run_into_an_input_that_dies() -> None:
     shifted = plan_arena(graph, {name: Need(0, Overlap(output=8)) for name in names})
     assert (plan_arena(graph, {}).size, together.size, shifted.size) == (80, 64, 72)
     assert together.optimal and shifted.optimal
+
+
+@pytest.mark.parametrize(("extra", "kernel"), [(3, "linear_narrow"), (30, "linear_paired")])
+def test_time_buys_memory_only_at_a_good_price(extra: int, kernel: str) -> None:
+    """Half the arena for 1.5 per cent of the instructions, not for 15."""
+    rng = np.random.default_rng(0)
+    layers = [(linear.OP, Linear(rng.normal(0, 1, (16, k)).astype(np.float32), np.zeros(16, np.float32)))
+              for k in (600, 16)]  # fmt: skip
+    graph = detector_of(chain((600,), layers), rng).graph
+    fast, slow = Estimate(100, 100), Estimate(100 + extra, 100)
+    chosen = {node.name: candidate(node, graph, paired.KERNEL, fast) for node in graph.nodes}
+    found = thrifty(graph, chosen, lambda node: [(paired.KERNEL, fast), (narrow.KERNEL, slow)])
+    assert [found[node.name].kernel.name for node in graph.nodes] == [kernel, "linear_paired"]

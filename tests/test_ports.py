@@ -206,11 +206,11 @@ def test_outputs_that_share_memory() -> None:
 def test_a_reply_that_breaks_off_names_input_or_output(built: Path) -> None:
     plan = open_build(built).plan
     nodes = bytes_per_sample(plan)
-    assert broken_off(b"", plan, True) == (0, "input picture")
-    assert broken_off(bytes(32), plan, True) == (0, "input y_")
-    assert broken_off(bytes(nodes), plan, True) == (0, "run, output kind")
-    assert broken_off(bytes(nodes + 3), plan, True) == (0, "run, output amount")
-    assert broken_off(bytes(nodes + 5), plan, True) == (0, "score")
+    assert broken_off(b"", plan, True, 1) == (0, "input picture")
+    assert broken_off(bytes(32), plan, True, 1) == (0, "input y_")
+    assert broken_off(bytes(nodes), plan, True, 1) == (0, "run, output kind")
+    assert broken_off(bytes(nodes + 3), plan, True, 1) == (0, "run, output amount")
+    assert broken_off(bytes(nodes + 5), plan, True, 1) == (0, "score")
 
 
 def test_tflite_ports_have_names() -> None:

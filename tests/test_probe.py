@@ -130,7 +130,8 @@ def test_dual() -> None:
         (conv2d.OP, tall, (11, 5, 5), "conv2d_sparse8"),
         (depthwise_conv2d.OP, depthwise, (7, 5, 6), "depthwise_paired"),
         (depthwise_conv2d.OP, depthwise, (7, 5, 6), "depthwise_quad"),
-        (linear.OP, fc, (30,), "linear_paired"), (linear.OP, fc, (30,), "linear_sparse2"),
+        (depthwise_conv2d.OP, depthwise, (7, 5, 6), "depthwise_3x3"),
+        (linear.OP, fc, (30,), "linear_paired"), (linear.OP, fc, (30,), "linear_narrow"), (linear.OP, fc, (30,), "linear_sparse2"),
         (linear.OP, wide, (300,), "linear_unrolled"),
     ):  # fmt: skip
         probe(op, params, shape, only(kernel))

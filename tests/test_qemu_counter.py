@@ -7,6 +7,7 @@ import pytest
 
 from conftest import need_tool
 from cpcc import artifacts
+from cpcc.detector import decisions_of
 from cpcc.executors.arm import ArmExecutor
 from cpcc.executors.qemu import QemuExecutor, on_machine
 from cpcc.executors.qemu_counter import read_cost
@@ -22,7 +23,8 @@ def network(target: str) -> Compiled:
 
 def counted(c: Compiled, compiler: str = "zig") -> QemuExecutor:
     plan = on_machine(c.plan)
-    return QemuExecutor(plan, artifacts.qemu_image(plan, c.detector, NAME, c.library, compiler))
+    image = artifacts.qemu_image(plan, c.detector, NAME, c.library, compiler)
+    return QemuExecutor(plan, image, scores=len(decisions_of(c.detector)))
 
 
 @pytest.mark.parametrize("target", ["cortex-m4", "cortex-m0plus", "cortex-m3"])

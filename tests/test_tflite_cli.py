@@ -81,7 +81,7 @@ def test_build_verify_run_and_profile_without_torch(work: Path) -> None:
     assert done.stdout.startswith("bit-exact: reference = host = arm at every node of 5 samples")
     report = json.loads((work / "verify.json").read_text())
     jsonschema.validate(report, json.loads((files("cpcc.schemas") / "verify.schema.json").read_text()))
-    assert report["fixed"] is None and report["fn_match"] is None and report["passed"]
+    assert report["classes"] == [] and report["fn_match"] is None and report["passed"]
     done = cpcc("run", "plain", "--input", "x.npy", "--raw", "--on", "arm", "-o", "y.npy", cwd=work)
     assert done.returncode == 0, done.stderr
     expected = run_int8(to_graph((work / "plain.tflite").read_bytes(), "t").graph, x)
@@ -115,7 +115,7 @@ def test_a_classifier_gets_its_class_on_request(work: Path) -> None:
     y = (margin > np.median(margin)).astype(np.int64)
     result = build(path, BuildSettings(STM32, "classes", positive=1), Dataset(x, y, None), out)
     assert isinstance(result.detector, Detector)
-    threshold = result.detector.decision.threshold
+    threshold = result.detector.decisions[0].threshold
     assert ((margin >= threshold) == y.astype(bool)).all()
     assert f"#define CLASSES_THRESHOLD ({threshold})" in (out / "lib/classes/classes.h").read_text()
     np.savez(work / "labelled.npz", x=x, y=y)
@@ -123,8 +123,9 @@ def test_a_classifier_gets_its_class_on_request(work: Path) -> None:
     assert done.returncode == 0, done.stderr
     report = json.loads((work / "labelled.json").read_text())
     jsonschema.validate(report, json.loads((files("cpcc.schemas") / "verify.schema.json").read_text()))
-    assert report["fixed"]["fn"] == report["fixed"]["fp"] == 0
-    assert report["float"] is None and report["fn_match"] is None
+    (found,) = report["classes"]
+    assert found["fixed"]["fn"] == found["fixed"]["fp"] == 0
+    assert found["float"] is None and report["fn_match"] is None
 
 
 def detector(
@@ -136,9 +137,9 @@ def detector(
 
 def test_the_default_rule_is_that_the_class_wins(work: Path) -> None:
     plain = detector(work)
-    assert isinstance(plain, Detector) and plain.decision.threshold == 0
+    assert isinstance(plain, Detector) and plain.decisions[0].threshold == 0
     tuned = detector(work, threshold=0.75)
-    assert isinstance(tuned, Detector) and tuned.decision.threshold == 128  # p - (1 - p) = 0.5, in units of 1/256
+    assert isinstance(tuned, Detector) and tuned.decisions[0].threshold == 128  # p - (1 - p) = 0.5, in units of 1/256
 
 
 @pytest.mark.parametrize(
@@ -151,12 +152,12 @@ def test_one_output_is_the_probability_of_class_1(work: Path, positive: int, p: 
     (work / "binary.tflite").write_bytes(tflite_file(tensors, operators, (0,), (2,)))
     network, _ = compile_tflite(work / "binary.tflite", BuildSettings(HOST, "t", positive=positive, threshold=p), None)
     assert isinstance(network, Detector)
-    assert network.decision.threshold == threshold
+    assert network.decisions[0].threshold == threshold
     q = np.array([[-128], [0], [127]], np.int8)
     level = q[:, 0].astype(int) + 128  # 256 times the probability of class 1
     asked = 256 * (0.5 if p is None else p)
     expected = level >= asked if positive else 256 - level >= asked
-    np.testing.assert_array_equal(scores_of(network, {network.logits.name: q}) >= threshold, expected)
+    np.testing.assert_array_equal(scores_of(network, {network.logits.name: q})[:, 0] >= threshold, expected)
 
 
 def test_wrong_requests(work: Path) -> None:

@@ -149,7 +149,7 @@ def test_ties_on_the_host() -> None:
     tensors = {"x": Tensor("x", (1,), Int8(1.0, 0)), "y": Tensor("y", (10,), Int8(1.0, 0))}
     graph = validate(Graph("t", tensors, (node,), ("x",), ("y",)), Int8)
     spec = InputSpec("int8", (1,), np.zeros(1, np.float32), np.ones(1, np.float32))
-    c = compiled(Detector(graph, (spec,), Decision(0, 1, 0, 0.0, 1.0, 1)))
+    c = compiled(Detector(graph, (spec,), (Decision(0, 1, 0, 0.0, 1.0, 1),)))
     x = np.arange(-128, 128, dtype=np.int8)[:, None]
     want = [[max(-128, min(127, model(int(acc), scale))) for scale in scales] for acc in x[:, 0]]
     np.testing.assert_array_equal(c.reference().run(x, quantized=True).output, want)

@@ -11,7 +11,7 @@ from cpcc.executors.base import Trace
 from cpcc.graph import Graph, Node
 from cpcc.ladder import Difference, first_difference
 from cpcc.metrics import evaluate
-from cpcc.verify import FloatScores, Report, extra_misses, margin
+from cpcc.verify import FloatScores, Report, class_report, extra_misses, margin
 
 Y = np.array([1, 1, 1, 0, 0], bool)
 RULE = Decision(0, 1, 4, 2.0, 0.5, 1)
@@ -23,7 +23,7 @@ def trace(**changes: int) -> Trace:
     nodes = {"a": np.zeros((3, 2, 2), np.int8), "b": np.zeros((3, 4), np.int8)}
     for name, value in changes.items():
         nodes[name].flat[-1] = value
-    return Trace(nodes, {"b": np.zeros((3, 1), np.int8)}, np.zeros(3, np.int32))
+    return Trace(nodes, {"b": np.zeros((3, 1), np.int8)}, np.zeros((3, 2), np.int32))
 
 
 def test_a_difference_is_named() -> None:
@@ -33,18 +33,20 @@ def test_a_difference_is_named() -> None:
 
 
 def test_a_difference_of_the_uninterrupted_run_or_the_score_counts_too() -> None:
-    other = replace(trace(), scores=np.array([0, 5, 0], np.int32))
-    assert first_difference("host", GRAPH, trace(), other, 0) == Difference("host", 1, "score", [], 0, 5)
+    other = replace(trace(), scores=np.array([[0, 0], [0, 5], [0, 0]], np.int32))
+    assert first_difference("host", GRAPH, trace(), other, 0) == Difference("host", 1, "score", [1], 0, 5)
     other = replace(trace(), outputs={"b": np.array([[0], [0], [2]], np.int8)})
     assert first_difference("host", GRAPH, trace(), other, 0) == Difference("host", 2, "run", [0], 0, 2)
 
 
-def report(fixed: list[int], allow: int = 0) -> Report:
-    floats = np.array([2.0, 3.0, 5.0, 0.0, 1.0])
-    return Report(
-        5, ["reference"], 0, None, None, evaluate(Y, floats, 2.0), evaluate(Y, np.array(fixed), 4),
-        [], 1.0, None, allow,
-    )  # fmt: skip
+FLOATS = FloatScores(np.array([2.0, 3.0, 5.0, 0.0, 1.0]), 2.0, None, 0.0)
+
+
+def report(fixed: list[int], allow: int = 0, more: list[int] | None = None) -> Report:
+    """Of one class, or of two that are the same samples."""
+    scores = [fixed] if more is None else [fixed, more]
+    classes = tuple(class_report(Y, FLOATS, np.array(each), RULE) for each in scores)
+    return Report(5, ["reference"], 0, None, allow, classes)
 
 
 def test_one_extra_miss_fails() -> None:
@@ -52,6 +54,13 @@ def test_one_extra_miss_fails() -> None:
     assert not report([3, 6, 10, 0, 2]).passed
     assert report([3, 6, 10, 0, 2], allow=1).passed
     assert not report([3, 3, 10, 0, 2], allow=1).passed
+
+
+def test_one_extra_miss_of_one_class_fails_for_all() -> None:
+    good, bad = [4, 6, 10, 0, 2], [3, 6, 10, 0, 2]
+    assert report(good, more=good).passed
+    assert not report(good, more=bad).passed
+    assert not report(bad, more=good).passed
 
 
 def test_a_score_on_the_threshold_is_positive() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from cpcc import artifacts, calibration
 from cpcc.build_report import BuildReport, report_of
 from cpcc.calibration import Labelled
 from cpcc.data import Dataset, Scaling, sample_hashes
-from cpcc.dead_channels import drop_dead_channels
+from cpcc.dead_channels import drop_dead_channels, kept_channels
 from cpcc.detector import Decision, Detector, Network, check_names, deciding_output, to_channels_last
 from cpcc.errors import DataError, UsageError
 from cpcc.fit import Wish, fit, library_of, stack_of
@@ -28,6 +29,7 @@ from cpcc.plan.kernels import Policy, any_kernel
 from cpcc.plan.objective import Objective, limits_of
 from cpcc.plan.plan import Plan
 from cpcc.project import emit_project
+from cpcc.promise import Promise
 from cpcc.quantize import QuantizerSettings, Samples, quantize, quantize_network
 from cpcc.records import by_name, each, joined
 from cpcc.targets import Target
@@ -37,11 +39,14 @@ if TYPE_CHECKING:
 
     from cpcc.model_file import Model
 
+MOST_CLASSES = 32  # important ones: an alarm is a bit of a word
+
 
 @dataclass(frozen=True)
 class BuildSettings:
-    """Options of `cpcc build`. `positive` and `threshold` (a probability) override the model file's own; `budget` is
-    the promised rate, None for the default (no more misses than the float model on the calibration samples);
+    """Options of `cpcc build`. `positive`, with it further `important` classes, and `threshold` (a probability) override
+    the model file's own; `promise` holds the promised rates, None for the default (no more misses than the float model
+    on the calibration samples);
     `threshold_table` ships the operating points, `self_test` a check of the constants and known answers at boot.
     `input_dtype` is what raw samples of a .tflite model are, None for the file's own choice; a `regression` is built
     without a decision; `output`, a name or number, is which of several outputs decides. `objective` is what the planner makes least,
@@ -56,12 +61,13 @@ class BuildSettings:
     regression: bool = False
     output: str | None = None
     quantizer: QuantizerSettings = field(default_factory=QuantizerSettings)
-    budget: Budget | None = None
+    promise: Promise | None = None
     threshold_table: bool = False
     self_test: bool = False
     objective: Objective = Objective.SPEED
     flash: int | None = None
     ram: int | None = None
+    important: tuple[int, ...] = ()
 
     @property
     def wish(self) -> Wish:
@@ -69,8 +75,19 @@ class BuildSettings:
         return Wish(self.name, self.target, limits_of(self.target, self.flash, self.ram), self.objective, self.policy)
 
     def __post_init__(self) -> None:
-        if self.budget is not None and self.threshold is not None:
-            raise UsageError(f"--threshold and --{self.budget.kind} both choose the threshold; give one of them")
+        if self.promise is not None and self.threshold is not None:
+            kind = self.promise.levels[0].kind
+            raise UsageError(f"--threshold and --{kind} both choose the threshold; give one of them")
+        if self.important and self.positive is None:
+            raise UsageError("--important: names further classes beside --positive; give the first one with --positive")
+        labels = self.labels
+        if len(set(labels)) < len(labels) or len(labels) > MOST_CLASSES:
+            raise UsageError(f"important classes {labels}: give each label once, {MOST_CLASSES} labels at most")
+
+    @property
+    def labels(self) -> tuple[int, ...]:
+        """The important classes that the user named; empty for the model file's own."""
+        return () if self.positive is None else (self.positive, *self.important)
 
 
 @dataclass(frozen=True)
@@ -103,11 +120,19 @@ def check_name(name: str) -> str:
     return name
 
 
-def decision_rule(model: Model, settings: BuildSettings, logits: int) -> Decision:
-    """The float decision of the model file, with the user's overrides; its integer threshold comes later."""
+def decision_rules(model: Model, settings: BuildSettings, logits: int) -> tuple[Decision, ...]:
+    """The float decisions of the model file, with the user's overrides; their integer thresholds come later."""
+    labels = settings.labels or model.meta.important
+    if logits == 1 and len(labels) > 1:
+        raise UsageError(
+            "--important: several important classes need a network with a logit per class; this one has one"
+        )
+    return tuple(_decision_rule(model, settings, label, logits) for label in labels)
+
+
+def _decision_rule(model: Model, settings: BuildSettings, positive: int, logits: int) -> Decision:
     meta = model.meta
-    positive = meta.positive if settings.positive is None else settings.positive
-    threshold = meta.threshold if settings.threshold is None else logit(settings.threshold)
+    threshold = meta.threshold_of(positive) if settings.threshold is None else logit(settings.threshold)
     if logits == 1:
         own = meta.has_meta and positive == meta.positive
         if not own and (meta.has_meta or positive not in (0, 1)):
@@ -120,15 +145,21 @@ def decision_rule(model: Model, settings: BuildSettings, logits: int) -> Decisio
     return Decision(classes.index(positive), 1, 0, threshold, 1.0, positive)
 
 
-def float_scores(program: ExportedProgram, rule: Decision, scaled: np.ndarray) -> np.ndarray:
-    """(n,) float scores of scaled samples (n, ...) in the model's layout, on the rule's scale."""
-    from cpcc.metrics import scores_from_logits
+def float_scores(program: ExportedProgram, rules: Sequence[Decision], scaled: np.ndarray) -> np.ndarray:
+    """Float scores (n, rules) of scaled samples (n, ...) in the model's layout, each on its rule's scale."""
     from cpcc.model_file import run_program
 
-    logits = run_program(program, scaled, rule.output)
+    logits = run_program(program, scaled, rules[0].output)
+    return scores_by_rule(logits, rules)
+
+
+def scores_by_rule(logits: np.ndarray, rules: Sequence[Decision]) -> np.ndarray:
+    """Float scores (n, rules) of float logits (n, k)."""
+    from cpcc.metrics import scores_from_logits
+
     if logits.shape[1] == 1:
-        return rule.sign * logits[:, 0]
-    return scores_from_logits(logits, rule.index)
+        return np.stack([rule.sign * logits[:, 0] for rule in rules], axis=1)
+    return np.stack([scores_from_logits(logits, rule.index) for rule in rules], axis=1)
 
 
 def scalings_of(model: Model) -> tuple[Scaling, ...]:
@@ -145,13 +176,13 @@ def scaled_inputs(model: Model, raw: np.ndarray) -> np.ndarray:
     return joined({name: s.apply(x) for (name, x), s in zip(parts.items(), scalings_of(model), strict=True)})
 
 
-def calibration_samples(model: Model, given: Dataset | None) -> tuple[np.ndarray, np.ndarray | None]:
-    """(samples, labels or None). Raises `DataError` where neither the file nor the user has any."""
+def calibration_samples(model: Model, given: Dataset | None) -> Labelled:
+    """The user's samples, or else the file's own. Raises `DataError` where neither has any."""
     if given is not None:
-        return given.x, given.y
+        return Labelled(given.x, given.y, given.group)
     if model.calibration is None:
         raise DataError("the model file keeps no calibration samples; give some: cpcc build … --calibrate calib.npz")
-    return model.calibration, model.calibration_labels
+    return Labelled(model.calibration, model.calibration_labels, model.calibration_groups)
 
 
 def compile_model(
@@ -159,8 +190,8 @@ def compile_model(
 ) -> Network:
     """The int8 detector of a model file; for a regression the network without a decision. `given` samples calibrate
     instead of the file's own; `threshold_data` are for the threshold alone, where a rate is promised."""
-    everything = Labelled(*calibration_samples(model, given))
-    if settings.budget is None or settings.regression:
+    everything = calibration_samples(model, given)
+    if settings.promise is None or settings.regression:
         network = _quantized(model, settings, everything)
         if not isinstance(network, Detector):
             return network
@@ -169,17 +200,20 @@ def compile_model(
     calibration.check_unseen(threshold, model.meta.train_hashes, quantizer)
     network = _quantized(model, settings, quantizer)
     assert isinstance(network, Detector)
-    detector = calibration.with_promise(network, threshold, settings.budget)
+    detector = calibration.with_promise(network, threshold, budgets_of(network, settings.promise))
     detector = _with_float_misses(detector, model, threshold)
     return calibration.with_evidence(detector, threshold, settings.threshold_table)
 
 
 def _with_float_misses(detector: Detector, model: Model, samples: Labelled) -> Detector:
-    """`detector` with the float model's misses on `samples` at the promised operating point."""
-    decision = detector.decision
-    scaled = scaled_inputs(model, samples.x[samples.y == decision.positive])
-    missed = int((float_scores(model.program, decision, scaled) < decision.float_threshold).sum())
-    return replace(detector, decision=replace(decision, float_calibration_fn=missed))
+    """`detector` with the float model's misses on `samples` at the promised operating points."""
+    scores = float_scores(model.program, detector.decisions, scaled_inputs(model, samples.x))
+    return calibration.with_float_misses(detector, scores, samples)
+
+
+def budgets_of(detector: Detector, promise: Promise) -> tuple[Budget, ...]:
+    """A budget for each decision. Raises `UsageError` where the promise leaves a class out or names another."""
+    return promise.budgets(tuple(decision.positive for decision in detector.decisions))
 
 
 def _quantized(model: Model, settings: BuildSettings, given: Labelled) -> Network:
@@ -195,10 +229,11 @@ def _quantized(model: Model, settings: BuildSettings, given: Labelled) -> Networ
     if settings.regression or output is None:
         return quantize_network(graph, samples, settings.quantizer)[0]
     logits = graph.tensors[graph.outputs[output]].size
-    rule = replace(decision_rule(model, settings, logits), output=output)
-    positive = np.zeros(len(raw), bool) if labels is None else labels == rule.positive
-    scores = float_scores(model.program, rule, scaled_inputs(model, raw))
-    return quantize(graph, samples, rule, scores, positive, settings.quantizer)
+    rules = tuple(replace(rule, output=output) for rule in decision_rules(model, settings, logits))
+    if settings.promise is not None:  # before an hour of calibration: does it fit the classes?
+        settings.promise.budgets(tuple(rule.positive for rule in rules))
+    scores = float_scores(model.program, rules, scaled_inputs(model, raw))
+    return quantize(graph, samples, rules, scores, labels, settings.quantizer)
 
 
 def scaled_samples(model: Model, raw: np.ndarray) -> Samples:
@@ -244,7 +279,8 @@ def build(
     wish = settings.wish
     detector, samples = _front(model_path, settings, given, threshold_data)
     _check_wishes(detector, settings)
-    detector = replace(detector, graph=drop_dead_channels(detector.graph))
+    graph = detector.graph
+    detector = replace(detector, graph=drop_dead_channels(graph), kept=kept_channels(graph))
     fitted = fit(
         detector.graph, wish, lambda plan: emit_project(plan, detector, settings.name, samples, settings.self_test)
     )
@@ -275,7 +311,7 @@ def build(
 def _check_wishes(network: Network, settings: BuildSettings) -> None:
     """Raises `UsageError` where something that needs a decision is asked of a network without one."""
     wishes = {"--threshold-table": settings.threshold_table, "--self-test": settings.self_test,
-              "--max-fnr and --max-fpr": settings.budget is not None}  # fmt: skip
+              "--max-fnr and --max-fpr": settings.promise is not None}  # fmt: skip
     for option, asked in wishes.items():
         if asked and not isinstance(network, Detector):
             raise UsageError(f"{option}: the model has no decision; name the important class with --positive")
@@ -307,7 +343,7 @@ def _front(
         raise UsageError("--regression: has no decision; leave --positive, --threshold and --decides out")
     model = load_model(model_path)
     detector = compile_model(model, settings, given, threshold_data)
-    return detector, calibration_samples(model, given)[0]
+    return detector, calibration_samples(model, given).x
 
 
 def _with_wishes(
@@ -315,12 +351,13 @@ def _with_wishes(
 ) -> Network:
     """A .tflite detector with the promised threshold and the table. Its ranges come with the file: all samples count."""
     samples = threshold_data if threshold_data is not None else given
-    if not isinstance(network, Detector) or (settings.budget is None and not settings.threshold_table):
+    if not isinstance(network, Detector) or (settings.promise is None and not settings.threshold_table):
         return network
     if samples is None:
         raise DataError("a promised rate and a threshold table need labelled samples; give some: --calibrate calib.npz")
-    labelled = Labelled(samples.x, samples.labels())
-    detector = calibration.with_promise(network, labelled, settings.budget) if settings.budget else network
+    labelled = Labelled(samples.x, samples.labels(), samples.group)
+    promise = settings.promise
+    detector = calibration.with_promise(network, labelled, budgets_of(network, promise)) if promise else network
     return calibration.with_evidence(detector, labelled, settings.threshold_table)
 
 

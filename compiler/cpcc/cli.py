@@ -161,14 +161,24 @@ def data(source: Path, output: Path, **options: Any) -> None:
 @click.option("--name", default=None, help="Name of the library.  [default: the model file's]")
 @click.option("--positive", type=int, default=None, help="Label of the important class, over the model file's.")
 @click.option(
+    "--important", type=int, multiple=True, metavar="LABEL",
+    help="With --positive: a further important class of a network with an output per class.",
+)  # fmt: skip
+@click.option(
     "--threshold",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=None,
     help="Probability from which a sample is positive, over the model file's rule.",
 )
-@click.option("--max-fnr", type=float, default=None, help="Promise at most this share of misses: see --confidence.")
-@click.option("--max-fpr", type=float, default=None, help="Promise at most this share of false alarms.")
-@click.option("--confidence", type=float, default=0.95, show_default=True, help="Of the promised rate.")
+@click.option(
+    "--max-fnr", multiple=True, metavar="[LABEL=]RATE",
+    help="Promise at most this share of misses, of every important class or of one: see --confidence.",
+)  # fmt: skip
+@click.option("--max-fpr", multiple=True, metavar="[LABEL=]RATE", help="Promise at most this share of false alarms.")
+@click.option(
+    "--confidence", multiple=True, metavar="[LABEL=]SHARE",
+    help="That all promised rates hold, shared out equally; or each class's own.  [default: 0.95]",
+)  # fmt: skip
 @click.option(
     "--threshold-data", type=MODEL, default=None, help="Unseen samples for the promised rate, .npz with x, y."
 )
@@ -223,6 +233,7 @@ def build(
     calibrate: Path | None,
     name: str | None,
     positive: int | None,
+    important: tuple[int, ...],
     threshold: float | None,
     input_dtype: str | None,
     output: Path | None,
@@ -250,6 +261,7 @@ def build(
         calibrate,
         name,
         positive,
+        important,
         threshold,
         input_dtype,
         output,

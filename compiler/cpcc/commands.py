@@ -27,7 +27,6 @@ if TYPE_CHECKING:  # a command imports what it needs when it runs: `cpcc targets
     from cpcc.executors.base import Executor
     from cpcc.folder import BuildFolder
     from cpcc.graph import Graph
-    from cpcc.guarantee import Budget
     from cpcc.profile import Profile
     from cpcc.quantize import QuantizerSettings
     from cpcc.verify import Report
@@ -103,10 +102,11 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def build(
-    model: Path, target: str, calibrate: Path | None, name: str | None, positive: int | None,
+    model: Path, target: str, calibrate: Path | None, name: str | None, positive: int | None, important: tuple[int, ...],
     threshold: float | None, input_dtype: str | None, output: Path | None, quantizer: QuantizerSettings,
     regression: bool, decides: str | None, *, threshold_data: Path | None, threshold_table: bool, self_test: bool, optimize: str,
-    flash: int | None, ram: int | None, json_path: Path | None, **promise: Any,
+    flash: int | None, ram: int | None, json_path: Path | None, max_fnr: tuple[str, ...], max_fpr: tuple[str, ...],
+    confidence: tuple[str, ...],
 ) -> None:  # fmt: skip
     from cpcc import build_text, report
     from cpcc.build import BuildSettings, check_name, default_name, input_names
@@ -114,17 +114,18 @@ def build(
     from cpcc.data import load_dataset
     from cpcc.detector import Detector
     from cpcc.plan.objective import Objective
+    from cpcc.promise import promise_of
     from cpcc.targets import find_target
 
     chosen = find_target(target)
     label = check_name(name or default_name(model))
     out = output or Path("build") / label
-    budget = _budget(**promise)
-    if threshold_data and not budget:
+    promise = promise_of(max_fnr, max_fpr, confidence)
+    if threshold_data and not promise:
         raise UsageError("--threshold-data: is used with --max-fnr or --max-fpr; give one of them")
     settings = BuildSettings(
         chosen, label, positive, threshold, input_dtype=input_dtype, regression=regression, output=decides,
-        quantizer=quantizer, budget=budget, threshold_table=threshold_table, self_test=self_test,
+        quantizer=quantizer, promise=promise, threshold_table=threshold_table, self_test=self_test, important=important,
         objective=Objective(optimize), flash=flash, ram=ram,
     )  # fmt: skip
     inputs = input_names(model) if calibrate or threshold_data else ()
@@ -134,7 +135,8 @@ def build(
     _write_json(json_path, result.report.as_json())
     click.echo(build_text.summary(result.report))
     if isinstance(result.detector, Detector):
-        click.echo(report.threshold_line(result.detector.decision))
+        for line in report.threshold_lines(result.detector.decisions):
+            click.echo(line)
     for kept in result.kept_files:
         click.echo(f"kept {out / kept}: you edited it")
     click.echo(f"wrote {out}; next: cpcc verify {out} --data test.npz")
@@ -146,16 +148,6 @@ def _command_line() -> str:
     return shlex.join(["cpcc", *sys.argv[1:]])
 
 
-def _budget(max_fnr: float | None, max_fpr: float | None, confidence: float) -> Budget | None:
-    """The promised rate; None where none is asked for. Raises `UsageError`."""
-    from cpcc.guarantee import MAX_FNR, MAX_FPR, Budget
-
-    asked = [(kind, level) for kind, level in ((MAX_FNR, max_fnr), (MAX_FPR, max_fpr)) if level is not None]
-    if len(asked) == 2:
-        raise UsageError("--max-fnr and --max-fpr both choose the threshold; give one of them")
-    return Budget(*asked[0], confidence) if asked else None
-
-
 def make_executors(build: BuildFolder, names: tuple[str, ...]) -> list[Executor]:
     """The executors called `names`, the reference always first: everything is compared with it."""
     from cpcc.proof import reference_of, steps_of
@@ -165,7 +157,7 @@ def make_executors(build: BuildFolder, names: tuple[str, ...]) -> list[Executor]
 
 def run_verify(
     folder: Path, x: np.ndarray, y: np.ndarray | None, names: tuple[str, ...], allow_fn: int,
-    time_limit: float = TIME_LIMIT, command: str = "",
+    time_limit: float = TIME_LIMIT, command: str = "", group: np.ndarray | None = None,
 ) -> Report:  # fmt: skip
     """The `verify.Report` of the build in `folder` on samples and labels, also kept in the folder."""
     from cpcc.folder import open_build
@@ -173,7 +165,7 @@ def run_verify(
 
     opened = open_build(folder)
     with _progress("verifying", len(x)) as tick:
-        report = prove(opened, Job(x, y, names, allow_fn, time_limit, command), tick)
+        report = prove(opened, Job(x, y, names, allow_fn, time_limit, command, group), tick)
     for line in report.caveats.lines():
         click.echo(f"cpcc: warning: {line}", err=True)
     return report
@@ -188,7 +180,7 @@ def verify(
     from cpcc.folder import open_build
 
     dataset = load_dataset(data, need_labels=False, inputs=open_build(folder).plan.graph.inputs)
-    report = run_verify(folder, dataset.x, dataset.y, names, allow_fn, time_limit, _command_line())
+    report = run_verify(folder, dataset.x, dataset.y, names, allow_fn, time_limit, _command_line(), dataset.group)
     _write_json(json_path, report.as_json())
     for line in (text.evaluations(report), *text.verdict(report)):
         if line:
@@ -235,16 +227,26 @@ def fail_unless_passed(report: Report) -> None:
         raise VerificationError(report.failure)
     if not report.bit_exact:
         raise VerificationError(f"executors differ: {report.first_difference}")
-    if report.promise is not None and not report.promise.holds:
-        p = report.promise
-        raise VerificationError(
-            f"{p.errors} of {p.samples} wrong contradict the promised --{p.kind} {p.level:g} (p = {p.p_value:.2g}); "
-            "the data are not exchangeable with the calibration's, or the build had bad luck: calibrate on data like these"
+    from cpcc.report import whose
+
+    broken = [(whose(each, report), each.promise) for each in report.classes if each.promise and not each.promise.holds]
+    if broken:
+        wrong = "; ".join(
+            f"{name}{p.errors} of {p.samples} wrong contradict the promised --{p.kind} {p.level:g} (p = {p.p_value:.2g})"
+            for name, p in broken
         )
-    if not report.passed:
-        extra = report.extra_fn
         raise VerificationError(
-            f"the fixed-point model misses {extra} more than the float model ({report.allow_fn} allowed); "
+            f"{wrong}; the data are not exchangeable with the calibration's, or the build had bad luck: "
+            "calibrate on data like these"
+        )
+    worse = [each for each in report.classes if each.fn_match(report.allow_fn) is False]
+    if worse:
+        extra = "; ".join(
+            f"{whose(each, report)}the fixed-point model misses {each.extra_fn} more than the float model"
+            for each in worse
+        )
+        raise VerificationError(
+            f"{extra} ({report.allow_fn} allowed); "
             "give more calibration positives, keep more weights, or accept it with --allow-fn"
         )
 
@@ -286,7 +288,7 @@ def report(folder: Path, data: Path | None, output: Path | None) -> None:
 
     if data is not None:
         dataset = load_dataset(data, need_labels=False, inputs=open_build(folder).plan.graph.inputs)
-        run_verify(folder, dataset.x, dataset.y, RUNGS, 0, command=_command_line())
+        run_verify(folder, dataset.x, dataset.y, RUNGS, 0, command=_command_line(), group=dataset.group)
     path, line = html_report(folder, output)
     click.echo(f"wrote {path}")
     click.echo(line)

@@ -51,6 +51,12 @@ class Range:
         return Range(np.minimum(self.low, value), np.maximum(self.high, value))
 
 
+def kept_channels(graph: Graph) -> dict[str, np.ndarray]:
+    """Of every tensor from which `drop_dead_channels` takes some, the channels (k,) that stay, as they are numbered now."""
+    masks = _kept(graph, value_ranges(graph))
+    return {name: np.flatnonzero(mask) for name, mask in masks.items() if not mask.all()}
+
+
 def drop_dead_channels(graph: Graph) -> Graph:
     """`graph` without its dead channels; its inputs and outputs keep theirs."""
     ranges = value_ranges(graph)

@@ -49,16 +49,17 @@ def _remaining(result: PruneResult, arm: str) -> float:
 
 
 def _model_table(result: PruneResult, proof: Report, test: Dataset) -> str:
-    assert proof.float_dense is not None and proof.float_pruned is not None and proof.fixed is not None
+    (found,) = proof.classes
+    assert found.float_dense is not None and found.float_pruned is not None
     kept = _remaining(result, CLASS_DEPENDENT)
     rows = [
-        (report.evaluation_row("float dense", proof.float_dense), 1.0),
+        (report.evaluation_row("float dense", found.float_dense), 1.0),
         (
             report.evaluation_row("float pruned, class-blind", _class_blind(result, test)),
             _remaining(result, CLASS_BLIND),
         ),
-        (report.evaluation_row("float pruned, class-dependent", proof.float_pruned), kept),
-        (report.evaluation_row("fixed-point on the Cortex-M", proof.fixed), kept),
+        (report.evaluation_row("float pruned, class-dependent", found.float_pruned), kept),
+        (report.evaluation_row("fixed-point on the Cortex-M", found.fixed), kept),
     ]
     return report.table((*report.EVALUATION_HEADER, "weights"), [[*row, report.percent(share)] for row, share in rows])
 

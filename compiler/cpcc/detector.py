@@ -73,11 +73,13 @@ class Decision:
 @dataclass(frozen=True, eq=False)
 class Network:
     """An int8 graph ready for planning, and how raw samples enter each of its inputs, in the graph's order. Its result are
-    the output tensors. `noise` keeps the signal-to-noise ratios per layer for reports, where cpcc quantized the network."""
+    the output tensors. `noise` keeps the signal-to-noise ratios per layer for reports, where cpcc quantized the network;
+    `kept` the channels left of every tensor that lost dead ones, as the float network numbers them."""
 
     graph: Graph
     inputs: tuple[InputSpec, ...]
     noise: dict[str, Noise] = field(default_factory=dict, kw_only=True)
+    kept: dict[str, np.ndarray] = field(default_factory=dict, kw_only=True)
 
     @property
     def input(self) -> InputSpec:
@@ -88,16 +90,16 @@ class Network:
 
 @dataclass(frozen=True, eq=False)
 class Detector(Network):
-    """A network with a decision: its result is a score and whether it reaches the threshold. `float_ranges` keeps the
-    calibrated (low, high) per tensor for reports."""
+    """A network with one decision per important class, in the user's order: its results are scores and whether each
+    reaches its threshold. `float_ranges` keeps the calibrated (low, high) per tensor for reports."""
 
-    decision: Decision
+    decisions: tuple[Decision, ...]
     float_ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def logits(self) -> Tensor:
         """The output that decides. Raises `ModelError` where that is not a vector of logits."""
-        return logits_of(self.graph, self.decision.output)
+        return logits_of(self.graph, self.decisions[0].output)
 
 
 def to_channels_last(x: np.ndarray) -> np.ndarray:
@@ -175,12 +177,18 @@ def quantize_inputs(network: Network, raw: np.ndarray) -> np.ndarray:
     return joined({n: quantize_input(s, k, parts[n]) for n, s, k in zip(names, network.inputs, kinds, strict=True)})
 
 
+def decisions_of(network: Network) -> tuple[Decision, ...]:
+    """Its decisions; none of a network that decides nothing."""
+    return network.decisions if isinstance(network, Detector) else ()
+
+
 def scores_of(network: Network, outputs: dict[str, np.ndarray]) -> np.ndarray:
-    """(n,) int32 scores of the integer outputs (n, ...) by tensor; zeros where the network has no decision."""
+    """int32 scores (n, decisions) of the integer outputs (n, ...) by tensor; no columns where the network decides nothing."""
     if not isinstance(network, Detector):
-        return np.zeros(len(next(iter(outputs.values()))), np.int32)
+        return np.zeros((len(next(iter(outputs.values()))), 0), np.int32)
     logits = network.logits
-    return integer_scores(network.decision, logits.integer, outputs[logits.name]).astype(np.int32)
+    own = [integer_scores(d, logits.integer, outputs[logits.name]) for d in network.decisions]
+    return np.stack(own, axis=1).astype(np.int32)
 
 
 def integer_scores(decision: Decision, kind: Integer, outputs: np.ndarray) -> np.ndarray:

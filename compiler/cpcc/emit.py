@@ -14,8 +14,9 @@ import jinja2
 import numpy as np
 
 from cpcc import __version__
-from cpcc.detector import Detector, InputSpec, Network, input_bound
+from cpcc.detector import InputSpec, Network, decisions_of, input_bound
 from cpcc.graph import Int16, Integer, Tensor
+from cpcc.guarantee import joint_delta
 from cpcc.names import c_prefix, unique_identifiers
 from cpcc.ops.base import Code
 from cpcc.plan.plan import Plan, Step
@@ -218,13 +219,14 @@ def context(plan: Plan, detector: Network, name: str, self_test: SelfTest | None
     """Variables of the library's templates."""
     prefix = c_prefix(name)
     graph = plan.graph
-    decision = detector.decision if isinstance(detector, Detector) else None
+    decisions = decisions_of(detector)
     outputs = ports(plan, graph.outputs, [None] * len(graph.outputs))
     return {
         "name": name, "prefix": prefix, "PREFIX": prefix.upper(), "version": __version__, "abi": 1,
-        "layers": layers(plan, prefix), "arena": plan.arena, "graph": graph, "decision": decision,
+        "layers": layers(plan, prefix), "arena": plan.arena, "graph": graph, "decisions": decisions,
+        "decision": decisions[0] if len(decisions) == 1 else None, "joint_delta": joint_delta(decisions),
         "inputs": ports(plan, graph.inputs, detector.inputs), "outputs": outputs,
-        "logits": outputs[decision.output] if decision else None,
+        "logits": outputs[decisions[0].output] if decisions else None,
         "c_type": c_type, "pointer": pointer,
         "kernels": sorted({step.kernel.name for step in plan.steps}),
         "macs_dense": sum(step.macs_dense for step in plan.steps),

@@ -15,7 +15,7 @@ from cpcc.guarantee import MAX_FNR, Guarantee
 from cpcc.metrics import Counts, mcnemar_exact
 
 CONFIDENCE = 0.95
-REFUTED = 0.05  # level of the test that doubts a promise
+REFUTED = 0.05  # level of the test that doubts the promises of a build; several classes share it
 FLOAT_DENSE, FLOAT_PRUNED, FIXED = "float dense", "float pruned", "fixed-point"
 
 
@@ -63,17 +63,18 @@ class Transition:
 @dataclass(frozen=True)
 class PromiseCheck:
     """Whether the data contradict a promised rate: `p_value` is the exact binomial probability of at least `errors`
-    wrong of `samples` where the rate is just the level."""
+    wrong of `samples` where the rate is just the level; below `refuted` they do."""
 
     kind: str
     level: float
     samples: int
     errors: int
     p_value: float
+    refuted: float = REFUTED
 
     @property
     def holds(self) -> bool:
-        return self.p_value >= REFUTED
+        return self.p_value >= self.refuted
 
 
 def interval(errors: int, samples: int) -> tuple[float, float] | None:
@@ -114,7 +115,7 @@ def transition(positive: np.ndarray, before: Model, after: Model) -> Transition:
     )
 
 
-def check_promise(guarantee: Guarantee, fixed: Counts) -> PromiseCheck | None:
+def check_promise(guarantee: Guarantee, fixed: Counts, refuted: float = REFUTED) -> PromiseCheck | None:
     """The test of a promised rate on new data; None where nothing was promised or nothing can be counted."""
     misses = guarantee.kind == MAX_FNR
     errors = fixed.fn if misses else fixed.fp
@@ -122,4 +123,4 @@ def check_promise(guarantee: Guarantee, fixed: Counts) -> PromiseCheck | None:
     if not guarantee.promised or not samples:
         return None
     p = float(binom.sf(errors - 1, samples, guarantee.level))
-    return PromiseCheck(guarantee.kind, guarantee.level, samples, errors, p)
+    return PromiseCheck(guarantee.kind, guarantee.level, samples, errors, p, refuted)

@@ -127,3 +127,10 @@ def accumulator_bound(weights: np.ndarray, bias: np.ndarray, largest: int = 128)
 
     weights (out, k) int8, bias (out,) with the input's zero point folded in; inputs are at most `largest`: any int8."""
     return np.abs(bias.astype(np.int64)) + largest * np.abs(weights.astype(np.int64)).sum(axis=1)
+
+
+def halfwords(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """int32 words of two int16 values each."""
+    return np.ascontiguousarray(np.stack([narrow(low, np.int16), narrow(high, np.int16)], axis=-1)).view(np.int32)[
+        ..., 0
+    ]

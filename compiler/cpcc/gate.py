@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from cpcc.errors import DataError
-from cpcc.verdict import headline
+from cpcc.verdict import class_line, headline
 from cpcc.verify import SCHEMA
 
-COUNTED = (("false negatives", ("fixed", "fn")), ("flash, bytes", ("cost", "flash_bytes")),
-           ("RAM, bytes", ("cost", "ram_bytes")), ("instructions", ("cost", "instructions")))  # fmt: skip
+COSTS = (("flash, bytes", "flash_bytes"), ("RAM, bytes", "ram_bytes"), ("instructions", "instructions"))
 
 
 @dataclass(frozen=True)
@@ -48,18 +47,26 @@ def read_baseline(path: Path, report: dict[str, Any]) -> dict[str, Any]:
     return dict(baseline)
 
 
-def _figure(report: dict[str, Any] | None, place: tuple[str, str]) -> int | None:
-    part = report[place[0]] if report else None
-    return part[place[1]] if part else None
+def _counted(report: dict[str, Any] | None) -> dict[str, int | None]:
+    """The figures of a report by name: misses per important class, and what the model costs."""
+    if report is None:
+        return {}
+    misses = {_misses(each, report): each["fixed"]["fn"] for each in report["classes"]}
+    cost = report["cost"] or {}
+    return {**(misses or {"false negatives": None}), **{name: cost.get(key) for name, key in COSTS}}
+
+
+def _misses(found: dict[str, Any], report: dict[str, Any]) -> str:
+    return f"false negatives, class {found['label']}" if len(report["classes"]) > 1 else "false negatives"
 
 
 def compare(report: dict[str, Any], baseline: dict[str, Any] | None, allowed: float) -> list[Figure]:
     """The counted figures; one is `worse` where it exceeds its baseline by more than the share `allowed`, or vanished."""
+    now, before = _counted(report), _counted(baseline)
     found = []
-    for name, place in COUNTED:
-        now, before = _figure(report, place), _figure(baseline, place)
-        worse = before is not None and (now is None or now > before * (1 + allowed))
-        found.append(Figure(name, now, before, worse))
+    for name in {**now, **before}:  # in the report's order, then what only the baseline had
+        new, old = now.get(name), before.get(name)
+        found.append(Figure(name, new, old, old is not None and (new is None or new > old * (1 + allowed))))
     return found
 
 
@@ -86,14 +93,15 @@ def _cases(report: dict[str, Any], figures: list[Figure], allowed: float) -> lis
             f"{where}: expected {difference['expected']}, got {difference['actual']}" if difference else ""
         )
         cases.append((f"reference = {rung['name']}", why))
-    if report["fn_match"] is not None:
-        cases.append(("false negatives", "" if report["fn_match"] else headline(report)))
+    for found in report["classes"]:
+        if found["fn_match"] is not None:
+            cases.append((_misses(found, report), "" if found["fn_match"] else class_line(found, True)))
     worse = {f.name: line for f in figures if f.worse for line in regressions([f], allowed)}
     return cases + [(f"baseline: {f.name}", worse.get(f.name, "")) for f in figures if f.before is not None]
 
 
 def junit(name: str, report: dict[str, Any], figures: list[Figure], allowed: float) -> bytes:
-    """JUnit XML: one test case per rung, for the misses, and per figure with a baseline; caveats as the suite's output."""
+    """JUnit XML: one test case per rung, for the misses of each class, and per figure with a baseline; caveats as the suite's output."""
     cases = _cases(report, figures, allowed)
     failed = sum(bool(why) for _, why in cases)
     suites = ET.Element("testsuites", tests=str(len(cases)), failures=str(failed))
@@ -104,7 +112,8 @@ def junit(name: str, report: dict[str, Any], figures: list[Figure], allowed: flo
         element = ET.SubElement(suite, "testcase", classname=f"cpcc.{name}", name=case)
         if why:
             ET.SubElement(element, "failure", message=why).text = why
-    ET.SubElement(suite, "system-out").text = "\n".join([headline(report), *_caveats(report)])
+    rates = [line for line in _rates(report) if line]
+    ET.SubElement(suite, "system-out").text = "\n".join([headline(report), *rates, *_caveats(report)])
     ET.indent(suites)
     return bytes(ET.tostring(suites, encoding="utf-8", xml_declaration=True)) + b"\n"
 
@@ -117,6 +126,26 @@ def _caveats(report: dict[str, Any]) -> list[str]:
         if caveats[key]
     ]
     return seen + [f"changed since the build: {path}" for path in caveats["changed_files"]]
+
+
+def _rates(report: dict[str, Any]) -> list[str]:
+    """A second table: misses and false alarms of every important class with their intervals; nothing without labels."""
+    head = [
+        "",
+        "| class | misses | FNR, 95 % interval | false alarms | FPR, 95 % interval |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    rows = []
+    for found in report["classes"]:
+        e = found["fixed"]
+        misses, alarms = f"{e['fn']} of {e['fn'] + e['tp']}", f"{e['fp']} of {e['fp'] + e['tn']}"
+        rates = [_interval(e["fnr"], e["fnr_interval"]), _interval(e["fpr"], e["fpr_interval"])]
+        rows.append(f"| {found['label']} | {misses} | {rates[0]} | {alarms} | {rates[1]} |")
+    return head + rows if rows else []
+
+
+def _interval(rate: float | None, ends: list[float] | None) -> str:
+    return "-" if rate is None or ends is None else f"{100 * rate:.2f} %, {100 * ends[0]:.2f} to {100 * ends[1]:.2f} %"
 
 
 def summary(name: str, report: dict[str, Any], figures: list[Figure]) -> str:
@@ -135,4 +164,5 @@ def summary(name: str, report: dict[str, Any], figures: list[Figure]) -> str:
         "|---|---:|---:|---:|",
         *rows,
     ]
+    lines += _rates(report)
     return "\n".join([*lines, *(f"\nNote: {line}" for line in _caveats(report))]) + "\n"

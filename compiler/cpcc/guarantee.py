@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -21,8 +23,8 @@ EQUAL_FN, MAX_FNR, MAX_FPR = "equal-fn", "max-fnr", "max-fpr"
 class Guarantee:
     """How the integer threshold was chosen. `kind` is EQUAL_FN (no promise beyond the calibration data), MAX_FNR or
     MAX_FPR; with those two the rate is at most `level` (alpha) but for a probability of at most `delta` over the draw
-    of the `samples` calibration samples of the class in question, `errors` of which are decided wrongly.
-    `data_hash` (sha256) names the samples and labels used; empty where there were none."""
+    of the `samples` calibration samples of the class in question, `errors` of which are decided wrongly; where they are
+    `grouped`, they are one of each group. `data_hash` (sha256) names the samples and labels used; empty where there were none."""
 
     kind: str = EQUAL_FN
     level: float = 1.0
@@ -30,6 +32,7 @@ class Guarantee:
     samples: int = 0
     errors: int = 0
     data_hash: str = ""
+    grouped: bool = False
 
     @property
     def promised(self) -> bool:
@@ -39,28 +42,61 @@ class Guarantee:
 NO_PROMISE = Guarantee()
 
 
+class HasGuarantee(Protocol):
+    """A decision."""
+
+    @property
+    def guarantee(self) -> Guarantee: ...
+
+
 @dataclass(frozen=True)
 class Budget:
-    """What the user asked for: the rate that `kind` names at most `level`, with `confidence`. `UsageError` for a
-    number that is no probability strictly between 0 and 1."""
+    """What one important class is promised: the rate that `kind` names at most `level`, with `confidence` of its own.
+    `label` names the class where there are several. `UsageError` for a number that is no probability strictly between
+    0 and 1."""
 
     kind: str
     level: float
     confidence: float = 0.95
+    label: int | None = None
 
     def __post_init__(self) -> None:
         for name, value in ((self.kind, self.level), ("confidence", self.confidence)):
             if not 0 < value < 1:
                 raise UsageError(f"--{name} {value}: needed: more than 0, less than 1")
 
+    def __str__(self) -> str:
+        """As it was asked for."""
+        return f"--{self.kind} {'' if self.label is None else f'{self.label}='}{self.level:g}"
+
     @property
     def delta(self) -> float:
         return 1 - self.confidence
 
     @property
+    def needed(self) -> int:
+        """Fewest samples that can prove it."""
+        return needed_samples(self.level, self.confidence)
+
+    @property
+    def whose(self) -> str:
+        """The samples that count, in words."""
+        return self.counted if self.label is None else f"{self.counted} of class {self.label}"
+
+    def own(self, positive: np.ndarray) -> np.ndarray:
+        """(n,) bool: the samples that count, of the `positive` ones (n,) bool."""
+        return positive if self.kind == MAX_FNR else ~positive
+
+    @property
     def counted(self) -> str:
         """The class whose samples the promise is about."""
         return "positives" if self.kind == MAX_FNR else "negatives"
+
+
+def joint_delta(decisions: Iterable[HasGuarantee]) -> float | None:
+    """Probability at most that not all promised rates hold: the sum of the deltas (Bonferroni); None without promises."""
+    deltas = [decision.guarantee.delta for decision in decisions if decision.guarantee.promised]
+    return min(1.0, math.fsum(deltas)) if deltas else None
 
 
 def needed_samples(level: float, confidence: float) -> int:
@@ -75,8 +111,8 @@ def choose_threshold(
 
     scores (n,) fixed-point scores within `span` (lowest, highest possible), positive (n,) bool. Raises `DataError`
     where the samples cannot prove the level; the message says how many could."""
-    own = scores[positive if budget.kind == MAX_FNR else ~positive]
-    _check_enough(len(own), budget)
+    own = scores[budget.own(positive)]
+    check_enough([(len(own), budget)])
     low, high = span
     thresholds = np.arange(low, high + 1)
     if budget.kind == MAX_FPR:
@@ -85,21 +121,25 @@ def choose_threshold(
     if not valid:
         at_best = int((own >= thresholds[0]).sum())
         raise DataError(
-            f"--{budget.kind} {budget.level:g}: no threshold holds it with confidence {budget.confidence:g}: {at_best} of "
-            f"{len(own)} calibration {budget.counted} have the extreme score; allow a larger rate or calibrate on more"
+            f"{budget}: no threshold holds it with confidence {budget.confidence:g}: {at_best} of "
+            f"{len(own)} calibration {budget.whose} have the extreme score; allow a larger rate or calibrate on more"
         )
     chosen = int(thresholds[valid - 1])
     errors = int((own < chosen).sum() if budget.kind == MAX_FNR else (own >= chosen).sum())
     return chosen, errors
 
 
-def _check_enough(samples: int, budget: Budget) -> None:
-    needed = needed_samples(budget.level, budget.confidence)
-    if samples < needed:
-        raise DataError(
-            f"--{budget.kind} {budget.level:g} at confidence {budget.confidence:g} needs at least {needed} calibration "
-            f"{budget.counted}, there are {samples}; give more with --threshold-data, or allow a larger rate"
-        )
+def check_enough(counted: Sequence[tuple[int, Budget]], grouped: bool = False) -> None:
+    """Raises `DataError` where fewer samples than a budget needs are there (`grouped`: groups); names every such budget and
+    its number."""
+    unit = " groups with one, each counted once" if grouped else ""
+    short = [
+        f"{budget} at confidence {budget.confidence:g} needs at least {budget.needed} calibration {budget.whose}, there are {n}{unit}"
+        for n, budget in counted
+        if n < budget.needed
+    ]
+    if short:
+        raise DataError(f"{'; '.join(short)}; give more with --threshold-data, or allow a larger rate")
 
 
 def _valid(own: np.ndarray, thresholds: np.ndarray, span: tuple[int, int], budget: Budget) -> int:

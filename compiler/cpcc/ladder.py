@@ -155,7 +155,7 @@ def climb(
     plan: Plan, reference: Executor, steps: Sequence[Step], raw: np.ndarray, progress: Callable[[int], None],
     workers: int,
 ) -> tuple[np.ndarray, list[Rung]]:  # fmt: skip
-    """Reference scores (n,) of the raw samples (n, ...), and one rung per step.
+    """Reference scores (n, decisions) of the raw samples (n, ...), and one rung per step.
 
     Threads suffice: emulator, host programs and numpy work outside Python's lock."""
     size = batch_size(plan, len(raw), workers)

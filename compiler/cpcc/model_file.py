@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
 FORMAT = 1
+# older files of the format lack them
+_ADDED = ("more_positive", "more_thresholds", "more_dense_thresholds", "calibration_groups")
 INPUT_DTYPES = ("float32", "uint8", "int8", "int16")
 _META, _CALIBRATION = "cpcc.json", "calibration.npy64"
 
@@ -43,8 +45,9 @@ class ModelMeta:
 
     `positive` is the important class; `classes` are the labels in the order of the logits. A sample is
     positive when its score (the one logit, or the positive logit minus the largest other) is >= `threshold`;
-    0.0 is probability 0.5; `dense_threshold` is the dense network's own. `calibration_labels` belong to the
-    samples kept for calibration; empty means unknown. Inputs of `input_dtype` are scaled to
+    0.0 is probability 0.5; `dense_threshold` is the dense network's own. `calibration_labels` and `calibration_groups`
+    belong to the samples kept for calibration; empty means unknown, or no groups. `more_positive` are further important classes, with thresholds
+    of the network and of the dense one. Inputs of `input_dtype` are scaled to
     ``(x - scaling_mean) / scaling_std`` per feature or channel; empty means unscaled. Hashes identify the
     samples trained and calibrated on."""
 
@@ -64,6 +67,23 @@ class ModelMeta:
     settings: dict[str, Any] = field(default_factory=dict)
     cpcc_version: str = ""
     has_meta: bool = True
+    more_positive: tuple[int, ...] = ()
+    more_thresholds: tuple[float, ...] = ()
+    more_dense_thresholds: tuple[float, ...] = ()
+    calibration_groups: tuple[int, ...] = ()
+
+    @property
+    def important(self) -> tuple[int, ...]:
+        """Labels of all important classes, the first one first."""
+        return (self.positive, *self.more_positive)
+
+    def threshold_of(self, label: int, dense: bool = False) -> float:
+        """The float threshold of class `label`, of the `dense` network on request; 0 (it beats every other class) where
+        the model file has none."""
+        first, more = (
+            (self.dense_threshold, self.more_dense_thresholds) if dense else (self.threshold, self.more_thresholds)
+        )
+        return dict(zip(self.important, (first, *more), strict=True)).get(label, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +104,11 @@ class Model:
     def calibration_labels(self) -> np.ndarray | None:
         """(n,) int64 labels of `calibration`; None where unknown."""
         return np.array(self.meta.calibration_labels, np.int64) if self.meta.calibration_labels else None
+
+    @property
+    def calibration_groups(self) -> np.ndarray | None:
+        """(n,) int64 group numbers of `calibration`; None where the data had no groups."""
+        return np.array(self.meta.calibration_groups, np.int64) if self.meta.calibration_groups else None
 
 
 def save_model(
@@ -282,6 +307,7 @@ def _read_meta(path: str | Path, extras: dict[str, str], program: ExportedProgra
 
 def _meta_from(values: dict[str, Any], place: str) -> ModelMeta:
     defaults = asdict(ModelMeta())
+    values = {**{name: list(defaults[name]) for name in _ADDED}, **values}
     if set(values) != set(defaults):
         odd = sorted(set(values) ^ set(defaults))
         raise ModelError(f"{place}: missing or unknown {', '.join(map(str, odd))[:100]}; make the model again")
@@ -289,6 +315,8 @@ def _meta_from(values: dict[str, Any], place: str) -> ModelMeta:
     meta = ModelMeta(**checked)
     if meta.input_dtype not in INPUT_DTYPES or len(meta.scaling_mean) != len(meta.scaling_std):
         raise ModelError(f"{place}: impossible input scaling or dtype; make the model again")
+    if not len(meta.more_positive) == len(meta.more_thresholds) == len(meta.more_dense_thresholds):
+        raise ModelError(f"{place}: further important classes without thresholds; make the model again")
     if any(std <= 0 for std in meta.scaling_std):
         raise ModelError(f"{place}: scaling_std is not positive; make the model again")
     return meta

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cpcc import calibration
-from cpcc.build import logit
+from cpcc.build import budgets_of, logit, scores_by_rule
 from cpcc.calibration import Labelled
 from cpcc.data import Scaling
 from cpcc.detector import Decision, Detector, Network, check_names, deciding_output, to_channels_last
@@ -44,16 +45,18 @@ def compile_onnx(
     imported = import_model(model, settings.name, output)
     if given is None:
         raise DataError(f"{path}: {NO_SAMPLES}")
-    everything = Labelled(given.x, given.y)
+    everything = Labelled(given.x, given.y, given.group)
     if output is None:
         return quantize_network(imported.graph, samples_of(imported, given.x), settings.quantizer)[0], given.x
-    if settings.budget is None:
+    if settings.promise is None:
         detector = _detector(imported, settings, output, everything)
         return calibration.with_evidence(detector, everything, settings.threshold_table), given.x
     quantizer, threshold = calibration.sides(everything, threshold_data)
     calibration.check_unseen(threshold, (), quantizer)
-    detector = calibration.with_promise(_detector(imported, settings, output, quantizer), threshold, settings.budget)
-    detector = _with_float_misses(detector, imported, threshold)
+    detector = _detector(imported, settings, output, quantizer)
+    detector = calibration.with_promise(detector, threshold, budgets_of(detector, settings.promise))
+    scores = float_scores(imported.graph, detector.decisions, threshold.x)
+    detector = calibration.with_float_misses(detector, scores, threshold)
     return calibration.with_evidence(detector, threshold, settings.threshold_table), given.x
 
 
@@ -105,44 +108,34 @@ def decision_rule(positive: int, threshold: float | None, logits: int) -> Decisi
     return Decision(positive if logits > 1 else 0, -1 if (logits, positive) == (1, 0) else 1, 0, at, 1.0, positive)
 
 
-def float_scores(graph: Graph, rule: Decision, x: np.ndarray) -> np.ndarray:
-    """(n,) scores of the float graph on raw samples (n, ...), or records, by the ops' own float semantics."""
-    from cpcc.metrics import scores_from_logits
-
-    logits = run_outputs(graph, Float32, each(_real, x))[graph.outputs[rule.output]]
-    return rule.sign * logits[:, 0] if logits.shape[1] == 1 else scores_from_logits(logits, rule.index)
+def float_scores(graph: Graph, rules: Sequence[Decision], x: np.ndarray) -> np.ndarray:
+    """Scores (n, rules) of the float graph on raw samples (n, ...), or records, by the ops' own float semantics."""
+    return scores_by_rule(run_outputs(graph, Float32, each(_real, x))[graph.outputs[rules[0].output]], rules)
 
 
 def _detector(imported: Imported, settings: BuildSettings, output: int, given: Labelled) -> Detector:
-    assert settings.positive is not None
     graph, samples = imported.graph, samples_of(imported, given.x)
     logits = graph.tensors[graph.outputs[output]].size
-    rule = replace(decision_rule(settings.positive, settings.threshold, logits), output=output)
-    positive = np.zeros(len(given.x), bool) if given.y is None else given.y == rule.positive
-    return quantize(graph, samples, rule, float_scores(graph, rule, given.x), positive, settings.quantizer)
-
-
-def _with_float_misses(detector: Detector, imported: Imported, samples: Labelled) -> Detector:
-    """`detector` with the float model's misses on `samples` at the promised operating point."""
-    decision = detector.decision
-    scores = float_scores(imported.graph, decision, samples.x[samples.y == decision.positive])
-    missed = int((scores < decision.float_threshold).sum())
-    return replace(detector, decision=replace(decision, float_calibration_fn=missed))
+    if logits == 1 and len(settings.labels) > 1:
+        raise UsageError("--important: several important classes need an output per class; this model has one output")
+    rules = tuple(replace(decision_rule(label, settings.threshold, logits), output=output) for label in settings.labels)
+    return quantize(graph, samples, rules, float_scores(graph, rules, given.x), given.y, settings.quantizer)
 
 
 def float_graph_of(build: BuildFolder) -> Graph | None:
     """The float network of a build folder; None where its model file is quantized already."""
-    logits = build.detector.decision.output if isinstance(build.detector, Detector) else None
+    logits = build.detector.decisions[0].output if isinstance(build.detector, Detector) else None
     imported = to_graph(read_file(build.model_path), build.manifest.name, logits)
     return None if imported.quantized else imported.graph
 
 
-def float_scores_of(build: BuildFolder, x: np.ndarray) -> FloatScores | None:
-    """Scores (n,) of the float network on raw samples `x`; None where there is none."""
+def float_scores_of(build: BuildFolder, x: np.ndarray) -> tuple[FloatScores, ...] | None:
+    """Per decision the scores (n,) of the float network on raw samples `x`; None where there is none."""
     from cpcc.verify import FloatScores
 
     assert isinstance(build.detector, Detector)
-    graph, decision = float_graph_of(build), build.detector.decision
+    graph, decisions = float_graph_of(build), build.detector.decisions
     if graph is None:
         return None
-    return FloatScores(float_scores(graph, decision, x), decision.float_threshold, None, 0.0)
+    scores = float_scores(graph, decisions, x).T
+    return tuple(FloatScores(own, d.float_threshold, None, 0.0) for d, own in zip(decisions, scores, strict=True))

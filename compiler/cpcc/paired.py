@@ -1,7 +1,7 @@
 """Weight streams of the paired-row kernels: two weight rows in one word, for the dual multiply-accumulate SMLAD.
 
 A halfword holds ``256 * b + a``, weights of rows A and B for one input: one SMLAD sums ``256 * B + A``, a second one on
-the sign-extended low bytes sums A, so ``B = (mix - A) >> 8``. Layout: firmware/kernels/cpcc_linear_paired.h.
+the sign-extended low bytes sums A, so ``B = (mix - A) >> 8``. Layout: firmware/kernels/cpcc_tile4x2.h.
 """
 
 from __future__ import annotations
@@ -61,16 +61,5 @@ def group_stream(weight: np.ndarray, rounding: Rounding, order: np.ndarray) -> n
     parts = (
         b[:, 0::2], pairs.transpose(0, 2, 1).reshape(groups, 2 * len(order)), rounding.gain * b[:, 1::2],
         words.reshape(groups, GROUP * words.shape[1]),
-    )  # fmt: skip
-    return narrow(np.concatenate(parts, axis=1), np.int32).ravel()
-
-
-def pair_stream(weight: np.ndarray, rounding: Rounding, order: np.ndarray) -> np.ndarray:
-    """int32 stream of one to three rows as pairs: bias of A, words, bias of B, two channels' constants."""
-    pairs = -(-len(weight) // 2)
-    weight, bias, words = (_padded(v, 2 * pairs) for v in (weight, rounding.bias, rounding.words))
-    parts = (
-        bias[0::2, None], pair_rows(weight[0::2], weight[1::2], order), rounding.gain * bias[1::2, None],
-        words.reshape(pairs, 2 * words.shape[1]),
     )  # fmt: skip
     return narrow(np.concatenate(parts, axis=1), np.int32).ravel()

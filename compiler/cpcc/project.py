@@ -22,11 +22,11 @@ EXAMPLE_BYTES = 4096
 
 @dataclass(frozen=True)
 class Example:
-    """A raw sample as C initialiser lines, those of each input, with the score and the integer outputs, again lines of each,
-    that the firmware must compute."""
+    """A raw sample as C initialiser lines, those of each input, with the scores, one per decision, and the integer outputs,
+    again lines of each, that the firmware must compute."""
 
     lines: tuple[tuple[str, ...], ...]
-    score: int
+    scores: tuple[int, ...]
     outputs: tuple[tuple[str, ...], ...]
 
 
@@ -35,8 +35,8 @@ def raw_examples(detector: Network, raw: np.ndarray) -> list[Example]:
     outputs = integer_outputs(detector, raw)
     scores = scores_of(detector, outputs)
     return [
-        Example(lines, int(score), tuple(_lines(y[i]) for y in outputs.values()))
-        for i, (lines, score) in enumerate(zip(sample_lines(detector, raw), scores))
+        Example(lines, tuple(own.tolist()), tuple(_lines(y[i]) for y in outputs.values()))
+        for i, (lines, own) in enumerate(zip(sample_lines(detector, raw), scores))
     ]
 
 
@@ -47,12 +47,12 @@ def sample_lines(network: Network, raw: np.ndarray) -> list[tuple[tuple[str, ...
 
 
 def choose_examples(detector: Network, raw: np.ndarray) -> list[Example]:
-    """The samples of `raw` with the highest and the lowest score (where there are both, a positive and a negative), of a
-    network without a decision the first two, as many as `EXAMPLE_BYTES` of flash hold: examples must not be why a model does not fit."""
+    """The samples of `raw` with the highest score of each decision and the lowest of the first (where there are both, a
+    positive and a negative), of a network without a decision the first two, as many as `EXAMPLE_BYTES` of flash hold: examples must not be why a model does not fit."""
     chosen = [0, 1][: len(raw)]
     if isinstance(detector, Detector):
-        scores = [example.score for example in raw_examples(detector, raw)]
-        chosen = [int(np.argmax(scores)), int(np.argmin(scores))]
+        scores = np.array([example.scores for example in raw_examples(detector, raw)])
+        chosen = [*scores.argmax(axis=0).tolist(), int(scores[:, 0].argmin())]
     chosen = chosen[: EXAMPLE_BYTES // raw[0].nbytes]
     return raw_examples(detector, raw[chosen]) if chosen else []
 

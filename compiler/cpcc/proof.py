@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cpcc import artifacts, calibration
-from cpcc.detector import Detector, check_raw
+from cpcc.detector import Detector, check_raw, decisions_of
 from cpcc.errors import DataError, ToolMissingError
 from cpcc.executors.arm import ArmExecutor
 from cpcc.executors.base import Executor
@@ -33,7 +33,7 @@ SANITIZED, QEMU = "host-sanitized", "qemu"
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """Raw samples (n, ...), labels (n,) or None, executors by name, and the limits."""
+    """Raw samples (n, ...), labels (n,) or None, group (n,) or None, executors by name, and the limits."""
 
     x: np.ndarray
     y: np.ndarray | None
@@ -41,6 +41,7 @@ class Job:
     allow_fn: int
     time_limit: float
     command: str = ""
+    group: np.ndarray | None = None
 
 
 def reference_of(build: BuildFolder) -> Executor:
@@ -62,13 +63,13 @@ def steps_of(build: BuildFolder, names: tuple[str, ...], samples: int, seconds: 
 
 
 def _host_steps(build: BuildFolder, samples: int, seconds: float) -> list[Step]:
-    library = artifacts.library_on_disk(build)
+    library, scores = artifacts.library_on_disk(build), len(decisions_of(build.detector))
     program = partial(artifacts.host_program, build.plan, build.detector, build.manifest.name, library)
     sanitized = program(sanitize=True)
     if samples <= PART:
-        return [Step(HostExecutor(build.plan, sanitized, seconds=seconds), note="sanitized")]
-    plain = HostExecutor(build.plan, program(sanitize=False), seconds=seconds)
-    part = HostExecutor(build.plan, sanitized, SANITIZED, seconds)
+        return [Step(HostExecutor(build.plan, sanitized, seconds=seconds, scores=scores), note="sanitized")]
+    plain = HostExecutor(build.plan, program(sanitize=False), seconds=seconds, scores=scores)
+    part = HostExecutor(build.plan, sanitized, SANITIZED, seconds, scores=scores)
     return [Step(plain), Step(part, PART, f"sanitized, the first {PART} samples")]
 
 
@@ -76,7 +77,10 @@ def _arm_step(build: BuildFolder, seconds: float) -> Step:
     plan, name, library = build.plan, build.manifest.name, artifacts.library_on_disk(build)
     if not plan.target.core.unicorn_model:
         image = artifacts.qemu_image(plan, build.detector, name, library)
-        return Step(QemuExecutor(plan, image, "arm", seconds), note=f"QEMU {plan.target.core.qemu_machine}")
+        return Step(
+            QemuExecutor(plan, image, "arm", seconds, scores=len(decisions_of(build.detector))),
+            note=f"QEMU {plan.target.core.qemu_machine}",
+        )
     image = artifacts.arm_image(plan, library, artifacts.pristine_main(build))
     make = partial(ArmExecutor, plan, build.detector, name, image, seconds)
     return Step(PerThread("arm", make), note=f"unicorn {plan.target.core.name}")
@@ -92,27 +96,27 @@ def _qemu_steps(build: BuildFolder, seconds: float, required: bool) -> list[Step
         return []  # the core's machine has less memory than the target
     image = artifacts.qemu_image(plan, build.detector, build.manifest.name, artifacts.library_on_disk(build))
     note = f"QEMU {plan.target.core.qemu_machine}, the first {PART} samples"
-    return [Step(QemuExecutor(plan, image, QEMU, seconds), PART, note)]
+    return [Step(QemuExecutor(plan, image, QEMU, seconds, scores=len(decisions_of(build.detector))), PART, note)]
 
 
 def prove(build: BuildFolder, job: Job, progress: Callable[[int], None]) -> Report:
     """The report; the results are kept in the build folder. Raises `DataError`, `CompileError`."""
     check_raw(build.detector, job.x)
     meta = _meta(build)
-    decision = build.detector.decision if isinstance(build.detector, Detector) else None
     _check_labels(meta, build, job.y)
-    positive = None if job.y is None or decision is None else job.y == decision.positive
     steps = steps_of(build, job.executors, len(job.x), job.time_limit)
     with ThreadPoolExecutor(1) as side:
         scored = side.submit(_float_scores, build, job.x)
-        found = verify(build, reference_of(build), steps, job.x, positive, scored.result, job.allow_fn, progress)
+        found = verify(
+            build, reference_of(build), steps, job.x, job.y, scored.result, job.allow_fn, progress, group=job.group
+        )
     floats = scored.result()
     digest = calibration.data_hash(calibration.Labelled(job.x, job.y))
     report = replace(found.report, caveats=caveats(build, meta, job.x), data_sha256=digest)
     if "arm" in job.executors and can_count(build) and report.bit_exact:
         report = replace(report, cost=cost_of(build))
     provenance = {"command": job.command, "data_sha256": digest}
-    save_results(build, report, found.fixed, floats, positive, job.x, provenance)
+    save_results(build, report, found.fixed, floats, job.y, job.x, provenance)
     return report
 
 
@@ -125,8 +129,8 @@ def _meta(build: BuildFolder) -> ModelMeta | None:
     return load_model(build.model_path).meta
 
 
-def _float_scores(build: BuildFolder, x: np.ndarray) -> FloatScores | None:
-    """Scores of the float networks; None without a decision, or where the model file was fixed-point from the start."""
+def _float_scores(build: BuildFolder, x: np.ndarray) -> tuple[FloatScores, ...] | None:
+    """Scores per decision of the float networks; None without a decision, or where the model file was fixed-point from the start."""
     if build.model_path.suffix == ".tflite" or not isinstance(build.detector, Detector):
         return None
     if build.model_path.suffix == ".onnx":
@@ -150,7 +154,8 @@ def profile_of(build: BuildFolder, wait_states: int = 0) -> Profile:
     if plan.target.core.unicorn_model:
         executor = ArmExecutor(plan, build.detector, name, image, wait_states=wait_states)
         return profile(build, executor, artifacts.image_sizes(image), wait_states)
-    counted = QemuExecutor(on_machine(plan), artifacts.qemu_image(on_machine(plan), build.detector, name, library))
+    placed, scores = on_machine(plan), len(decisions_of(build.detector))
+    counted = QemuExecutor(placed, artifacts.qemu_image(placed, build.detector, name, library), scores=scores)
     return profile(build, counted, artifacts.image_sizes(image))
 
 

@@ -168,19 +168,23 @@ def _spec(raw: np.ndarray, scaling: Scaling, kind: Integer) -> InputSpec:
 def quantize(
     graph: Graph,
     samples: Samples,
-    rule: Decision,
+    rules: tuple[Decision, ...],
     float_scores: np.ndarray,
-    positive: np.ndarray,
+    labels: np.ndarray | None,
     settings: QuantizerSettings,
 ) -> Detector:
-    """The int8 detector. float_scores (n,) of the float model; positive (n,) bool, all False where the labels are
-    unknown."""
+    """The int8 detector with one decision per rule. float_scores (n, rules) of the float model; labels (n,), None where
+    they are unknown."""
     network, ranges = quantize_network(graph, samples, settings)
     int8 = network.graph
-    logits = logits_of(int8, rule.output)
-    scores = integer_scores(rule, logits.integer, integer_outputs(network, samples.raw)[logits.name])
-    decision = integer_decision(int8, rule, scores, float_scores, positive)
-    return Detector(int8, network.inputs, decision, ranges, noise=network.noise)
+    logits = logits_of(int8, rules[0].output)
+    outputs = integer_outputs(network, samples.raw)[logits.name]
+    decisions = []
+    for rule, floats in zip(rules, float_scores.T, strict=True):
+        positive = np.zeros(len(outputs), bool) if labels is None else labels == rule.positive
+        scores = integer_scores(rule, logits.integer, outputs)
+        decisions.append(integer_decision(int8, rule, scores, floats, positive))
+    return Detector(int8, network.inputs, tuple(decisions), ranges, noise=network.noise)
 
 
 __all__ = [

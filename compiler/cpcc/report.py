@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cpcc.graph import Float32, Graph, Int8
-from cpcc.guarantee import MAX_FNR, MAX_FPR
+from cpcc.guarantee import MAX_FNR, MAX_FPR, joint_delta
 from cpcc.ops import op_of
 
 if TYPE_CHECKING:  # printing must not import torch
@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # printing must not import torch
     from cpcc.model_file import Model
     from cpcc.profile import Profile
     from cpcc.prune.api import PruneResult
-    from cpcc.verify import Report
+    from cpcc.verify import ClassReport, Report
 
 Row = Sequence[str]
 RATES = {MAX_FNR: ("FNR", "positives"), MAX_FPR: ("FPR", "negatives")}
@@ -47,10 +47,19 @@ EVALUATION_HEADER = ("model", "FN", "FP", "FNR", "FPR", "AUC")
 
 
 def evaluations(report: Report) -> str:
-    """FN, FP, FNR, FPR and AUC of the models on the data given; "" without labels."""
-    named = (("float dense", report.float_dense), ("float pruned", report.float_pruned), ("fixed-point", report.fixed))
-    rows = [[*evaluation_row(name, e), _interval(e.fn, e.fn + e.tp)] for name, e in named if e is not None]
+    """FN, FP, FNR, FPR and AUC of the models on the data given, for each important class; "" without labels."""
+    rows = [row for each in report.classes for row in _class_rows(each, whose(each, report))]
     return table((*EVALUATION_HEADER, "FNR, 95 % interval"), rows) if rows else ""
+
+
+def _class_rows(found: ClassReport, prefix: str) -> list[list[str]]:
+    named = (("float dense", found.float_dense), ("float pruned", found.float_pruned), ("fixed-point", found.fixed))
+    return [[*evaluation_row(prefix + name, e), _interval(e.fn, e.fn + e.tp)] for name, e in named if e is not None]
+
+
+def whose(found: ClassReport, report: Report) -> str:
+    """ "class 3: " where there are several important classes."""
+    return f"class {found.label}: " if len(report.classes) > 1 else ""
 
 
 def _interval(errors: int, samples: int) -> str:
@@ -63,16 +72,31 @@ def _interval(errors: int, samples: int) -> str:
 
 def verdict(report: Report) -> list[str]:
     """The two statements of `verify`, one line each, with what a reader needs where one fails."""
-    lines = [_equality(report), *_part_lines(report), *map(_transition_line, report.transitions)]
-    if report.promise is not None:
-        lines.append(_promise_line(report.promise))
-    elif report.fn_match is not None:
-        lines.append(_fn_line(report))
-    lines += [
-        f"  sample {m.sample}: float score {m.float_score:.4f} found, fixed-point score {m.fixed_score} is {m.steps} below the threshold"
-        for m in report.extra_misses[:10]
-    ]
+    lines = [_equality(report), *_part_lines(report), *group_lines(report.as_json())]
+    for found in report.classes:
+        lines += [whose(found, report) + line for line in _class_verdict(found, report.allow_fn)]
     return lines
+
+
+def group_lines(report: dict[str, Any]) -> list[str]:
+    """What groups in the data mean for the figures of a `Report.as_json`; nothing without groups."""
+    if not report["groups"] or not report["classes"]:
+        return []
+    text = (f"the samples form {report['groups']:,} groups: intervals and McNemar's tests take each sample as an independent draw, "
+            "so they are narrower than the data allow; promises are tested on one sample of each group")  # fmt: skip
+    return [text]
+
+
+def _class_verdict(found: ClassReport, allow_fn: int) -> list[str]:
+    lines = [*map(_transition_line, found.transitions)]
+    if found.promise is not None:
+        lines.append(_promise_line(found.promise))
+    elif found.float_pruned is not None:
+        lines.append(_fn_line(found, found.float_pruned, allow_fn))
+    return lines + [
+        f"  sample {m.sample}: float score {m.float_score:.4f} found, fixed-point score {m.fixed_score} is {m.steps} below the threshold"
+        for m in found.extra_misses[:10]
+    ]
 
 
 def _equality(report: Report) -> str:
@@ -107,18 +131,26 @@ def _promise_line(p: PromiseCheck) -> str:
             f"(probability of as many at the promised rate: {p.p_value:.3g})")  # fmt: skip
 
 
-def _fn_line(report: Report) -> str:
-    assert report.fixed is not None and report.float_pruned is not None
-    fixed, floating = report.fixed, report.float_pruned
-    positives = fixed.tp + fixed.fn
-    verb = "matches" if report.fn_match else "DOES NOT MATCH"
-    text = (f"false-negative rate {verb}: fixed-point misses {fixed.fn} of {positives} positives, float {floating.fn}"
-            f" (McNemar exact p = {report.mcnemar_p:.3g})")  # fmt: skip
-    if report.margin_steps is not None:
-        text += f"; the nearest positive found lies {report.margin_steps} steps above the threshold"
-    if report.allow_fn:
-        text += f"; {report.allow_fn} extra allowed by --allow-fn"
-    return text
+def _fn_line(found: ClassReport, floating: Evaluation, allow_fn: int) -> str:
+    fixed = found.fixed
+    verb = "matches" if found.fn_match(allow_fn) else "DOES NOT MATCH"
+    text = (f"false-negative rate {verb}: fixed-point misses {fixed.fn} of {fixed.tp + fixed.fn} positives, float {floating.fn}"
+            f" (McNemar exact p = {found.mcnemar_p:.3g})")  # fmt: skip
+    if found.margin_steps is not None:
+        text += f"; the nearest positive found lies {found.margin_steps} steps above the threshold"
+    return text + (f"; {allow_fn} extra allowed by --allow-fn" if allow_fn else "")
+
+
+def threshold_lines(decisions: Sequence[Decision]) -> list[str]:
+    """The integer threshold of each important class and what it was chosen by; of several promises the joint one."""
+    several = len(decisions) > 1
+    lines = [f"class {d.positive}: {threshold_line(d)}" if several else threshold_line(d) for d in decisions]
+    joint = joint_delta(decisions)
+    if several and joint is not None:
+        lines.append(
+            f"all {len(decisions)} rates at once with confidence {1 - joint:g} (the sum of their deltas is {joint:g})"
+        )
+    return lines
 
 
 def threshold_line(decision: Decision) -> str:
@@ -127,7 +159,7 @@ def threshold_line(decision: Decision) -> str:
     if g.promised:
         rate, counted = RATES[g.kind]
         return (f"threshold {decision.threshold}: {rate} at most {g.level:g} with confidence {1 - g.delta:g} (Learn-then-Test, "
-                f"{g.samples} calibration {counted}, {g.errors} wrong; exchangeable data assumed: docs/guarantee.md)")  # fmt: skip
+                f"{g.samples} calibration {counted}{', one of each group' if g.grouped else ''}, {g.errors} wrong; exchangeable data assumed: docs/guarantee.md)")  # fmt: skip
     if not decision.calibration_positives:
         return f"threshold {decision.threshold}: the rule's own; no labelled calibration positives to check it on"
     return (f"threshold {decision.threshold}: misses {decision.calibration_fn} of {decision.calibration_positives} calibration "

@@ -20,8 +20,8 @@ KEPT_SAMPLES = 48  # changed samples whose raw values are kept, to be drawn
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """`report` is `Report.as_json`; scores (n,) of each model (empty where there is no such
-    model), `labels` (n,) bool or empty; `drawn` are the numbers
+    """`report` is `Report.as_json`; scores (n, decisions) of each model (empty where there is no such
+    model), `labels` (n,) or empty; `drawn` are the numbers
     of the changed samples whose raw values (k, ...) `raw` holds; `provenance` says on what data and by what command."""
 
     report: dict[str, Any]
@@ -40,20 +40,27 @@ def _build_id(build: BuildFolder) -> str:
 
 
 def save_results(
-    build: BuildFolder, report: Report, fixed: np.ndarray, floats: FloatScores | None, positive: np.ndarray | None,
+    build: BuildFolder, report: Report, fixed: np.ndarray, floats: tuple[FloatScores, ...] | None, labels: np.ndarray | None,
     raw: np.ndarray, provenance: dict[str, Any],
 ) -> None:  # fmt: skip
     """Keep a verification beside the build it is of."""
-    drawn = np.array(sorted({change.sample for change in report.changes})[:KEPT_SAMPLES], np.int64)
-    buffer, none = io.BytesIO(), np.empty(0)
+    drawn = np.array(
+        sorted({change.sample for each in report.classes for change in each.changes})[:KEPT_SAMPLES], np.int64
+    )
+    buffer = io.BytesIO()
     np.savez_compressed(
-        buffer, fixed=fixed, pruned=none if floats is None else floats.pruned,
-        dense=none if floats is None or floats.dense is None else floats.dense,
-        labels=np.empty(0, bool) if positive is None else positive, drawn=drawn, raw=raw[drawn],
+        buffer, fixed=fixed, pruned=_columns([each.pruned for each in floats or ()]),
+        dense=_columns([each.dense for each in floats or () if each.dense is not None]),
+        labels=np.empty(0, np.int64) if labels is None else labels, drawn=drawn, raw=raw[drawn],
     )  # fmt: skip
     content = {"build": _build_id(build), "report": report.as_json(), "provenance": provenance}
     write_atomically(build.path / STATE / ARRAYS, buffer.getvalue())
     write_atomically(build.path / STATE / REPORT, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def _columns(scores: list[np.ndarray]) -> np.ndarray:
+    """(n, decisions) of one (n,) each; empty of none."""
+    return np.stack(scores, axis=1) if scores else np.empty((0, 0))
 
 
 def load_results(build: BuildFolder) -> Results:

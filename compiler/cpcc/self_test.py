@@ -20,10 +20,10 @@ from cpcc.records import by_name
 
 @dataclass(frozen=True)
 class Vector:
-    """A raw sample as C initialiser lines, those of each input, with the score the device must compute."""
+    """A raw sample as C initialiser lines, those of each input, with the scores the device must compute, one per decision."""
 
     lines: tuple[tuple[str, ...], ...]
-    score: int
+    scores: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -59,16 +59,20 @@ def _input(detector: Detector) -> Iterator[bytes]:
             yield _array(spec.factor)
 
 
-def _decision(decision: Decision) -> Iterator[bytes]:
-    yield _number(decision.threshold)
-    for point in decision.points:
-        yield from map(_number, (point.threshold, point.fnr, point.fpr))
+def _decisions(decisions: tuple[Decision, ...]) -> Iterator[bytes]:
+    """All thresholds, with several classes their logits, then all operating points."""
+    yield from (_number(decision.threshold) for decision in decisions)
+    if len(decisions) > 1:
+        yield from (_number(decision.index) for decision in decisions)
+    for decision in decisions:
+        for point in decision.points:
+            yield from map(_number, (point.threshold, point.fnr, point.fpr))
 
 
 def choose_vectors(detector: Detector, raw: np.ndarray) -> np.ndarray:
-    """The samples of `raw` (n, ...) with the highest and the lowest score: (1 or 2, ...)."""
+    """The samples of `raw` (n, ...) with the highest and the lowest score of each decision: (k, ...)."""
     scores = fixed_scores(detector, raw)
-    return raw[sorted({int(np.argmax(scores)), int(np.argmin(scores))})]
+    return raw[sorted({*scores.argmax(axis=0).tolist(), *scores.argmin(axis=0).tolist()})]
 
 
 def make_self_test(
@@ -77,6 +81,6 @@ def make_self_test(
     """The self-test on the raw vectors (n, ...), each written as C by `lines`."""
     scores = fixed_scores(detector, raw)
     vectors_of_inputs = map(_array, by_name(raw, detector.graph.inputs).values())
-    parts = [*_layers(plan), *_input(detector), *_decision(detector.decision), *vectors_of_inputs, *map(_number, scores.tolist())]  # fmt: skip
-    vectors = tuple(Vector(text, int(score)) for text, score in zip(lines, scores, strict=True))
+    parts = [*_layers(plan), *_input(detector), *_decisions(detector.decisions), *vectors_of_inputs, *map(_number, scores.ravel().tolist())]  # fmt: skip
+    vectors = tuple(Vector(text, tuple(own.tolist())) for text, own in zip(lines, scores, strict=True))
     return SelfTest(vectors, zlib.crc32(b"".join(parts)))

@@ -24,7 +24,7 @@ from cpcc.ops.requantized import Output
 from cpcc.ops.wide import WideOutput
 from cpcc.quant.noise import Noise
 
-FORMAT = 2
+FORMAT = 3
 _CLASSES: dict[str, type] = {
     cls.__name__: cls
     for cls in (Network, Detector, Noise, InputSpec, Decision, Guarantee, OperatingPoint, Graph, Tensor, Node, Int8, Int16,

@@ -42,7 +42,7 @@ def compile_tflite(path: Path, settings: BuildSettings, samples: Dataset | None)
                 raise UsageError(f"{option}: of which class? name it with --positive")
         return network, raw
     output = deciding_output(network.graph.outputs, settings.output)
-    return _detector(network, output, settings.positive, settings.threshold, samples), raw
+    return _detector(network, output, settings, samples), raw
 
 
 def inputs_of_file(path: Path) -> tuple[str, ...]:
@@ -91,32 +91,32 @@ def _drawn(kind: Float32 | Integer, spec: InputSpec) -> np.ndarray:
     return q if spec.dtype == "int8" else (q.astype(np.int16) + 128).astype(np.uint8)
 
 
-def _detector(
-    network: Network, output: int, positive: int, threshold: float | None, samples: Dataset | None
-) -> Detector:
-    """The network with the rule "class `positive` beats every other" on output number `output`, moved where the user says or
-    the labelled samples suggest."""
+def _detector(network: Network, output: int, settings: BuildSettings, samples: Dataset | None) -> Detector:
+    """The network with the rule "the class beats every other" on output number `output` for each important one, moved where
+    the user says or the labelled samples suggest."""
     logits = logits_of(network.graph, output)
+    rules = tuple(_rule(logits, output, label) for label in settings.labels)
+    if logits.size == 1 and len(rules) > 1:
+        raise UsageError("--important: several important classes need an output per class; this model has one output")
+    detector = Detector(network.graph, network.inputs, rules)
+    if settings.threshold is None and samples is not None and samples.y is not None:
+        return _calibrated(detector, samples)
+    p = 0.5 if settings.threshold is None else settings.threshold
+    return replace(detector, decisions=tuple(_at(rule, probability_threshold(logits, rule, p)) for rule in rules))
+
+
+def _rule(logits: Tensor, output: int, positive: int) -> Decision:
     kind, classes = logits.integer, logits.size
     if not 0 <= positive < max(classes, 2):
         raise UsageError(
             f"--positive {positive}: the model tells {max(classes, 2)} classes, 0 to {max(classes, 2) - 1}"
         )
-    rule = Decision(
-        0 if classes == 1 else positive, -1 if (classes, positive) == (1, 0) else 1, 0, 0.0, kind.scale, positive,
-        output=output,
-    )  # fmt: skip
-    detector = Detector(network.graph, network.inputs, rule)
-    if threshold is not None:
-        return _at(detector, probability_threshold(logits, rule, threshold))
-    if samples is not None and samples.y is not None:
-        return _calibrated(detector, samples)
-    return _at(detector, probability_threshold(logits, rule, 0.5))
+    sign = -1 if (classes, positive) == (1, 0) else 1
+    return Decision(0 if classes == 1 else positive, sign, 0, 0.0, kind.scale, positive, output=output)
 
 
-def _at(detector: Detector, threshold: int) -> Detector:
-    rule = detector.decision
-    return replace(detector, decision=replace(rule, threshold=threshold, float_threshold=threshold * rule.step))
+def _at(rule: Decision, threshold: int) -> Decision:
+    return replace(rule, threshold=threshold, float_threshold=threshold * rule.step)
 
 
 def gives_probabilities(logits: Tensor) -> bool:
@@ -144,11 +144,14 @@ def _ceil(value: float) -> int:
 
 
 def _calibrated(detector: Detector, samples: Dataset) -> Detector:
-    """The threshold at which 5 * FNR + FPR on the labelled samples is least, as `cpcc prune` chooses its own."""
+    """The thresholds at which 5 * FNR + FPR on the labelled samples is least, as `cpcc prune` chooses its own."""
     from cpcc.metrics import choose_threshold
 
-    positive = samples.labels() == detector.decision.positive
-    if not positive.any() or positive.all():
-        raise DataError(f"the calibration samples hold one side of class {detector.decision.positive} only; give both")
     scores = scores_of(detector, integer_outputs(detector, samples.x))
-    return _at(detector, math.ceil(choose_threshold(positive, scores)))
+    decisions = []
+    for rule, own in zip(detector.decisions, scores.T, strict=True):
+        positive = samples.labels() == rule.positive
+        if not positive.any() or positive.all():
+            raise DataError(f"the calibration samples hold one side of class {rule.positive} only; give both")
+        decisions.append(_at(rule, math.ceil(choose_threshold(positive, own))))
+    return replace(detector, decisions=tuple(decisions))

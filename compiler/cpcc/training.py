@@ -111,7 +111,10 @@ def save_result(result: PruneResult, dataset: Dataset, path: Path) -> None:
         train_hashes=tuple(sample_hashes(dataset.x[result.splits.train]) + sample_hashes(dataset.x[result.splits.validation])),
         calibration_hashes=tuple(sample_hashes(dataset.x[calibration])), calibration_labels=labels,
         history=[iteration.as_json() for iteration in result.history],
-        settings={**asdict(result.settings), **stops}, cpcc_version=__version__,
+        settings={**asdict(result.settings), **stops}, cpcc_version=__version__, more_positive=tuple(result.more_thresholds),
+        calibration_groups=() if dataset.group is None else tuple(int(v) for v in dataset.group[calibration]),
+        more_thresholds=tuple(result.more_thresholds.values()),
+        more_dense_thresholds=tuple(result.more_dense_thresholds.values()),
     )  # fmt: skip
     save_model(path, result.pruned, result.dense, dataset.x.shape[1:], meta, dataset.x[calibration])
 
@@ -123,12 +126,18 @@ def export_to_file(net: str, weights: Path, shapes: Sequence[tuple[int, ...]], p
     save_program(path, export_network(module, weights, *shapes))
 
 
-def float_scores_of(build: BuildFolder, x: np.ndarray) -> FloatScores:
-    """Scores (n,) of the float networks kept in the build folder, on raw samples `x`, computed by torch."""
+def float_scores_of(build: BuildFolder, x: np.ndarray) -> tuple[FloatScores, ...]:
+    """Per decision the scores (n,) of the float networks kept in the build folder, on raw samples `x`, by torch."""
     model = load_model(build.model_path)
     assert isinstance(build.detector, Detector), "a torch model always has a decision"
-    decision = build.detector.decision
+    decisions, meta = build.detector.decisions, model.meta
     scaled = scaled_inputs(model, x)
-    pruned = float_scores(model.program, decision, scaled)
-    dense = None if model.dense is None else float_scores(model.dense, decision, scaled)
-    return FloatScores(pruned, decision.float_threshold, dense, model.meta.dense_threshold)
+    pruned = float_scores(model.program, decisions, scaled)
+    dense = None if model.dense is None else float_scores(model.dense, decisions, scaled)
+    return tuple(
+        FloatScores(
+            pruned[:, i], decision.float_threshold, None if dense is None else dense[:, i],
+            meta.threshold_of(decision.positive, dense=True),
+        )
+        for i, decision in enumerate(decisions)
+    )  # fmt: skip

@@ -1,7 +1,8 @@
 """The proof: every executor equals the reference at every node, and the fixed-point model misses no more.
 
 `verify` states two things: (a) reference = host = ARM, value by value (ladder.py), and (b) the misses: by default
-fixed FN <= float FN on the data given; where a rate was promised, that the data do not contradict it (evidence.py).
+fixed FN <= float FN on the data given, for each important class; where a rate was promised, that the data do not
+contradict it (evidence.py).
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from cpcc.detector import Decision, Detector, check_raw
+from cpcc.calibration import Labelled, one_per_group
+from cpcc.detector import Decision, check_raw, decisions_of
 from cpcc.evidence import (
     CONFIDENCE,
     FIXED,
     FLOAT_DENSE,
     FLOAT_PRUNED,
+    REFUTED,
     Change,
     Model,
     PromiseCheck,
@@ -30,10 +33,11 @@ from cpcc.evidence import (
 )  # fmt: skip
 from cpcc.executors.base import Executor
 from cpcc.folder import BuildFolder
+from cpcc.guarantee import MAX_FPR
 from cpcc.ladder import Difference, Rung, Step, climb, workers_here
 from cpcc.metrics import Evaluation, evaluate
 
-SCHEMA = "cpcc-verify-1"
+SCHEMA = "cpcc-verify-2"
 LISTED_CHANGES = 200  # of the changed samples in the JSON report
 
 
@@ -83,27 +87,65 @@ class Figures:
 
 
 @dataclass(frozen=True, eq=False)
+class ClassReport:
+    """What labelled samples tell of one important class. `threshold` is the integer one; `float_pruned` and with it the
+    comparisons are missing where the model file has no float network."""
+
+    label: int
+    threshold: int
+    fixed: Evaluation
+    float_pruned: Evaluation | None = None
+    float_dense: Evaluation | None = None
+    extra_misses: tuple[Miss, ...] = ()
+    margin_steps: int | None = None
+    transitions: tuple[Transition, ...] = ()
+    changes: tuple[Change, ...] = ()
+    promise: PromiseCheck | None = None
+
+    @property
+    def mcnemar_p(self) -> float | None:
+        """Of the misses, from the float to the fixed-point model."""
+        return self.transitions[-1].p_misses if self.transitions else None
+
+    @property
+    def extra_fn(self) -> int | None:
+        """Misses that the fixed-point model adds (negative: it misses fewer)."""
+        return None if self.float_pruned is None else self.fixed.fn - self.float_pruned.fn
+
+    def fn_match(self, allow_fn: int) -> bool | None:
+        """Whether the statement about misses holds; None where there is no float network and nothing was promised."""
+        if self.promise is not None:
+            return self.promise.holds
+        return None if self.extra_fn is None else self.extra_fn <= allow_fn
+
+    def as_json(self, allow_fn: int) -> dict[str, Any]:
+        return {
+            "label": self.label, "threshold": self.threshold, "fn_match": self.fn_match(allow_fn),
+            "float_dense": _evaluation(self.float_dense), "float": _evaluation(self.float_pruned),
+            "fixed": _evaluation(self.fixed), "extra_misses": [asdict(m) for m in self.extra_misses],
+            "mcnemar_p": self.mcnemar_p, "margin_steps": self.margin_steps,
+            "transitions": [asdict(t) for t in self.transitions], "changed_samples": len(self.changes),
+            "changes": [asdict(c) for c in self.changes[:LISTED_CHANGES]],
+            "promise": {**asdict(self.promise), "holds": self.promise.holds} if self.promise else None,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
 class Report:
-    """Everything `cpcc verify` says; `as_json` is the versioned file."""
+    """Everything `cpcc verify` says; `as_json` is the versioned file. `classes` has an entry per important class, none
+    without labels or without a decision; `groups` counts those of the data, 0 where they have none."""
 
     samples: int
     executors: list[str]
     values_compared: int
     first_difference: Difference | None
-    float_dense: Evaluation | None
-    float_pruned: Evaluation | None
-    fixed: Evaluation | None
-    extra_misses: list[Miss]
-    mcnemar_p: float | None
-    margin_steps: int | None
     allow_fn: int
+    classes: tuple[ClassReport, ...] = ()
     rungs: tuple[Rung, ...] = ()
-    transitions: tuple[Transition, ...] = ()
-    changes: tuple[Change, ...] = ()
-    promise: PromiseCheck | None = None
     caveats: Caveats = field(default_factory=Caveats)
     cost: Figures | None = None
     data_sha256: str = ""
+    groups: int = 0
 
     @property
     def failure(self) -> str:
@@ -115,19 +157,10 @@ class Report:
         return self.first_difference is None and not self.failure
 
     @property
-    def extra_fn(self) -> int | None:
-        """Misses that the fixed-point model adds (negative: it misses fewer); None where the data have no labels."""
-        if self.fixed is None or self.float_pruned is None:
-            return None
-        return self.fixed.fn - self.float_pruned.fn
-
-    @property
     def fn_match(self) -> bool | None:
-        """Whether the statement about misses holds; None where the data have no labels, or the model file has no float
-        network and nothing was promised."""
-        if self.promise is not None:
-            return self.promise.holds
-        return None if self.extra_fn is None else self.extra_fn <= self.allow_fn
+        """Whether the statement about misses holds for every class that allows one; None where none does."""
+        found = [match for each in self.classes if (match := each.fn_match(self.allow_fn)) is not None]
+        return all(found) if found else None
 
     @property
     def passed(self) -> bool:
@@ -140,15 +173,10 @@ class Report:
             "values_compared": self.values_compared, "bit_exact": self.bit_exact,
             "first_difference": asdict(self.first_difference) if self.first_difference else None,
             "fn_match": self.fn_match, "allow_fn": self.allow_fn, "passed": self.passed,
-            "float_dense": _evaluation(self.float_dense), "float": _evaluation(self.float_pruned),
-            "fixed": _evaluation(self.fixed), "extra_misses": [asdict(m) for m in self.extra_misses],
-            "mcnemar_p": self.mcnemar_p, "margin_steps": self.margin_steps,
             "failure": self.failure, "rungs": [asdict(rung) for rung in self.rungs],
-            "transitions": [asdict(t) for t in self.transitions], "changed_samples": len(self.changes),
-            "changes": [asdict(c) for c in self.changes[:LISTED_CHANGES]],
-            "promise": {**asdict(self.promise), "holds": self.promise.holds} if self.promise else None,
+            "classes": [each.as_json(self.allow_fn) for each in self.classes],
             "caveats": asdict(self.caveats), "cost": asdict(self.cost) if self.cost else None,
-            "data_sha256": self.data_sha256,
+            "data_sha256": self.data_sha256, "groups": self.groups,
         }  # fmt: skip
 
 
@@ -192,7 +220,7 @@ def models(floats: FloatScores | None, fixed: np.ndarray, decision: Decision) ->
 
 @dataclass(frozen=True, eq=False)
 class Verified:
-    """The report and the fixed-point scores (n,) it rests on."""
+    """The report and the fixed-point scores (n, decisions) it rests on."""
 
     report: Report
     fixed: np.ndarray
@@ -203,21 +231,32 @@ def verify(
     reference: Executor,
     steps: Sequence[Step],
     raw: np.ndarray,
-    positive: np.ndarray | None,
-    floats: Callable[[], FloatScores | None],
+    labels: np.ndarray | None,
+    floats: Callable[[], tuple[FloatScores, ...] | None],
     allow_fn: int = 0,
     progress: Callable[[int], None] = lambda done: None,
     workers: int = 0,
+    group: np.ndarray | None = None,
 ) -> Verified:
-    """The report on samples `raw` (n, ...) in the model's layout and labels `positive` (n,) bool, in `workers`
-    threads (0: as many as there are processors). `floats` is asked last: torch may compute meanwhile.
+    """The report on samples `raw` (n, ...) in the model's layout, `labels` (n,) and maybe their `group` (n,), in `workers` threads (0: as many as
+    there are processors). `floats`, scores per decision, is asked last: torch may compute meanwhile.
 
     Raises `DataError` where the samples do not fit the model."""
     check_raw(build.detector, raw)
     fixed, rungs = climb(build.plan, reference, steps, raw, progress, workers or workers_here())
     report = _equality(reference, steps, rungs, len(raw), allow_fn)
-    if positive is not None and isinstance(build.detector, Detector):
-        report = _with_statistics(report, positive, floats(), fixed, build.detector.decision)
+    decisions = decisions_of(build.detector)
+    if labels is not None and decisions:
+        found = floats() or (None,) * len(decisions)
+        level = REFUTED / len(decisions)
+        samples = Labelled(raw, labels, group)
+        classes = (
+            class_report(labels == decision.positive, own, scores, decision, level, counting(samples, decision))
+            for decision, own, scores in zip(decisions, found, fixed.T, strict=True)
+        )
+        report = replace(report, classes=tuple(classes))
+    if group is not None:
+        report = replace(report, groups=len(np.unique(group)))
     return Verified(report, fixed)
 
 
@@ -226,26 +265,36 @@ def _equality(reference: Executor, steps: Sequence[Step], rungs: list[Rung], sam
     whole = [reference.name, *(step.executor.name for step in steps if not step.limit)]
     difference = next((rung.difference for rung in rungs if rung.difference), None)
     compared = sum(rung.values_compared for rung in rungs)
-    return Report(samples, whole, compared, difference, None, None, None, [], None, None, allow_fn, rungs=tuple(rungs))
+    return Report(samples, whole, compared, difference, allow_fn, rungs=tuple(rungs))
 
 
-def _with_statistics(
-    report: Report, positive: np.ndarray, floats: FloatScores | None, fixed: np.ndarray, decision: Decision
-) -> Report:
-    """The report with what labels tell. Without a float network there is nothing to compare the misses with."""
+def counting(samples: Labelled, decision: Decision) -> np.ndarray:
+    """(n,) bool: the samples by which a promise is tested, all of its class or one of each group."""
+    assert samples.y is not None
+    positive = samples.y == decision.positive
+    return one_per_group(samples, positive if decision.guarantee.kind != MAX_FPR else ~positive)
+
+
+def class_report(
+    positive: np.ndarray, floats: FloatScores | None, fixed: np.ndarray, decision: Decision, refuted: float = REFUTED,
+    counted: np.ndarray | None = None,
+) -> ClassReport:  # fmt: skip
+    """What labels tell of one class, `positive` (n,) bool, by its fixed-point scores (n,). Without a float network there
+    is nothing to compare the misses with; `refuted` is the level of the test that doubts the promise, made on the
+    `counted` samples (n,) bool, None for all."""
+    rows = slice(None) if counted is None else counted
     chain = models(floats, fixed, decision)
     pairs = list(itertools.pairwise(chain))
-    moves = tuple(transition(positive, a, b) for a, b in pairs)
     judged = {model.name: evaluate(positive, model.scores, model.threshold) for model in chain}
-    return replace(
-        report,
-        float_dense=judged.get(FLOAT_DENSE),
-        float_pruned=judged.get(FLOAT_PRUNED),
-        fixed=judged[FIXED],
-        extra_misses=extra_misses(positive, floats, fixed, decision) if floats else [],
-        mcnemar_p=moves[-1].p_misses if moves else None,
-        margin_steps=margin(positive, fixed, decision.threshold),
-        transitions=moves,
-        changes=tuple(change for a, b in pairs for change in changes(positive, a, b)),
-        promise=check_promise(decision.guarantee, judged[FIXED]),
+    return ClassReport(
+        decision.positive,
+        decision.threshold,
+        judged[FIXED],
+        judged.get(FLOAT_PRUNED),
+        judged.get(FLOAT_DENSE),
+        tuple(extra_misses(positive, floats, fixed, decision)) if floats else (),
+        margin(positive, fixed, decision.threshold),
+        tuple(transition(positive, a, b) for a, b in pairs),
+        tuple(change for a, b in pairs for change in changes(positive, a, b)),
+        check_promise(decision.guarantee, evaluate(positive[rows], fixed[rows], decision.threshold), refuted),
     )

@@ -60,11 +60,13 @@ static void send_result(uint32_t mode) {
   const cpcc_model_t *m = &cpcc_model;
   load(mode);
   cpcc_gate(m->arena, m->run);
-  const int32_t score = m->score ? m->score(m->arena) : 0;
   for (uint32_t i = 0; i < m->output_count; i++) {
     cpcc_wire_write(m->arena + m->outputs[i].offset, m->outputs[i].bytes);
   }
-  cpcc_wire_write(&score, (uint32_t)sizeof score);
+  for (uint32_t i = 0; i < m->score_count; i++) {
+    const int32_t score = m->score(m->arena, (int32_t)i);
+    cpcc_wire_write(&score, (uint32_t)sizeof score);
+  }
 }
 
 int cpcc_serve(void) {

@@ -3,8 +3,8 @@
  * Request:  uint32 mode, uint32 samples, then the samples, each with its inputs one after the other.  mode bit 0: samples
  *           are quantized already (int8 or int16, in the arena's layout), else raw; bit 1: send every node.
  * Reply:    per sample, with bit 1 the quantized inputs and each layer's output, read from the arena right after the
- *           layer ran; then, from a second, uninterrupted run: the bytes of every output and the int32 score, 0 where
- *           the model has no decision.
+ *           layer ran; then, from a second, uninterrupted run: the bytes of every output and one int32 score per
+ *           decision.
  * Numbers are little-endian, as on every machine this runs on. */
 #ifndef CPCC_HARNESS_H
 #define CPCC_HARNESS_H
@@ -38,7 +38,8 @@ typedef struct {
   uint32_t output_count;
   int8_t *arena;
   void (*run)(int8_t *arena);
-  int32_t (*score)(const int8_t *arena); /* 0 where the model has no decision */
+  uint32_t score_count; /* decisions of the model, maybe none */
+  int32_t (*score)(const int8_t *arena, int32_t which);
 } cpcc_model_t;
 
 extern const cpcc_model_t cpcc_model;

@@ -29,11 +29,14 @@
 
 CPCC_UNARY(cpcc_sxtb16, "sxtb16 %0, %1")
 CPCC_UNARY(cpcc_sxtb16_high, "sxtb16 %0, %1, ror #8")
+CPCC_UNARY(cpcc_cross_signed, "sxtb16 %0, %1, ror #16")
+CPCC_UNARY(cpcc_cross_unsigned, "uxtb16 %0, %1, ror #16")
 CPCC_BINARY(cpcc_pack_low, "pkhbt %0, %1, %2, lsl #16")
 CPCC_BINARY(cpcc_pack_high, "pkhtb %0, %2, %1, asr #16")
 CPCC_BINARY(cpcc_sxtab16, "sxtab16 %0, %1, %2")
 CPCC_BINARY(cpcc_sxtab16_high, "sxtab16 %0, %1, %2, ror #8")
 CPCC_TERNARY(cpcc_smlad, "smlad %0, %1, %2, %3")
+CPCC_TERNARY(cpcc_smlsd, "smlsd %0, %1, %2, %3")
 CPCC_TERNARY(cpcc_smlabb, "smlabb %0, %1, %2, %3")
 CPCC_TERNARY(cpcc_smlatt, "smlatt %0, %1, %2, %3")
 CPCC_TERNARY(cpcc_smmlar, "smmlar %0, %1, %2, %3")
@@ -64,6 +67,10 @@ static inline uint32_t cpcc_sxtb16(uint32_t a) {
 /* Bytes 1 and 3. */
 static inline uint32_t cpcc_sxtb16_high(uint32_t a) { return cpcc_sxtb16(a >> 8 | a << 24); }
 
+/* Bytes 2 and 0, sign-extended or not to halfwords. */
+static inline uint32_t cpcc_cross_signed(uint32_t a) { return cpcc_sxtb16(a >> 16 | a << 16); }
+static inline uint32_t cpcc_cross_unsigned(uint32_t a) { return (a >> 16 & 0xFFu) | (a & 0xFFu) << 16; }
+
 /* Bytes 0 and 2 of b, or 1 and 3, sign-extended and added to the halfwords of a, each modulo 2^16. */
 static inline uint32_t cpcc_sxtab16(uint32_t a, uint32_t b) {
   const uint32_t wide = cpcc_sxtb16(b);
@@ -82,6 +89,13 @@ static inline int32_t cpcc_smlad(uint32_t a, uint32_t b, int32_t c) {
   const uint32_t low = (uint32_t)(cpcc_low_half(a) * cpcc_low_half(b));
   const uint32_t high = (uint32_t)(cpcc_high_half(a) * cpcc_high_half(b));
   return (int32_t)((uint32_t)c + low + high);
+}
+
+/* c + a.low * b.low - a.high * b.high, modulo 2^32. */
+static inline int32_t cpcc_smlsd(uint32_t a, uint32_t b, int32_t c) {
+  const uint32_t low = (uint32_t)(cpcc_low_half(a) * cpcc_low_half(b));
+  const uint32_t high = (uint32_t)(cpcc_high_half(a) * cpcc_high_half(b));
+  return (int32_t)((uint32_t)c + low - high);
 }
 
 /* c + a.low * b.low, and of the high halfwords, modulo 2^32. */

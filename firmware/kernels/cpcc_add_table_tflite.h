@@ -9,6 +9,7 @@ typedef struct {
   int32_t size;
   const int32_t *table_a, *table_b;
   const int32_t *constants;
+  int32_t rounding; /* CPCC_TFLITE or CPCC_TFLITE_RELU */
   int32_t low, high;
 } cpcc_add_table_tflite_t;
 

@@ -4,7 +4,7 @@
 #include "cpcc_fixed.h"
 
 /* Two neighbouring pixels at a time: their patches are widened to halfwords in scratch and multiplied by a stream of
- * paired rows (see cpcc_linear_paired.h), its channels filled up to a multiple of 4. */
+ * paired rows (see cpcc_tile4x2.h), its channels filled up to a multiple of 4. */
 typedef struct {
   cpcc_window_t window;
   int32_t kernel_h, kernel_w, out_channels;

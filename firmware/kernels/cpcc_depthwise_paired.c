@@ -8,7 +8,7 @@ typedef struct {
   const cpcc_depthwise_paired_t *layer;
   const int8_t *x; /* of the four channels */
   uint32_t *pairs;
-  uint32_t *spare;  /* takes the half of a pair that no strip wants */
+  int32_t step;     /* words to the next strip; behind the strips held there is a spare one */
   uint32_t border;  /* four padding values */
   int32_t columns;  /* of the padded input */
 } four_t;
@@ -17,7 +17,8 @@ typedef struct {
 static void fill_borders(const four_t *four) {
   const cpcc_window_t *window = &four->layer->window;
   const uint32_t word = 0x00010001u * (uint16_t)window->pad_value;
-  for (int32_t strip = 0; strip < four->layer->strips; strip++) {
+  const int32_t strips = cpcc_max(four->layer->strips, 2); /* with the spare one where it takes turns */
+  for (int32_t strip = 0; strip < strips; strip++) {
     for (int32_t i = 0; i < four->columns; i++) {
       uint32_t *d = four->pairs + (strip * four->columns + i) * CPCC_COLUMN_WORDS;
       const int32_t inside = i >= window->left && i < window->left + window->in_w;
@@ -36,17 +37,22 @@ static void pair_rows(const four_t *four, int32_t row, int32_t strip) {
   const int32_t p = row >= 0 && row < window->in_h, q = row >= -1 && row + 1 < window->in_h;
   const cpcc_row_pair_t rows = {p ? four->x + row * width : border, q ? four->x + (row + 1) * width : border,
                                 p ? channels : 0, q ? channels : 0};
-  uint32_t *upper = four->pairs + (strip * four->columns + window->left) * CPCC_COLUMN_WORDS;
-  uint32_t *lower = upper - four->columns * CPCC_COLUMN_WORDS;
-  cpcc_pair_columns(&rows, strip > 0 ? lower : four->spare, strip < four->layer->strips ? upper : four->spare,
-                    window->in_w);
+  uint32_t *first = four->pairs + window->left * CPCC_COLUMN_WORDS;
+  const int32_t before = strip > 0 ? strip - 1 : four->layer->strips; /* the spare one takes what none wants */
+  cpcc_pair_columns(&rows, first + before * four->step, first + strip * four->step, window->in_w);
 }
 
-/* The last lower words as the first upper ones: the next strips begin where these end. */
-static void carry_over(const four_t *four) {
+/* The last lower words as the first upper ones: the next strips begin where these end. Where one strip is held, they are in
+ * the spare one already, and the two change places. */
+static void carry_over(four_t *four) {
   const cpcc_window_t *window = &four->layer->window;
+  if (four->layer->strips == 1) {
+    four->pairs += four->step;
+    four->step = -four->step;
+    return;
+  }
   uint32_t *d = four->pairs + window->left * CPCC_COLUMN_WORDS;
-  const uint32_t *s = d + (four->layer->strips - 1) * four->columns * CPCC_COLUMN_WORDS;
+  const uint32_t *s = d + (four->layer->strips - 1) * four->step;
   for (int32_t i = window->in_w; i > 0; i--, d += CPCC_COLUMN_WORDS, s += CPCC_COLUMN_WORDS) {
     const uint32_t w0 = s[1], w1 = s[3], w2 = s[5], w3 = s[7];
     d[0] = w0;
@@ -73,9 +79,10 @@ static void multiply(const four_t *four, int8_t *y, const int32_t *stream, int32
   }
 }
 
-static void four_channels(const four_t *four, int8_t *y, const int32_t *stream) {
-  const cpcc_window_t *window = &four->layer->window;
-  const int32_t held = 2 * four->layer->strips;
+static void four_channels(const four_t *all, int8_t *y, const int32_t *stream) {
+  const cpcc_window_t *window = &all->layer->window;
+  const int32_t held = 2 * all->layer->strips;
+  four_t own = *all, *four = &own;
   pair_rows(four, -window->top, 0);
   for (int32_t oy = 0; oy < window->out_h; oy += held) {
     const int32_t rows = cpcc_min(window->out_h - oy, held);
@@ -95,8 +102,7 @@ void cpcc_depthwise_paired(const cpcc_depthwise_paired_t *layer, const int8_t *x
   const int32_t columns = window->left + window->in_w + window->right;
   const int32_t *stream = layer->stream;
   uint32_t *pairs = (uint32_t *)(void *)scratch;
-  four_t four = {layer, x, pairs, pairs + layer->strips * columns * CPCC_COLUMN_WORDS,
-                 0x01010101u * (uint8_t)window->pad_value, columns};
+  four_t four = {layer, x, pairs, columns * CPCC_COLUMN_WORDS, 0x01010101u * (uint8_t)window->pad_value, columns};
   fill_borders(&four);
   for (int32_t at = 0; at < channels; at += 4, stream += words) {
     const int32_t first = cpcc_min(at, channels - 4);

@@ -3,14 +3,19 @@
 
 #include "cpcc_fixed.h"
 
-/* Two rows in a word. A halfword of the stream holds 256 * b + a, weights of rows A and B for one input, so SMLAD gives
- * 256 * B + A, and SMLAD with SXTB16 of the same word gives A alone: one unpacking for four products. B is exact while
- * it stays below 2^23, which the compiler proves.
- * The stream has, per four rows A0 B0 A1 B1: bias of A0 and A1; per four inputs the words A0B0 (0, 2), A1B1 (0, 2),
- * A0B0 (1, 3), A1B1 (1, 3); bias of B0 and B1; four channels' constants (see cpcc_rounding.h). Rows that remain come in
- * pairs: bias of A, words, bias of B, two channels' constants. */
+/* Four weights in a word, one unpacking for four products, one sum.
+ * Of four inputs a b c d, a and c have 128 added (the bias makes up for it), so their word's halves are
+ *   h = (256 * b + a, 256 * d + c), and its low bytes crosswise y = (c, a).
+ * The word of the weights w x y z of a row holds u = (256 * y - z, 256 * -w + x); its low bytes crosswise, signed, are
+ * v = (x, -z). With SMLSD, the product of the low halves less that of the high ones,
+ *   h . v + y . u = 256 * (b * x + a * w + d * z + c * y):
+ * what a half's low byte adds to one product, it takes away in the other. Sums are exact while they stay below 2^23, which
+ * the compiler proves.
+ * The stream has, per four rows: per four inputs a word of each row; four biases; four channels' constants (see
+ * cpcc_rounding.h; biases are doubled where twice the accumulator is rounded). Rows that remain come one by one: words,
+ * bias, constants. */
 typedef struct {
-  int32_t blocks; /* of four inputs */
+  int32_t blocks; /* of four inputs, even */
   int32_t out_features;
   const int32_t *stream;
   int32_t rounding; /* cpcc_rounding_t */

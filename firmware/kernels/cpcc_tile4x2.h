@@ -6,9 +6,14 @@
 #include "cpcc_dsp.h"
 #include "cpcc_rounding.h"
 
-/* Four output channels of two pixels at a time, from a stream of paired rows (see cpcc_linear_paired.h) and two widened
- * patches. `x` interleaves the patches word by word: two inputs of pixel 0, the same two of pixel 1. One word before x
- * and CPCC_TILE_BEHIND words behind it belong to the tile. */
+/* Four output channels of two pixels at a time, from a stream of paired rows and two widened patches. `x` interleaves the
+ * patches word by word: two inputs of pixel 0, the same two of pixel 1. One word before x and CPCC_TILE_BEHIND words behind
+ * it belong to the tile.
+ * Two rows in a word: a halfword of the stream holds 256 * b + a, weights of rows A and B for one input, so SMLAD gives
+ * 256 * B + A, and SMLAD with SXTB16 of the same word gives A alone: one unpacking for four products. B is exact while
+ * it stays below 2^23, which the compiler proves.
+ * The stream has, per four rows A0 B0 A1 B1: bias of A0 and A1; per two inputs the words A0B0 and A1B1; bias of B0 and B1;
+ * four channels' constants (see cpcc_rounding.h). */
 typedef struct {
   uint32_t *x;
   int32_t steps;         /* words of one patch, above 0 */

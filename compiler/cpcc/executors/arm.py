@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cpcc.detector import Detector, Network
+from cpcc.detector import Network, decisions_of
 from cpcc.emit import layer_functions, quantize_functions
 from cpcc.errors import VerificationError
 from cpcc.executors.base import FULL_RUN, INPUT_NODE, Cost, ExecutionError, Trace, join
@@ -29,7 +29,7 @@ class ArmExecutor:
         self, plan: Plan, detector: Network, name: str, elf: Path, seconds: float = CALL_SECONDS, wait_states: int = 0
     ) -> None:
         self._plan, self._prefix, self._wait_states = plan, c_prefix(name), wait_states
-        self._decides = isinstance(detector, Detector)
+        self._decisions = len(decisions_of(detector))
         self._layers = layer_functions(plan, name)
         self._quantize = quantize_functions(plan, name)
         raw_bytes = [np.dtype(spec.dtype).itemsize * math.prod(spec.shape) for spec in detector.inputs]
@@ -54,9 +54,17 @@ class ArmExecutor:
         self._node = FULL_RUN
         self._load(sample, quantized)
         self._core.call(f"{self._prefix}_run", self._arena)
-        score = self._core.call(f"{self._prefix}_score", self._arena) if self._decides else 0
         outputs = {name: self._tensor(name) for name in self._plan.graph.outputs}
-        return Trace(values, outputs, np.array([score], np.int32))
+        return Trace(values, outputs, self._scores())
+
+    def _scores(self) -> np.ndarray:
+        """int32 (1, decisions)."""
+        if self._decisions == 1:
+            found = [self._core.call(f"{self._prefix}_score", self._arena)]
+        else:
+            place = f"{self._prefix}_class_score"
+            found = [self._core.call(place, self._arena, which) for which in range(self._decisions)]
+        return np.array(found, np.int32)[None]
 
     def _step_through(self, sample: np.ndarray, quantized: bool) -> dict[str, np.ndarray]:
         self._load(sample, quantized)

@@ -30,7 +30,7 @@ class ExecutionError(VerificationError):
 class Trace:
     """Results for n samples. `nodes` maps tensor names, in execution order, to their values (n, *shape), int8 or
     int16, channels-last, each read right after its layer ran (empty when not asked for). `outputs` (n, *shape) by tensor and
-    `scores` (n,) int32, zeros without a decision, come from a second, uninterrupted run."""
+    `scores` (n, decisions) int32 come from a second, uninterrupted run."""
 
     nodes: dict[str, np.ndarray]
     outputs: dict[str, np.ndarray]
@@ -96,12 +96,12 @@ def bytes_per_sample(plan: Plan) -> int:
     return sum(plan.graph.tensors[name].bytes for name in traced_tensors(plan))
 
 
-def broken_off(reply: bytes, plan: Plan, nodes: bool) -> tuple[int, str]:
-    """(sample, node) at which a harness stopped: the first that its unfinished reply lacks."""
+def broken_off(reply: bytes, plan: Plan, nodes: bool, scores: int) -> tuple[int, str]:
+    """(sample, node) at which a harness that sends so many `scores` stopped: the first that its unfinished reply lacks."""
     names, tensors = node_names(plan.graph), plan.graph.tensors
     parts = [(names[name], tensors[name].bytes) for name in (traced_tensors(plan) if nodes else [])]
     parts += [(run_name(plan.graph, name), tensors[name].bytes) for name in plan.graph.outputs]
-    parts.append((SCORE, 4))
+    parts += [(SCORE, 4)] * scores
     sample, rest = divmod(len(reply), sum(size for _, size in parts))
     for name, size in parts:
         if rest < size:
@@ -128,15 +128,15 @@ def _stored(tensor: Tensor) -> np.dtype[Any]:
     return np.dtype(tensor.integer.dtype).newbyteorder("<")
 
 
-def parse_reply(reply: bytes, samples: int, plan: Plan, nodes: bool) -> Trace:
-    """The harness's reply (firmware/harness/cpcc_harness.h) as arrays. Raises `ValueError` on a wrong length."""
+def parse_reply(reply: bytes, samples: int, plan: Plan, nodes: bool, scores: int) -> Trace:
+    """The harness's reply (firmware/harness/cpcc_harness.h) as arrays; `scores` per sample. Raises `ValueError` on a wrong length."""
     traced = [plan.graph.tensors[name] for name in traced_tensors(plan)] if nodes else []
     outputs = [plan.graph.tensors[name] for name in plan.graph.outputs]
     fields = [(f"f{i}", _stored(t), t.shape) for i, t in enumerate([*traced, *outputs])]
-    record = np.dtype([*fields, ("score", "<i4")])
+    record = np.dtype([*fields, ("scores", "<i4", (scores,))])
     if len(reply) != samples * record.itemsize:
         raise ValueError(f"{len(reply)} bytes of reply, expected {samples * record.itemsize}")
     table = np.frombuffer(reply, record)
     values = [table[f"f{i}"].astype(t.integer.dtype) for i, t in enumerate([*traced, *outputs])]
     by_tensor = [(t.name, value) for t, value in zip([*traced, *outputs], values)]
-    return Trace(dict(by_tensor[: len(traced)]), dict(by_tensor[len(traced) :]), table["score"].astype(np.int32))
+    return Trace(dict(by_tensor[: len(traced)]), dict(by_tensor[len(traced) :]), table["scores"].astype(np.int32))

@@ -28,10 +28,11 @@ def batch_size(plan: Plan) -> int:
 
 
 class HostExecutor:
-    """`Executor` on the harness program `binary`, fed through a pipe; at most `seconds` per batch."""
+    """`Executor` on the harness program `binary`, fed through a pipe; at most `seconds` per batch; the harness
+    sends so many `scores` per sample."""
 
-    def __init__(self, plan: Plan, binary: Path, name: str = "host", seconds: float = SECONDS) -> None:
-        self._plan, self._binary, self.name, self._seconds = plan, binary, name, seconds
+    def __init__(self, plan: Plan, binary: Path, name: str = "host", seconds: float = SECONDS, *, scores: int) -> None:
+        self._plan, self._binary, self.name, self._seconds, self._scores = plan, binary, name, seconds, scores
 
     def run(self, samples: np.ndarray, *, quantized: bool = False, nodes: bool = False) -> Trace:
         """Raises `ExecutionError` where the program crashes, a sanitizer stops it, or it takes too long."""
@@ -54,13 +55,13 @@ class HostExecutor:
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            place = broken_off(error.stdout or b"", self._plan, nodes)
+            place = broken_off(error.stdout or b"", self._plan, nodes, self._scores)
             raise ExecutionError(self.name, *place, f"still running after {self._seconds:g} s") from error
         if done.returncode:
-            place = broken_off(done.stdout, self._plan, nodes)
+            place = broken_off(done.stdout, self._plan, nodes, self._scores)
             what = f"the generated C stopped with status {done.returncode}: {_reason(done.stderr)}"
             raise ExecutionError(self.name, *place, what)
-        return parse_reply(done.stdout, len(samples), self._plan, nodes)
+        return parse_reply(done.stdout, len(samples), self._plan, nodes, self._scores)
 
 
 def _reason(stderr: bytes) -> str:

@@ -52,10 +52,11 @@ def find_qemu() -> str:
 
 
 class QemuExecutor:
-    """`Executor` on the harness image `elf`, linked for the target's QEMU machine; at most `seconds` per batch."""
+    """`Executor` on the harness image `elf`, linked for the target's QEMU machine; at most `seconds` per batch; the harness
+    sends so many `scores` per sample."""
 
-    def __init__(self, plan: Plan, elf: Path, name: str = "arm", seconds: float = SECONDS) -> None:
-        self._plan, self._elf, self.name, self._seconds = plan, elf, name, seconds
+    def __init__(self, plan: Plan, elf: Path, name: str = "arm", seconds: float = SECONDS, *, scores: int) -> None:
+        self._plan, self._elf, self.name, self._seconds, self._scores = plan, elf, name, seconds, scores
         self._qemu = find_qemu()
 
     def run(self, samples: np.ndarray, *, quantized: bool = False, nodes: bool = False) -> Trace:
@@ -77,7 +78,8 @@ class QemuExecutor:
 
     def _batch(self, samples: np.ndarray, quantized: bool, nodes: bool) -> Trace:
         with tempfile.TemporaryDirectory() as folder:
-            return parse_reply(self._reply(folder, samples, quantized, nodes), len(samples), self._plan, nodes)
+            reply = self._reply(folder, samples, quantized, nodes)
+        return parse_reply(reply, len(samples), self._plan, nodes, self._scores)
 
     def _reply(
         self, folder: str, samples: np.ndarray, quantized: bool, nodes: bool, options: Sequence[str] = ()
@@ -87,7 +89,7 @@ class QemuExecutor:
         written = Path(folder, "reply.bin")
         reply = written.read_bytes() if written.is_file() else b""
         if trouble:
-            raise ExecutionError(self.name, *broken_off(reply, self._plan, nodes), trouble)
+            raise ExecutionError(self.name, *broken_off(reply, self._plan, nodes, self._scores), trouble)
         return reply
 
     def _emulate(self, folder: str, options: Sequence[str]) -> str:

@@ -39,14 +39,14 @@ def _pixel(fig: Figure, axes: Axes, x: float, y: float) -> tuple[float, float]:
     return float(across), float(fig.get_figheight() * 72 - up)
 
 
-def _mark_frame(fig: Figure, axes: Axes, name: str, low: tuple[float, float], high: tuple[float, float]) -> str:
+def _mark_frame(fig: Figure, axes: Axes, mark: str, low: tuple[float, float], high: tuple[float, float]) -> str:
     """Attributes by which the page's script places a mark: the data rectangle and where it lies."""
     (x0, y0), (x1, y1) = _pixel(fig, axes, *low), _pixel(fig, axes, *high)
-    return f'id="{name}" data-x="{low[0]} {high[0]} {x0:.2f} {x1:.2f}" data-y="{low[1]} {high[1]} {y0:.2f} {y1:.2f}"'
+    return f'data-mark="{mark}" data-x="{low[0]} {high[0]} {x0:.2f} {x1:.2f}" data-y="{low[1]} {high[1]} {y0:.2f} {y1:.2f}"'
 
 
-def roc(positive: np.ndarray, curves: Sequence[Curve]) -> str:
-    """Receiver operating characteristic of the models; `positive` (n,) bool holds both classes."""
+def roc(positive: np.ndarray, curves: Sequence[Curve], key: str) -> str:
+    """Receiver operating characteristic of the models; `positive` (n,) bool holds both classes. `key` keeps ids apart."""
     with style():
         fig = figure(4.9, 4.0)
         axes = fig.subplots()
@@ -66,11 +66,11 @@ def roc(positive: np.ndarray, curves: Sequence[Curve]) -> str:
         own = curves[-1]
         called = own.scores >= own.threshold
         x, y = _pixel(fig, axes, float(called[~positive].mean()), float(called[positive].mean()))
-        mark = f'<circle {_mark_frame(fig, axes, "roc-mark", (0, 0), (1, 1))} cx="{x:.2f}" cy="{y:.2f}" r="7" class="mark"/>'
-        return inline(fig, "roc", "ROC curves", "true-positive against false-positive rate of each model", mark)
+        mark = f'<circle {_mark_frame(fig, axes, "roc", (0, 0), (1, 1))} cx="{x:.2f}" cy="{y:.2f}" r="7" class="mark"/>'
+        return inline(fig, f"roc{key}", "ROC curves", "true-positive against false-positive rate of each model", mark)
 
 
-def histogram(positive: np.ndarray, scores: np.ndarray, threshold: int) -> str:
+def histogram(positive: np.ndarray, scores: np.ndarray, threshold: int, key: str) -> str:
     """Fixed-point scores by class; the vertical line is the threshold."""
     with style():
         fig = figure(4.9, 4.0)
@@ -89,9 +89,9 @@ def histogram(positive: np.ndarray, scores: np.ndarray, threshold: int) -> str:
         top, bottom = upper.get_ylim()[1], lower.get_ylim()[0]
         x, y0 = _pixel(fig, upper, threshold, top)
         _, y1 = _pixel(fig, lower, threshold, bottom)
-        frame = _mark_frame(fig, lower, "histogram-mark", (low, bottom), (high, lower.get_ylim()[1]))
+        frame = _mark_frame(fig, lower, "histogram", (low, bottom), (high, lower.get_ylim()[1]))
         mark = f'<line {frame} x1="{x:.2f}" x2="{x:.2f}" y1="{y0:.2f}" y2="{y1:.2f}" class="mark"/>'
-        return inline(fig, "histogram", "Scores by class", f"histograms; the threshold is {threshold}", mark)
+        return inline(fig, f"histogram{key}", "Scores by class", f"histograms; the threshold is {threshold}", mark)
 
 
 def trajectory(history: Sequence[dict[str, Any]]) -> str:
@@ -105,7 +105,7 @@ def trajectory(history: Sequence[dict[str, Any]]) -> str:
             x = [100 * r["remaining"] for r in rounds]
             for axes, key in ((left, "fn"), (right, "auc")):
                 y = [r["at_threshold"]["validation"][key] for r in rounds]
-                axes.plot(x, y, color=colour, marker=marker, label=arm, markersize=size, linewidth=1.4)
+                axes.plot(x, y, color=colour, marker=marker, label=arm, markersize=size, linewidth=1.4, clip_on=False)
                 dead = [i for i, r in enumerate(rounds) if r["collapsed"]]
                 axes.plot([x[i] for i in dead], [y[i] for i in dead], "x", color=INK, markersize=9)
         for axes, label in ((left, "false negatives"), (right, "AUC-ROC")):

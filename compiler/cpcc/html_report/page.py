@@ -13,18 +13,19 @@ import numpy as np
 
 from cpcc import __version__
 from cpcc.build import scaled_inputs
-from cpcc.detector import Decision, Detector
+from cpcc.detector import Decision, decisions_of
 from cpcc.evidence import FIXED, FLOAT_DENSE, FLOAT_PRUNED
 from cpcc.files import write_atomically
 from cpcc.folder import MANIFEST, BuildFolder, sha256
+from cpcc.guarantee import joint_delta
 from cpcc.html_report import charts
 from cpcc.html_report.svg import INK, MUTED, NEGATIVE
 from cpcc.model_file import Model, load_model
 from cpcc.profile import Profile
 from cpcc.records import by_name
-from cpcc.report import percent, threshold_line
+from cpcc.report import group_lines, percent, threshold_line, threshold_lines
 from cpcc.results import Results
-from cpcc.verdict import headline
+from cpcc.verdict import class_line, headline
 
 DRAWN = 24
 PACKAGES = ("torch", "numpy", "scikit-learn", "mapie", "unicorn", "capstone", "matplotlib")
@@ -59,12 +60,10 @@ def write_report(build: BuildFolder, results: Results, profile: Profile | None, 
 
 
 def _variables(build: BuildFolder, results: Results, profile: Profile | None, model: Model | None) -> dict[str, Any]:
-    detector = build.detector
     return {
         "name": build.manifest.name, "target": build.plan.target, "version": __version__, "report": results.report,
-        "verdict": headline(results.report), "percent": percent, "models": _models(results.report),
-        "misses": _misses(detector.decision, results, model) if isinstance(detector, Detector) else None,
-        "trajectory": _trajectory(model), "samples": _samples(results, model),
+        "verdict": headline(results.report), "percent": percent, "classes": _misses(build, results, model),
+        "trajectory": _trajectory(model), "joint": _joint(build), "lines": [class_line(each, named=True) for each in results.report["classes"]], "groups": group_lines(results.report),
         "layers": _safe(charts.layers(profile)) if profile and profile.layers else "", "profile": profile,
         "arena": _safe(charts.arena(build.plan)), "plan": build.plan, "provenance": _provenance(build, results, model),
     }  # fmt: skip
@@ -72,25 +71,40 @@ def _variables(build: BuildFolder, results: Results, profile: Profile | None, mo
 
 @dataclass(frozen=True)
 class Misses:
-    """What labelled samples tell of a detector: the charts, the rule in words and the slider's counts."""
+    """What labelled samples tell of one important class: its figures, the rule in words, the charts, the slider's counts
+    and the changed samples. `key` keeps its ids apart from other classes'."""
 
+    key: str
+    label: int
     threshold: int
+    models: list[tuple[str, dict[str, Any]]]
+    changed: int
+    samples: list[DrawnSample]
     rule: str
     roc: str
     histogram: str
     live: dict[str, Any]
 
 
-def _misses(decision: Decision, results: Results, model: Model | None) -> Misses | None:
-    """None without labels. The ROC needs both classes."""
-    labels = results.labels
-    if not len(labels):
-        return None
+def _misses(build: BuildFolder, results: Results, model: Model | None) -> list[Misses]:
+    """One per important class; none without labels."""
+    decisions = decisions_of(build.detector)
+    found = results.report["classes"]
+    return [_class_misses(i, d, each, results, model) for i, (d, each) in enumerate(zip(decisions, found))]
+
+
+def _class_misses(i: int, decision: Decision, found: dict[str, Any], results: Results, model: Model | None) -> Misses:
+    """The ROC needs both classes."""
+    labels, key, fixed = results.labels == decision.positive, str(decision.positive), results.fixed[:, i]
     roc = ""
     if labels.any() and not labels.all():
-        roc = _safe(charts.roc(labels, _curves(results, decision, model)))
-    histogram = _safe(charts.histogram(labels, results.fixed, decision.threshold))
-    return Misses(decision.threshold, threshold_line(decision), roc, histogram, _live(results, decision.threshold))
+        roc = _safe(charts.roc(labels, _curves(i, results, decision, model), key))
+    histogram = _safe(charts.histogram(labels, fixed, decision.threshold, key))
+    return Misses(
+        key, decision.positive, decision.threshold, _models(found), found["changed_samples"],
+        _samples(key, found, results, model), threshold_line(decision), roc, histogram,
+        _live(labels, fixed, decision.threshold),
+    )  # fmt: skip
 
 
 def _safe(svg: str) -> str:
@@ -99,27 +113,31 @@ def _safe(svg: str) -> str:
     return Markup(svg)  # made by svg.py, which escapes
 
 
-def _models(report: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    return [(name, report[key]) for name, key in NAMES.items() if report[key] is not None]
+def _models(found: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    return [(name, found[key]) for name, key in NAMES.items() if found[key] is not None]
 
 
-def _live(results: Results, threshold: int) -> dict[str, Any]:
+def _joint(build: BuildFolder) -> str:
+    """What several promises say together; empty for fewer."""
+    decisions = decisions_of(build.detector)
+    return threshold_lines(decisions)[-1] if len(decisions) > 1 and joint_delta(decisions) is not None else ""
+
+
+def _live(labels: np.ndarray, fixed: np.ndarray, threshold: int) -> dict[str, Any]:
     """What the slider needs: how many positives and negatives have each integer score."""
-    low, high = min(int(results.fixed.min()), threshold), max(int(results.fixed.max()), threshold) + 1
-    counts = [
-        np.bincount(results.fixed[own] - low, minlength=high - low + 1).tolist()
-        for own in (results.labels, ~results.labels)
-    ]
+    low, high = min(int(fixed.min()), threshold), max(int(fixed.max()), threshold) + 1
+    counts = [np.bincount(fixed[own] - low, minlength=high - low + 1).tolist() for own in (labels, ~labels)]
     return {"low": low, "high": high, "built": threshold, "positives": counts[0], "negatives": counts[1]}
 
 
-def _curves(results: Results, decision: Decision, model: Model | None) -> list[charts.Curve]:
+def _curves(i: int, results: Results, decision: Decision, model: Model | None) -> list[charts.Curve]:
     curves = []
-    if model is not None and len(results.dense):
-        curves.append(charts.Curve(FLOAT_DENSE, results.dense, model.meta.dense_threshold, MUTED, ":"))
-    if len(results.pruned):
-        curves.append(charts.Curve(FLOAT_PRUNED, results.pruned, decision.float_threshold, NEGATIVE, "--"))
-    return [*curves, charts.Curve(FIXED, results.fixed, decision.threshold, INK, "-")]
+    if model is not None and results.dense.size:
+        threshold = model.meta.threshold_of(decision.positive, dense=True)
+        curves.append(charts.Curve(FLOAT_DENSE, results.dense[:, i], threshold, MUTED, ":"))
+    if results.pruned.size:
+        curves.append(charts.Curve(FLOAT_PRUNED, results.pruned[:, i], decision.float_threshold, NEGATIVE, "--"))
+    return [*curves, charts.Curve(FIXED, results.fixed[:, i], decision.threshold, INK, "-")]
 
 
 def _trajectory(model: Model | None) -> str:
@@ -127,19 +145,19 @@ def _trajectory(model: Model | None) -> str:
     return _safe(charts.trajectory(model.meta.history)) if model is not None and model.meta.history else ""
 
 
-def _samples(results: Results, model: Model | None) -> list[DrawnSample]:
+def _samples(key: str, found: dict[str, Any], results: Results, model: Model | None) -> list[DrawnSample]:
     places = {int(number): i for i, number in enumerate(results.drawn)}
-    shown = [change for change in results.report["changes"] if change["sample"] in places][:DRAWN]
+    shown = [change for change in found["changes"] if change["sample"] in places][:DRAWN]
     raw = results.raw
     scaled = raw if model is None or not len(raw) else scaled_inputs(model, raw)
-    return [_drawn(i, change, raw, scaled, places[change["sample"]]) for i, change in enumerate(shown)]
+    return [_drawn(f"s{key}-{i}", change, raw, scaled, places[change["sample"]]) for i, change in enumerate(shown)]
 
 
-def _drawn(index: int, change: dict[str, Any], raw: np.ndarray, scaled: np.ndarray, place: int) -> DrawnSample:
-    """The changed sample number `place` of those kept, each of its inputs as a picture."""
+def _drawn(own: str, change: dict[str, Any], raw: np.ndarray, scaled: np.ndarray, place: int) -> DrawnSample:
+    """The changed sample number `place` of those kept, each of its inputs as a picture; `own` keeps its ids apart."""
     names = raw.dtype.names or ("x",)
     parts, scaled_parts = by_name(raw, names), by_name(scaled, names)
-    pictures = [charts.sample(parts[name][place], scaled_parts[name][place], f"s{index}{name}") for name in names]
+    pictures = [charts.sample(parts[name][place], scaled_parts[name][place], f"{own}{name}") for name in names]
     truth = "positive" if change["positive"] else "negative"
     wrong = change["now_positive"] != change["positive"]
     now = {
@@ -157,7 +175,6 @@ def _provenance(build: BuildFolder, results: Results, model: Model | None) -> li
     known = build.manifest.provenance
     tools = [(f"compiler {name}", text) for name, text in known.get("toolchains", {}).items()]
     settings = "" if model is None else ", ".join(f"{k}={v}" for k, v in sorted(model.meta.settings.items()))
-    detector = build.detector
     return [
         ("cpcc", f"{__version__} (built with {build.manifest.cpcc})"),
         ("python", platform.python_version()),
@@ -167,7 +184,7 @@ def _provenance(build: BuildFolder, results: Results, model: Model | None) -> li
         ("manifest of the generated files, sha256", sha256((build.path / MANIFEST).read_bytes())),
         (
             "calibration data, sha256",
-            detector.decision.guarantee.data_hash or "-" if isinstance(detector, Detector) else "-",
+            ", ".join(sorted({d.guarantee.data_hash for d in decisions_of(build.detector)} - {""})) or "-",
         ),
         ("verification data, sha256", results.provenance.get("data_sha256", "")),
         ("build command", known.get("command") or "-"),

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from cpcc.costs import fitted
-from cpcc.depthwise import halfwords
 from cpcc.errors import ModelError
-from cpcc.fixedpoint import TfliteRequant, narrow
+from cpcc.fixedpoint import TfliteRequant, halfwords, narrow
 from cpcc.graph import Graph, Int8, Node
 from cpcc.ops import wide_sum
 from cpcc.ops.base import DSP, Kernel, Op, Packed
 from cpcc.ops.float_params import Add
 from cpcc.ops.requantized import Output
-from cpcc.rounding import Rounding, tflite_rounding
+from cpcc.rounding import TFLITE, Rounding, tflite_rounding
 
 MULTIPLIER_BITS = 14  # of the larger int16 multiplier: 2**14 <= multiplier < 2**15
 MAX_SHIFT = 22  # zero_point << shift stays below 2**29
 TFLITE_LEFT_SHIFT = 20
+DUAL_SHIFTS = (14, 15, 16)  # of the assembly of cpcc_add_dual
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def pack_table(node: Node, graph: Graph) -> Packed:
     assert rounding is not None and isinstance(params.scaling, TfliteAddScaling)
     a, b = (narrow(2 * table, np.int32) for table in _tables(params.scaling))
     return Packed({"size": graph.output_tensor(node).size, "table_a": a, "table_b": b,
-                   "constants": rounding.words.ravel(), "low": params.low, "high": params.high})  # fmt: skip
+                   "constants": rounding.words.ravel(), "rounding": rounding.kind, "low": params.low, "high": params.high})  # fmt: skip
 
 
 def table_applies(node: Node, graph: Graph) -> bool:
@@ -180,10 +180,22 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     return 1.0, graph.output_tensor(node).size
 
 
+def _clamped(node: Node, graph: Graph) -> int:
+    """Elements that are clamped again."""
+    return graph.output_tensor(node).size * (node.params.low > -128 or node.params.high < 127)
+
+
 def dual_features(node: Node, graph: Graph) -> tuple[float, ...]:
-    """Words, single elements, and elements that are clamped again."""
-    size, clamped = graph.output_tensor(node).size, node.params.low > -128 or node.params.high < 127
-    return 1.0, size // 8, size % 8, size // 4, size % 4, clamped * size
+    size = graph.output_tensor(node).size
+    eights = size // 8 if node.params.scaling.shift in DUAL_SHIFTS else 0
+    rest = size - 8 * eights
+    return 1.0, eights > 0, eights, rest // 4, rest % 4, _clamped(node, graph)
+
+
+def table_features(node: Node, graph: Graph) -> tuple[float, ...]:
+    size, rounding = graph.output_tensor(node).size, _sum_rounding(node.params)
+    assert rounding is not None
+    return 1.0, size > 3, size // 4, size // 4 * (rounding.kind == TFLITE), size % 4, _clamped(node, graph)
 
 
 def sample(rng: np.random.Generator) -> tuple[Add, tuple[tuple[int, ...], ...]]:
@@ -206,7 +218,8 @@ OP = Op(
         Kernel("add", pack, fitted("add", features), applies=is_native),
         Kernel("add_tflite", pack, fitted("add_tflite", features), applies=is_tflite),
         Kernel("add_dual", pack_dual, fitted("add_dual", dual_features), DSP, is_native, shared=DUAL_FILES),
-        Kernel("add_table_tflite", pack_table, fitted("add_table_tflite", dual_features), DSP, table_applies, shared=DUAL_FILES),
+        Kernel("add_table_tflite", pack_table, fitted("add_table_tflite", table_features), DSP, table_applies,
+               shared=(*DUAL_FILES, "include/cpcc_rounding.h")),
     ),
     in_place=True,
     wide=wide_sum.form("add_wide", Add, run_float, sample),

@@ -19,16 +19,19 @@ def heaviest(problem: Problem, among: list[int]) -> int:
     return max(with_first, heaviest(problem, rest)) if free else with_first
 
 
-def lower_bound(problem: Problem) -> int:
-    """Bytes: the heaviest set of buffers that no step can do without. A pair that may lie over each other counts as the
-    larger of the two or, where it is longer, as the one moved behind the other by the least distance."""
-    bound = 0
-    for step in {buffer.first for buffer in problem.buffers}:
-        live = live_at(problem, step)
-        bound = max(bound, heaviest(problem, live))
-        for b in live:
-            for a, distance in problem.behind[b].items():
-                both = max(problem.sizes[a], distance + problem.sizes[b])
-                others = [i for i in live if i in problem.apart[a] and i in problem.apart[b]]
-                bound = max(bound, both + heaviest(problem, others))
+def bound_at(problem: Problem, step: int) -> int:
+    """Bytes that `step` cannot do without. A pair that may lie over each other counts as the larger of the two or, where it
+    is longer, as the one moved behind the other by the least distance."""
+    live = live_at(problem, step)
+    bound = heaviest(problem, live)
+    for b in live:
+        for a, distance in problem.behind[b].items():
+            both = max(problem.sizes[a], distance + problem.sizes[b])
+            others = [i for i in live if i in problem.apart[a] and i in problem.apart[b]]
+            bound = max(bound, both + heaviest(problem, others))
     return bound
+
+
+def lower_bound(problem: Problem) -> int:
+    """Bytes: the most that one step needs."""
+    return max((bound_at(problem, step) for step in {buffer.first for buffer in problem.buffers}), default=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from cpcc.costs import Estimate
 from cpcc.graph import Graph, Int8, Int16, Node
 from cpcc.ops import op_of
 from cpcc.ops.base import Kernel
@@ -36,9 +37,10 @@ def usable_kernels(node: Node, graph: Graph, core: Core, policy: Policy = any_ke
     return usable
 
 
-def choose_kernel(node: Node, graph: Graph, core: Core, policy: Policy = any_kernel) -> Kernel | None:
-    """The kernel for `node`, or None for an op that needs no code (a reshape)."""
+def priced(node: Node, graph: Graph, core: Core, policy: Policy = any_kernel) -> list[tuple[Kernel, Estimate]]:
+    """`usable_kernels` and what each costs, that of the fewest modelled cycles first. A single one costs nothing: there is no
+    choice."""
     usable = usable_kernels(node, graph, core, policy)
-    if len(usable) < 2:  # nothing to estimate
-        return usable[0] if usable else None
-    return min(usable, key=lambda kernel: kernel.cost(node, graph, core.name).cycles)
+    if len(usable) == 1:
+        return [(usable[0], Estimate(0, 0))]
+    return sorted(((k, k.cost(node, graph, core.name)) for k in usable), key=lambda each: each[1].cycles)

@@ -10,9 +10,10 @@ from cpcc.graph import Graph, Int8, Node
 from cpcc.ops import op_of
 from cpcc.ops.base import Kernel, Overlap, Packed
 from cpcc.plan.buffers import Buffer, Need, live_buffers
-from cpcc.plan.kernels import Policy, any_kernel, choose_kernel, usable_kernels
+from cpcc.plan.kernels import Policy, any_kernel, priced, usable_kernels
 from cpcc.plan.memory import Arena, plan_arena
 from cpcc.plan.objective import Objective
+from cpcc.plan.thrift import candidate, thrifty
 from cpcc.targets import Target
 
 
@@ -59,9 +60,13 @@ def _step(node: Node, graph: Graph, kernel: Kernel) -> Step:
 
 
 def make_plan(graph: Graph, target: Target, policy: Policy = any_kernel) -> Plan:
-    """The fastest plan for `graph` on `target`. Pure: the same input gives the same plan."""
-    chosen = [(node, choose_kernel(node, graph, target.core, policy)) for node in graph.nodes]
-    return _planned(graph, target, chosen, Objective.SPEED)
+    """The fastest plan for `graph` on `target`, but for layers whose memory is worth more. Pure: the same input gives the same
+    plan."""
+    usable = {node.name: priced(node, graph, target.core, policy) for node in graph.nodes}
+    fastest = {node.name: candidate(node, graph, *usable[node.name][0]) for node in graph.nodes if usable[node.name]}
+    chosen = thrifty(graph, fastest, lambda node: usable[node.name])
+    kernels = [(node, chosen[node.name].kernel if node.name in chosen else None) for node in graph.nodes]
+    return _planned(graph, target, kernels, Objective.SPEED)
 
 
 def plan_with(graph: Graph, target: Target, kernels: Mapping[str, str], objective: Objective) -> Plan:

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ class PruneResult:
 
     dense: iteration 0 of the class-dependent arm; pruned: its sparsest good iteration; baseline: the
     class-blind arm's. Each has a float threshold on its score (see metrics.scores_from_logits), chosen on
-    validation samples. history: the iterations of both arms; stopped, baseline_stopped: empty, or why an
+    validation samples; `more_` hold those of further important classes by label. history: the iterations of both arms; stopped, baseline_stopped: empty, or why an
     arm ended before `settings.keep`.
     """
 
@@ -49,6 +49,8 @@ class PruneResult:
     stopped: str
     baseline_stopped: str
     settings: PruneSettings
+    more_thresholds: dict[int, float] = field(default_factory=dict)
+    more_dense_thresholds: dict[int, float] = field(default_factory=dict)
 
     def history_json(self) -> dict[str, Any]:
         """Settings, iterations and stop words as plain dictionaries, numbers and strings."""
@@ -186,7 +188,14 @@ def _result(
         stopped=ours.stopped,
         baseline_stopped=blind.stopped,
         settings=settings,
+        more_thresholds=_more_thresholds(ours.good[-1]),
+        more_dense_thresholds=_more_thresholds(ours.iterations[0]),
     )
+
+
+def _more_thresholds(iteration: Iteration) -> dict[int, float]:
+    """Float thresholds of the further important classes."""
+    return {int(label): float(found["threshold"]) for label, found in iteration.more.items()}
 
 
 def scores(net: nn.Module, scaling: Scaling, x: np.ndarray, positive: int) -> np.ndarray:

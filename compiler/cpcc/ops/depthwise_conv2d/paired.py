@@ -50,7 +50,7 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     twos, ones = strips * (out_w // 2), strips * (out_w % 2)
     return (
         groups, chunks, strips, twos, ones, (twos + ones) * (kind == TFLITE), (twos + ones) * (kind == TFLITE_RELU),
-        (strips + groups) * out_w, chunks * out_w,
+        (strips + groups) * out_w, chunks * out_w * (held > 1),
     )  # fmt: skip
 
 

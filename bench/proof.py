@@ -16,7 +16,6 @@ import json
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,6 @@ from cpcc.targets import TARGETS
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "bench" / "results" / "proof.jsonl"
 PAGE = ROOT / "docs" / "verify.md"
-RAM = 2**19  # bytes: twice the target's, for CNN_3 at 128x128
 SECONDS = 600.0  # for one layer's call: the machine may be busy
 
 
@@ -52,8 +50,7 @@ def run(case: Case, folder: Path) -> dict[str, Any]:
     prepared = case.prepare(folder)
     regression = prepared.test.y is None
     policy = dense_only if case.net == "mobilenet_v2" else any_kernel  # sparse kernels would exceed the core's flash
-    target = replace(TARGETS["cortex-m4"], ram_bytes=RAM)
-    settings = BuildSettings(target, "proof", regression=regression, policy=policy)
+    settings = BuildSettings(TARGETS["cortex-m4"], "proof", regression=regression, policy=policy)
     build(prepared.model, settings, prepared.calibration, folder / "build")
     opened = open_build(folder / "build")
     job = Job(prepared.test.x, prepared.test.y, ("reference", "host", "arm", "qemu"), len(prepared.test.x), SECONDS)
@@ -87,7 +84,11 @@ def table(found: list[dict[str, Any]]) -> str:
         differ = (
             "0" if line["bit_exact"] else line["failure"] or "; ".join(r[2] for r in line["rungs"].values() if r[2])
         )
-        misses = "-" if line["fn"] is None else f"{line['fn']} ({line['float_fn']}) of {line['positives']:,}"
+        misses = (
+            "-"
+            if line["fn"] is None or "noise" in line["data"]
+            else f"{line['fn']} ({line['float_fn']}) of {line['positives']:,}"
+        )
         name = f"{line['net']}{', pruned' if line['kind'] == 'pruned detector' else ''}"
         rows.append(
             f"| {name} | {line['data']} | {line['samples']:,} | {line['nodes']} | {values} | {differ} | {misses} |"
@@ -95,9 +96,9 @@ def table(found: list[dict[str, Any]]) -> str:
     total = sum(rung[1] for line in found for rung in line["rungs"].values())
     exact = sum(line["bit_exact"] for line in found)
     samples = sum(line["samples"] for line in found)
-    rows.append(
-        f"\n{exact} of {len(found)} cases without a difference: {samples:,} samples, {total:,} values compared."
-    )
+    states = ", ".join(sorted({line["sources"] for line in found}))
+    counts = f"{samples:,} samples, {total:,} values compared"
+    rows.append(f"\n{exact} of {len(found)} cases without a difference: {counts}. Compiler sources: {states}.")
     return "\n".join(rows)
 
 

@@ -28,6 +28,19 @@ def test_example(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_gate_on_the_examples(tmp_path: Path) -> None:
+    """Against the committed baselines: what CI's own gate is."""
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / "gate.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name, classes in (("cancer", 1), ("digits", 1), ("two_digits", 2)):
+        report = json.loads((tmp_path / "build/gate" / name / "verify.json").read_text())
+        assert report["passed"] and len(report["classes"]) == classes
+        assert 'failures="0"' in (tmp_path / "build/gate" / name / "junit.xml").read_text()
+
+
+@pytest.mark.slow
 def test_own_training_script(tmp_path: Path) -> None:
     """Twice: the second run finds the first one's checkpoint finished and writes the same network."""
     outputs = [

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from cpcc.archive.supported import REWRITES
 from cpcc.frontends.onnx.model import FAMILIES as ONNX
 from cpcc.frontends.onnx.rewrites import REWRITES as ONNX_REWRITES
 from cpcc.frontends.onnx.vectors import others as other_vectors
 from cpcc.frontends.onnx.vectors import rows as vector_rows
 from cpcc.frontends.tflite import HANDLERS as TFLITE
 from cpcc.frontends.torch_export.program import FAMILIES
-from cpcc.frontends.torch_export.source import REWRITES
 from cpcc.ops import OPS
 from cpcc.ops.base import Kernel, Op
 

@@ -19,6 +19,7 @@ torch is imported only inside functions: reading and refusing a file needs none.
 from cpcc.archive.aten import ATEN_OPS
 from cpcc.archive.loading import LoadedModel, load_archive, load_programs
 from cpcc.archive.safe import SafeArchive, parse_archive, read_archive
+from cpcc.archive.supported import instead
 from cpcc.archive.text import user_line
 from cpcc.archive.values import parse_json
 
@@ -26,6 +27,7 @@ __all__ = [
     "ATEN_OPS",
     "LoadedModel",
     "SafeArchive",
+    "instead",
     "load_archive",
     "load_programs",
     "parse_archive",

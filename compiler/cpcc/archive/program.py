@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from cpcc.archive.aten import ATEN_OPS
 from cpcc.archive.signature import SignatureReader
-from cpcc.archive.text import clean_metadata, op_message, show
+from cpcc.archive.text import clean_metadata, control_flow_message, op_message, show
 
 SCHEMA_MAJOR = 8  # torch._export.serde.schema.SCHEMA_VERSION of torch 2.13 is (8, 20)
 
@@ -54,10 +54,11 @@ class ProgramReader(SignatureReader):
                 raise self.fail(f"the program has {key}: dynamic shapes and objects are not supported")
         inputs, outputs, nodes = (self.items(graph.get(k), k) for k in ("inputs", "outputs", "nodes"))
         values = self.obj(graph.get("tensor_values"), "tensor_values")
+        nodes = self.live([self.obj(node, "node") for node in nodes], outputs)
         return {
             "inputs": [self.tensor_only(v, "program input") for v in inputs],
             "outputs": [self.tensor_only(v, "program output") for v in outputs],
-            "nodes": [self.node(self.obj(node, "node")) for node in nodes],
+            "nodes": [self.node(node) for node in nodes],
             "tensor_values": {
                 self.identifier(key, "tensor"): self.tensor_meta(v, f"tensor {show(key)}") for key, v in values.items()
             },
@@ -67,6 +68,20 @@ class ProgramReader(SignatureReader):
             "custom_obj_values": {},
             "sym_float_values": {},
         }
+
+    def live(self, nodes: list[dict[str, Any]], outputs: list[Any]) -> list[dict[str, Any]]:
+        """Nodes that the program's outputs depend on, and operations in place: what else there is need not be supported.
+        Raises `ModelError` for control flow, which is named rather than what computes its condition."""
+        needed = set(_words(outputs))
+        found = []
+        for node in reversed(nodes):
+            if str(node.get("target")).startswith("torch.ops.higher_order"):
+                raise self.fail(control_flow_message(node, clean_metadata(node.get("metadata"))))
+            in_place = str(node.get("target")).split(".")[-2:-1][:1]
+            if any(word.endswith("_") for word in in_place) or not needed.isdisjoint(_words(node.get("outputs"))):
+                needed.update(_words(node.get("inputs")))
+                found.append(node)
+        return found[::-1]
 
     def node(self, node: dict[str, Any]) -> dict[str, Any]:
         metadata = clean_metadata(node.get("metadata"))
@@ -109,6 +124,17 @@ class ProgramReader(SignatureReader):
     def optional_tensor(self, value: Any, what: str) -> dict[str, Any]:
         kind, content = self.single(value, what)
         return {"as_none": True} if kind == "as_none" else self.tensor_only({kind: content}, what)
+
+
+def _words(value: Any) -> Iterator[str]:
+    """Every text in a JSON value: names of tensors, and words that no tensor has."""
+    rest = [value]
+    while rest:
+        part = rest.pop()
+        if isinstance(part, str):
+            yield part
+        elif isinstance(part, dict | list):
+            rest += part.values() if isinstance(part, dict) else part
 
 
 def _many(one: Callable[[ProgramReader, Any, str], Any]) -> Callable[[ProgramReader, Any, str], list[Any]]:

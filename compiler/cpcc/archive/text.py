@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from cpcc.archive.supported import instead
+
 
 def show(value: Any) -> str:
     """Text of a stranger's file for a one-line message: short and printable."""
@@ -21,7 +23,7 @@ def user_line(stack_trace: Any) -> str:
     if not isinstance(stack_trace, str):
         return ""
     frames = re.findall(r'File "([^"\n]+)", line (\d{1,9}), in', stack_trace)
-    own = [f for f in frames if not re.search(r"[/\\]torch[/\\](nn|_|utils|fx|export|functional|overrides)", f[0])]
+    own = [f for f in frames if not re.search(r"^<|[/\\]torch[/\\](nn|_|utils|fx|export|functional|overrides)", f[0])]
     if not own:
         return ""
     file, number = own[-1]
@@ -44,12 +46,23 @@ def clean_metadata(value: Any) -> dict[str, str]:
 
 def op_message(target: Any, node: dict[str, Any], metadata: dict[str, str]) -> str:
     short = show(str(target).removeprefix("torch.ops."))
+    name = short.removeprefix("aten.").partition(".")[0]
+    return f"{_place(node, metadata)}: {short} is not supported; {instead(name)}"
+
+
+def control_flow_message(node: dict[str, Any], metadata: dict[str, str]) -> str:
+    name = show(str(node.get("target")).rpartition(".")[2])
+    return (f"{_place(node, metadata)}: control flow ({name}) is not supported; compute both branches and blend them: "
+            "m * a + (1 - m) * b")  # fmt: skip
+
+
+def _place(node: dict[str, Any], metadata: dict[str, str]) -> str:
+    """The module's path, its class and the source line, as far as they are known."""
     path, kind = "", ""
     for entry in metadata.get("nn_module_stack", "").split(";"):
         path, kind = [*entry.split(","), "", "", ""][1:3]
     details = [d for d in (kind.rpartition(".")[2], metadata.get("stack_trace") and _line_of(metadata)) if d]
-    place = f"{path or show(node.get('name'))} ({', '.join(details)})" if details else show(node.get("name"))
-    return f"{place}: {short} is not supported; supported: plain torch.ops.aten layers"
+    return f"{path or show(node.get('name'))} ({', '.join(details)})" if details else show(node.get("name"))
 
 
 def _line_of(metadata: dict[str, str]) -> str:

@@ -46,6 +46,11 @@ class Importer(GraphBuilder):
     handlers: Mapping[str, Handler] = field(default_factory=dict, kw_only=True)
     ports: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     results: Sequence[str] = field(default_factory=list, kw_only=True)
+    stored: frozenset[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stored = frozenset(tensor.untyped_storage().data_ptr() for tensor in self.constants.values())
+
     values: dict[str, Value] = field(default_factory=dict)
     lists: dict[str, list[Value]] = field(default_factory=dict)
 
@@ -78,6 +83,10 @@ class Importer(GraphBuilder):
         handler = self.handlers.get(kind(node))
         if handler is None:
             raise unsupported(node)
+        if kind(node).endswith("_") and self.keeps(node.args[0]):
+            raise refuse(
+                node, "changing", f"the network's own {node.args[0]}", "networks without a memory of earlier samples"
+            )
         result = handler(self, node)
         if isinstance(result, list):
             self.lists[node.name] = result
@@ -88,6 +97,11 @@ class Importer(GraphBuilder):
         if result.shape != tuple(declared.shape):
             raise ModelError(f"{place(node)}: shape {tuple(declared.shape)} declared, {result.shape} computed")
         self.values[node.name] = result
+
+    def keeps(self, source: Any) -> bool:
+        """Whether `source` is the memory of a weight or buffer, which would last from sample to sample."""
+        tensor = self.constants.get(getattr(source, "name", ""))
+        return tensor is not None and tensor.untyped_storage().data_ptr() in self.stored
 
     def fold_constant(self, node: torch.fx.Node) -> None:
         """Operations on weights alone (a pruning mask, weight norm) are computed now."""

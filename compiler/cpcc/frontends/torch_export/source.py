@@ -4,33 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cpcc.archive import user_line
+from cpcc.archive import instead, user_line
 from cpcc.errors import ModelError
 from cpcc.frontends.channels_first.site import Site
 
 if TYPE_CHECKING:
     import torch
-
-
-SUPPORTED = (
-    "Linear, Conv1d/2d, ConvTranspose1d/2d, BatchNorm1d/2d, pooling, mean, ReLU and other activations, add, sub, mul, cat, "
-    "split, slice, pad, Upsample nearest, views and permutations; all of them: docs/operators.md"
-)
-REWRITES = {
-    "layer_norm": "BatchNorm, which costs nothing after a convolution",
-    "group_norm": "BatchNorm, which costs nothing after a convolution",
-    "instance_norm": "BatchNorm, which costs nothing after a convolution",
-    "upsample_bilinear2d": "Upsample(mode='nearest')",
-    "conv3d": "Conv2d",
-    "sum": "mean",
-    "maximum": "ReLU: max(a, b) = b + relu(a - b)",
-    "minimum": "ReLU: min(a, b) = b - relu(b - a)",
-    "matmul": "Linear with constant weights",
-    "bmm": "Linear with constant weights",
-    "mm": "Linear with constant weights",
-    "rnn_tanh": "GRU",
-    "rnn_relu": "GRU",
-}
 
 
 def kind(node: torch.fx.Node) -> str:
@@ -69,9 +48,7 @@ def site(node: torch.fx.Node) -> Site:
 
 
 def unsupported(node: torch.fx.Node) -> ModelError:
-    rewrite = REWRITES.get(kind(node).rstrip("_"))
-    hint = f"use {rewrite}; " if rewrite else ""
-    return ModelError(f"{place(node)}: aten.{kind(node)} is not supported; {hint}supported layers: {SUPPORTED}")
+    return ModelError(f"{place(node)}: aten.{kind(node)} is not supported; {instead(kind(node))}")
 
 
 def refuse(node: torch.fx.Node, what: str, value: Any, supported: Any) -> ModelError:

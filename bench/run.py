@@ -30,6 +30,7 @@ from cpcc.ops.float_params import Conv2d, DepthwiseConv2d, Linear
 from cpcc.plan.kernels import any_kernel, dense_only
 from cpcc.plan.plan import Plan, make_plan
 from cpcc.project import main_source, raw_examples
+from cpcc.single_pixel import linear_where_single_pixel
 from cpcc.targets import find_target
 
 HERE = Path(__file__).parent
@@ -110,7 +111,7 @@ def model_rows(cores: tuple[str, ...]) -> list[Row]:
             print(f"SKIPPED: {path} is not there; set CPCC_MODELS")
             continue
         graph = to_graph(path.read_bytes(), name).graph
-        thinned = drop_dead_channels(graph)
+        thinned = linear_where_single_pixel(drop_dead_channels(graph))
         for core in cores:
             rows.append(show(run(name, thinned, core, "any", "zig", peer["instructions"].get(core))))
         if "cortex-m4" in cores:
@@ -132,7 +133,7 @@ def pruned_rows() -> list[Row]:
         graph = to_graph(path.read_bytes(), name).graph
         for structure in STRUCTURES if name == STRUCTURED else ("single",):
             for zeros in (75, 90, 95, 99):
-                thin = pruned(graph, 1 - zeros / 100, STRUCTURES[structure])
+                thin = linear_where_single_pixel(pruned(graph, 1 - zeros / 100, STRUCTURES[structure]))
                 label = f"{name} {zeros} %" if structure == "single" else f"{name} {zeros} % {structure}"
                 rows.append(show(run(label, thin, "cortex-m4", "any", "zig", peer["instructions"]["cortex-m4"])))
     return rows

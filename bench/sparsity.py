@@ -1,5 +1,5 @@
 """Speed against sparsity, kernel by kernel: `python bench/sparsity.py` runs three layers at several shares of zeros on the
-emulated Cortex-M4 and writes bench/results/sparsity.json and docs/figures/sparsity.svg; `--draw` draws the figure again.
+emulated Cortex-M4 and writes bench/results/sparsity.json and docs/figures/sparsity.svg.
 
 Also measured there: bytes that a nonzero weight takes, in the layers of a pruned image classifier."""
 
@@ -25,7 +25,7 @@ from cpcc.ops.base import Kernel
 from cpcc.ops.conv2d import QConv2d
 from cpcc.ops.float_params import Conv2d, Linear
 from cpcc.ops.linear import QLinear
-from cpcc.rounding import rounding_of
+from cpcc.rounding import constant_outputs
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "sparsity.json"
@@ -35,18 +35,16 @@ DENSE = {"conv": "conv2d_paired", "fc": "linear_paired"}
 KERNELS = ("conv2d_sparse8", "conv2d_blocks8", "conv2d_signs8", "linear_sparse2", "linear_unrolled")
 STRUCTURE_OF = {"conv2d_blocks8": "blocks", "conv2d_signs8": "ternary"}
 LAYERS = ("1x1 128-128 8x8", "3x3 32-32 16x16", "fc 640x128")
-# Bytes a row takes whatever its weights, with TensorFlow Lite's rounding: bias or start, first and last jump, constants.
+# Bytes that a row takes whatever its weights, with TensorFlow Lite's rounding (bias or start, first and last jump, constants),
+# and one whose output is constant.
 ROW_BYTES = {
-    "conv2d_sparse8": 8 + 4 + 12,
-    "conv2d_blocks8": 4 + 4 + 12,
-    "conv2d_signs8": 6 + 16,
-    "linear_sparse2": 4 + 8 + 12,
-}
+    "conv2d_sparse8": (16 + 4 + 8, 20), "conv2d_blocks8": (4 + 4 + 12, 7), "conv2d_signs8": (6 + 16, 5), "linear_sparse2": (24, 24),
+}  # fmt: skip
 LARGE = 4096
 
 
 def case(label: str, zeros: int, structure: str) -> Case:
-    """A layer with `zeros` % of its weights 0, exactly."""
+    """A layer with about `zeros` % of its weights 0: equal magnitudes stay together."""
     rng = np.random.default_rng(0)
     shape: tuple[int, ...]
     if label.startswith("fc"):
@@ -72,7 +70,7 @@ def speed() -> list[dict[str, object]]:
         for (kernel, zeros, run), cost in zip(runs, measure([run for *_, run in runs], "cortex-m4")):
             weight = layer(run.graph).params.weight
             row = {"layer": label, "kernel": kernel, "zeros": zeros, "instructions": round(cost.instructions),
-                   "cycles": round(cost.cycles), "share": np.count_nonzero(weight) / weight.size,
+                   "cycles": round(cost.cycles), "share": round(np.count_nonzero(weight) / weight.size, 5),
                    "bytes": run.kernel.pack(layer(run.graph), run.graph).constant_bytes}  # fmt: skip
             print(row, flush=True)
             found.append(row)
@@ -97,13 +95,17 @@ def flash(zeros: int = 90) -> list[dict[str, object]]:
 
 
 def smallest(node: Node, graph: Graph) -> tuple[float, str]:
+    """Bytes per nonzero weight of the kernel that takes fewest, and its name."""
+    weight = node.params.weight.reshape(len(node.params.weight), -1)
+    fixed, _ = constant_outputs(node.params.output, weight)
+
     def size(kernel: Kernel) -> float:
         stream = kernel.pack(node, graph).struct["stream"]
         assert isinstance(stream, np.ndarray)
-        rows = len(node.params.weight)
-        return (stream.nbytes - rows * ROW_BYTES[kernel.name]) / np.count_nonzero(node.params.weight)
+        varying, constant = ROW_BYTES[kernel.name]
+        own = stream.nbytes - varying * int((~fixed).sum()) - constant * int(fixed.sum())
+        return own / int(np.count_nonzero(weight[~fixed]))
 
-    assert rounding_of(node.params.output, node.params.weight.reshape(len(node.params.weight), -1)) is not None
     kernels = [k for k in op_of(node, Int8).kernels if k.name in ROW_BYTES and k.applies(node, graph)]
     return min((size(kernel), kernel.name) for kernel in kernels)
 
@@ -118,7 +120,7 @@ def draw(rows: list[dict[str, object]]) -> None:
             own = [row for row in rows if row["layer"] == label]
             dense = next(row["instructions"] for row in own if row["kernel"] in DENSE.values())
             for kernel in KERNELS:
-                line = [(r["zeros"], dense / r["instructions"]) for r in own if r["kernel"] == kernel]  # type: ignore[operator]
+                line = [(100 - 100 * r["share"], dense / r["instructions"]) for r in own if r["kernel"] == kernel]  # type: ignore[operator]
                 if line:
                     axis.plot(*zip(*line), marker="o", markersize=3, label=names[kernel])
             axis.axhline(1, color="grey", linewidth=0.8)
@@ -133,11 +135,15 @@ def draw(rows: list[dict[str, object]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--draw", action="store_true", help="only draw the figure from the measurements there are")
-    if parser.parse_args().draw:
-        draw(json.loads(RESULTS.read_text())["speed"])
+    parser.add_argument(
+        "--only", choices=("draw", "flash"), help="draw from the measurements there are; or count bytes alone"
+    )
+    only = parser.parse_args().only
+    before = json.loads(RESULTS.read_text()) if only else {}
+    if only == "draw":
+        draw(before["speed"])
         return
-    found = {"speed": speed(), "flash": flash()}
+    found = {"speed": before.get("speed") or speed(), "flash": flash()}
     lines = [f' "{part}": [\n  ' + ",\n  ".join(map(json.dumps, rows)) + "\n ]" for part, rows in found.items()]
     RESULTS.write_text("{\n" + ",\n".join(lines) + "\n}\n")
     draw(found["speed"])

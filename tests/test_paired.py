@@ -50,7 +50,7 @@ def test_wide_gaps_are_bridged() -> None:
     assert row_entries(row, offsets) == 2 + 1 + 6
     rounding = Rounding(ONCE, np.zeros(1, np.int32), np.zeros((1, 1), np.int32))
     varying, value = np.zeros(1, bool), np.zeros(1, np.int8)
-    assert stream(row[None], offsets, rounding, varying, value).nbytes == 8 + 2 + 2 * 9 + 2 + 2 + 4 + 12
+    assert stream(row[None], offsets, rounding, varying, value).nbytes == 16 + 2 + 2 * 9 + 2 + 2 + 4 + 20
 
 
 def special_kernels(op: Op) -> list[Kernel]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from cpcc.fixedpoint import accumulator_bound
+from cpcc.fixedpoint import TfliteRequant, accumulator_bound
 from cpcc.ops import conv2d
 from cpcc.ops.base import Kernel
 from cpcc.ops.conv2d import sparse8 as kernel
 from cpcc.ops.float_params import Conv2d
+from cpcc.rounding import TFLITE, TFLITE_RELU, rounding_kind
 from cpcc.sparse8 import LIMIT
-from support import Compiled, assert_equal, chain, compiled, detector_of, extreme_inputs
+from cpcc.stack import library_stack
+from support import NAME, Compiled, assert_equal, chain, compiled, detector_of, extreme_inputs
 
 
 def only(other: Kernel) -> bool:
@@ -77,3 +81,31 @@ def test_largest_sum() -> None:
         taken += [weight] * bool(bound < LIMIT)
     assert 0 < len(taken) < 71
     check(of(taken[-1], (1, 8, taken[-1].shape[-1])))
+
+
+def test_every_shift_of_tensorflow_lite() -> None:
+    """A channel for each right shift from 1 on: those with code of their own and those without, both roundings, and rows
+    whose constants begin on either side of a word."""
+    shifts = np.arange(1, 18)
+    rng = np.random.default_rng(3)
+    weight = np.zeros((17, 1, 1, 40))
+    for row, count in zip(weight, rng.integers(1, 40, 17)):
+        row[0, 0, :count] = rng.choice([-1, 1], count)
+    for relu, compiler in ((True, "zig"), (False, "gcc")):
+        c = of(weight, (1, 9, 40))
+        graph = c.detector.graph
+        output = graph.nodes[0].params.output
+        requant = TfliteRequant(rng.integers(2**30, 2**31, 17).astype(np.int32), (-shifts).astype(np.int8))
+        limits = {"zero_point": 7, "low": 7 if relu else -128, "high": 127}
+        params = replace(graph.nodes[0].params, output=replace(output, requant=requant, **limits))
+        nodes = (replace(graph.nodes[0], params=params), *graph.nodes[1:])
+        assert kernel.applies(nodes[0], graph)
+        assert rounding_kind(params.output, params.matrix) == (TFLITE_RELU if relu else TFLITE)
+        check(compiled(replace(c.detector, graph=replace(graph, nodes=nodes)), policy=only), compiler)
+
+
+def test_no_call_goes_through_a_pointer() -> None:
+    """The stack has a bound, which would be refused or far too large otherwise."""
+    c = of(sparse((4, 3, 3, 8), 0.3), (6, 9, 8), pad=1)
+    for compiler in ("zig", "gcc"):
+        assert library_stack(c.arm_image(compiler), NAME).bytes < 300

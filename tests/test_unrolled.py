@@ -10,7 +10,8 @@ from cpcc.ops import linear
 from cpcc.ops.base import Kernel
 from cpcc.ops.float_params import Linear
 from cpcc.ops.linear import unrolled
-from support import Compiled, assert_equal, chain, compiled, detector_of, extreme_inputs
+from cpcc.stack import library_stack
+from support import NAME, Compiled, assert_equal, chain, compiled, detector_of, extreme_inputs
 
 
 def only(kernel: Kernel) -> bool:
@@ -66,3 +67,8 @@ def test_too_wide_or_too_dense_is_refused() -> None:
         params = Linear(weight.astype(np.float32), np.zeros(len(weight), np.float32))
         graph = detector_of(chain((weight.shape[1],), [(linear.OP, params)]), np.random.default_rng(0)).graph
         assert not unrolled.applies(graph.nodes[0], graph)
+
+
+def test_the_program_is_called_directly() -> None:
+    for compiler in ("zig", "gcc"):
+        assert library_stack(of(sparse(7, 40, 0.2)).arm_image(compiler), NAME).path[-1].endswith("_program")

@@ -32,6 +32,7 @@ from cpcc.project import emit_project
 from cpcc.promise import Promise
 from cpcc.quantize import QuantizerSettings, Samples, quantize, quantize_network
 from cpcc.records import by_name, each, joined
+from cpcc.single_pixel import linear_where_single_pixel
 from cpcc.targets import Target
 
 if TYPE_CHECKING:
@@ -280,7 +281,7 @@ def build(
     detector, samples = _front(model_path, settings, given, threshold_data)
     _check_wishes(detector, settings)
     graph = detector.graph
-    detector = replace(detector, graph=drop_dead_channels(graph), kept=kept_channels(graph))
+    detector = replace(detector, graph=linear_where_single_pixel(drop_dead_channels(graph)), kept=kept_channels(graph))
     fitted = fit(
         detector.graph, wish, lambda plan: emit_project(plan, detector, settings.name, samples, settings.self_test)
     )

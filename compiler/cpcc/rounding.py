@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cpcc.fixedpoint import INT32_MAX, Requant, TfliteRequant, accumulator_bound, narrow
-from cpcc.ops.requantized import Output
+
+if TYPE_CHECKING:  # ops import this module
+    from cpcc.ops.requantized import Output
 
 ONCE, TFLITE, TFLITE_RELU = range(3)
 

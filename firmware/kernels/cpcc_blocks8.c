@@ -39,6 +39,9 @@ __asm__(
     " .endr\n ldrsh r8, [lr], #2\n add pc, r8\n nop\n"
     ".Lcpcc_blocks8_behind:\n"
     " ldr r9, [lr], #4\n ldr r10, [sp, #4]\n" EIGHT(ONCE) OUTPUT
+    );
+/* Compilers promise strings of 4095 characters: the rest is a statement of its own, right behind. */
+__asm__(
     AT("256") CONSTANTS EIGHT(TFLITE) OUTPUT
     AT("512") CONSTANTS EIGHT(TFLITE_RELU) OUTPUT
     AT("768") " ldrsb r0, [lr], #1\n" STORE("r0", "r0", "r0", "r0", "r0", "r0", "r0", "r0")

@@ -4,6 +4,5 @@
 
 void cpcc_conv2d_blocks8(const cpcc_conv2d_blocks8_t *layer, const int8_t *x, int8_t *y, int8_t *scratch) {
   const uint32_t padding = (uint32_t)layer->window.pad_value;
-  const cpcc_tiles8_method_t method = {cpcc_blocks8_load, cpcc_blocks8, cpcc_pack_low(padding, padding)};
-  cpcc_tiles8(layer, &method, x, y, scratch);
+  cpcc_tiles8(layer, cpcc_blocks8_load, cpcc_blocks8, cpcc_pack_low(padding, padding), x, y, scratch);
 }

@@ -8,5 +8,6 @@ typedef cpcc_tiles8_t cpcc_conv2d_sparse8_t;
 
 /* scratch as cpcc_tiles8.h says. */
 void cpcc_conv2d_sparse8(const cpcc_conv2d_sparse8_t *layer, const int8_t *x, int8_t *y, int8_t *scratch);
+void cpcc_conv2d_sparse8_tflite(const cpcc_conv2d_sparse8_t *layer, const int8_t *x, int8_t *y, int8_t *scratch);
 
 #endif

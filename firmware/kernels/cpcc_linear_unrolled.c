@@ -4,9 +4,7 @@
 #include "cpcc_saturate.h"
 #include "cpcc_widen.h"
 
-#if CPCC_DSP
-static void run(cpcc_program_t program, const uint32_t *x, const int32_t *stream, int8_t *y) { program(x, stream, y); }
-#else
+#if !CPCC_DSP
 typedef struct {
   const uint32_t *x;
   const int32_t *stream;
@@ -30,7 +28,7 @@ static int8_t rounded(const state_t *state, const cpcc_unrolled_t *step) {
   return cpcc_round(kind, constants, (int32_t)r[2], (int32_t)r[step->a]);
 }
 
-static void run(cpcc_program_t program, const uint32_t *x, const int32_t *stream, int8_t *y) {
+void cpcc_unrolled_run(cpcc_program_t program, const uint32_t *x, const int32_t *stream, int8_t *y) {
   state_t state = {x, stream, {0}};
   uint32_t *r = state.r;
   for (const cpcc_unrolled_t *step = program; step->op != CPCC_END; step++) {
@@ -55,9 +53,10 @@ static void run(cpcc_program_t program, const uint32_t *x, const int32_t *stream
 }
 #endif
 
-void cpcc_linear_unrolled(const cpcc_linear_unrolled_t *layer, const int8_t *x, int8_t *y, int8_t *scratch) {
-  uint32_t *widened = (uint32_t *)(void *)scratch;
-  cpcc_widen(widened, x, layer->blocks);
-  run(layer->program, widened, layer->stream, y);
+void cpcc_unrolled_widen(const cpcc_linear_unrolled_t *layer, const int8_t *x, int8_t *scratch) {
+  cpcc_widen((uint32_t *)(void *)scratch, x, layer->blocks);
+}
+
+void cpcc_unrolled_saturate(const cpcc_linear_unrolled_t *layer, int8_t *y) {
   cpcc_saturate(y, layer->out_features, layer->low, layer->high);
 }

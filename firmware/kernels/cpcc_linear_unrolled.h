@@ -82,7 +82,22 @@ typedef struct {
   int32_t low, high;
 } cpcc_linear_unrolled_t;
 
-/* scratch: 16 bytes for every eight inputs. */
-void cpcc_linear_unrolled(const cpcc_linear_unrolled_t *layer, const int8_t *x, int8_t *y, int8_t *scratch);
+/* Runs a program on widened inputs, where it is a table. */
+void cpcc_unrolled_run(cpcc_program_t program, const uint32_t *x, const int32_t *stream, int8_t *y);
+
+void cpcc_unrolled_widen(const cpcc_linear_unrolled_t *layer, const int8_t *x, int8_t *scratch);
+void cpcc_unrolled_saturate(const cpcc_linear_unrolled_t *layer, int8_t *y);
+
+/* scratch: 16 bytes for every eight inputs. Compiled into the layer, so that its program is called directly. */
+CPCC_INLINE void cpcc_linear_unrolled(const cpcc_linear_unrolled_t *layer, const int8_t *x, int8_t *y, int8_t *scratch) {
+  const uint32_t *widened = (const uint32_t *)(const void *)scratch;
+  cpcc_unrolled_widen(layer, x, scratch);
+#if CPCC_DSP
+  layer->program(widened, layer->stream, y);
+#else
+  cpcc_unrolled_run(layer->program, widened, layer->stream, y);
+#endif
+  cpcc_unrolled_saturate(layer, y);
+}
 
 #endif

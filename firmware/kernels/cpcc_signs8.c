@@ -39,6 +39,9 @@ __asm__(
     " .rept 32\n" INPUT("ssub16") " .endr\n" JUMP SKIP
     ".Lcpcc_signs8_behind:\n"
     OUTPUT(ONCE)
+    );
+/* Compilers promise strings of 4095 characters: the rest is a statement of its own, right behind. */
+__asm__(
     AT("256") OUTPUT(TFLITE)
     AT("512") OUTPUT(TFLITE_RELU)
     AT("768") " ldrsb r8, [lr], #1\n" STORE("r8", "r8") STORE("r8", "r8") STORE("r8", "r8") STORE("r8", "r8") NEXT
@@ -142,16 +145,15 @@ void cpcc_signs8(const uint32_t *x, const uint8_t *stream, int8_t *y, const cpcc
 }
 #endif
 
-/* `count` channels from channel `from` on. */
-static void channels(uint32_t *d, int32_t row, const cpcc_tiles8_load_t *job, int32_t from, int32_t count) {
+/* `count` channels from channel `from` on; a loop for each count that is known. */
+CPCC_INLINE void channels(uint32_t *d, int32_t row, const cpcc_tiles8_load_t *job, int32_t from, int32_t count) {
   const int32_t words = job->pitch / 4;
   d += from * words;
   for (const cpcc_tiles8_column_t *column = job->columns; column != job->end; column++, d++) {
     const int8_t *a = cpcc_tiles8_at(job->base, column->first + (row & column->first_mask) + from);
     const int8_t *b = cpcc_tiles8_at(job->base, column->second + (row & column->second_mask) + from);
-    uint32_t *e = d;
-    for (int32_t i = count; i > 0; i--, e += words) {
-      *e = cpcc_pack_low((uint32_t)(int32_t)*a++, (uint32_t)(int32_t)*b++);
+    for (int32_t i = 0; i < count; i++) {
+      d[i * words] = cpcc_pack_low((uint32_t)(int32_t)a[i], (uint32_t)(int32_t)b[i]);
     }
   }
 }
@@ -164,7 +166,10 @@ void cpcc_signs8_load(uint32_t *d, int32_t row, const cpcc_tiles8_load_t *job) {
     channels(d, row, job, 0, 4 * job->fours);
 #endif
   }
-  if (job->rest > 0) {
-    channels(d, row, job, 4 * job->fours, job->rest);
+  switch (job->rest) {
+    case 1: channels(d, row, job, 4 * job->fours, 1); break;
+    case 2: channels(d, row, job, 4 * job->fours, 2); break;
+    case 3: channels(d, row, job, 4 * job->fours, 3); break;
+    default: break;
   }
 }

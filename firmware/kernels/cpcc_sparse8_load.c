@@ -26,16 +26,15 @@ __asm__(
     ".text\n");
 #endif
 
-/* `count` channels from channel `from` on. */
-static void channels(uint32_t *d, int32_t row, const cpcc_tiles8_load_t *job, int32_t from, int32_t count) {
+/* `count` channels from channel `from` on; a loop for each count that is known. */
+CPCC_INLINE void channels(uint32_t *d, int32_t row, const cpcc_tiles8_load_t *job, int32_t from, int32_t count) {
   const int32_t words = job->pitch / 4;
   d += from * words;
   for (const cpcc_tiles8_column_t *column = job->columns; column != job->end; column++, d++) {
     const int8_t *a = cpcc_tiles8_at(job->base, column->first + (row & column->first_mask) + from);
     const int8_t *b = cpcc_tiles8_at(job->base, column->second + (row & column->second_mask) + from);
-    uint32_t *e = d;
-    for (int32_t i = count; i > 0; i--, e += words) {
-      *e = 2u * (uint32_t)(*a++ + 128) + ((uint32_t)(int32_t)*b++ << 24);
+    for (int32_t i = 0; i < count; i++) {
+      d[i * words] = 2u * (uint32_t)(a[i] + 128) + ((uint32_t)(int32_t)b[i] << 24);
     }
   }
 }
@@ -48,7 +47,10 @@ void cpcc_sparse8_load(uint32_t *d, int32_t row, const cpcc_tiles8_load_t *job) 
     channels(d, row, job, 0, 4 * job->fours);
 #endif
   }
-  if (job->rest > 0) {
-    channels(d, row, job, 4 * job->fours, job->rest);
+  switch (job->rest) {
+    case 1: channels(d, row, job, 4 * job->fours, 1); break;
+    case 2: channels(d, row, job, 4 * job->fours, 2); break;
+    case 3: channels(d, row, job, 4 * job->fours, 3); break;
+    default: break;
   }
 }

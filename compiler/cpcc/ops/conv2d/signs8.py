@@ -7,7 +7,7 @@ import numpy as np
 from cpcc import signs8
 from cpcc.costs import fitted
 from cpcc.graph import Graph, Node
-from cpcc.ops.base import DSP, Kernel, Packed
+from cpcc.ops.base import DSP, Kernel, Overlap, Packed
 from cpcc.ops.conv2d import tiles8
 from cpcc.rounding import constant_outputs, rounding_of
 
@@ -40,8 +40,14 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     rows, channels = of.matrix[~fixed], of.weight.shape[3]
     tiles = -(-of.fields["window.out_w"] // tiles8.TILE) * of.fields["window.out_h"]
     turns = sum(bool(len(signs8.signs(row, of.offsets)[2])) for row in rows)
-    loads = (int(channels > 3), channels // 4, int(channels % 4 > 0), channels % 4)
+    loads = (int(channels > 3), channels // 4, *(int(channels % 4 == rest) for rest in (1, 2, 3)))
     return (*tiles8.features(node, of, int(np.count_nonzero(rows)), loads), float(tiles * turns))
 
 
-KERNEL = Kernel("conv2d_signs8", pack, fitted("conv2d_signs8", features), DSP, applies, sparse=True, shared=FILES)
+def overlap(node: Node, graph: Graph) -> Overlap:
+    return tiles8.overlap(node, graph, tiles8.tiling(node, graph, LAYOUT))
+
+
+KERNEL = Kernel(
+    "conv2d_signs8", pack, fitted("conv2d_signs8", features), DSP, applies, sparse=True, shared=FILES, overlap=overlap
+)

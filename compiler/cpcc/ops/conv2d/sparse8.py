@@ -19,7 +19,7 @@ def pack(node: Node, graph: Graph) -> Packed:
     rounding, channels = rounding_of(output, of.matrix), of.weight.shape[3]
     assert rounding is not None
     stream = sparse8.stream(of.matrix, of.offsets, rounding, *constant_outputs(output, of.matrix))
-    return tiles8.pack(node, of, stream, channels // 4, channels % 4)
+    return tiles8.pack(node, of, stream, channels // 4, channels % 4, output.entry)
 
 
 def applies(node: Node, graph: Graph) -> bool:
@@ -34,7 +34,7 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     of = tiles8.tiling(node, graph, LAYOUT)
     fixed, _ = constant_outputs(node.params.output, of.matrix)
     entries, channels = sum(sparse8.row_entries(row, of.offsets) for row in of.matrix[~fixed]), of.weight.shape[3]
-    loads = (int(channels > 3), channels // 4, int(channels % 4 > 0), channels % 4)
+    loads = (int(channels > 3), channels // 4, *(int(channels % 4 == rest) for rest in (1, 2, 3)))
     return tiles8.features(node, of, entries, loads)
 
 

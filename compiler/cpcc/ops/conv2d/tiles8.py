@@ -107,7 +107,7 @@ def tiling(node: Node, graph: Graph, layout: Layout) -> Tiling:
     return Tiling(layout, np.ascontiguousarray(weight), window | more)
 
 
-def pack(node: Node, of: Tiling, stream: np.ndarray, fours: int, rest: int) -> Packed:
+def pack(node: Node, of: Tiling, stream: np.ndarray, fours: int, rest: int, entry: str = "") -> Packed:
     """The fields of ``cpcc_tiles8_t`` with the kernel's own uint32 `stream`; it loads `fours` and `rest` channels."""
     output = node.params.output
     fields: dict[str, Value] = {
@@ -115,7 +115,7 @@ def pack(node: Node, of: Tiling, stream: np.ndarray, fours: int, rest: int) -> P
         "words": len(of.columns), "columns": narrow(of.columns, np.uint8), "stream": stream,
         "rounding": rounding_kind(output, of.matrix), "zero_point": output.zero_point, "low": output.low, "high": output.high,
     }  # fmt: skip
-    return Packed(fields, of.scratch_bytes)
+    return Packed(fields, of.scratch_bytes, entry)
 
 
 def overlap(node: Node, graph: Graph, of: Tiling) -> Overlap:

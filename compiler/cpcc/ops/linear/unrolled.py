@@ -7,6 +7,7 @@ import numpy as np
 from cpcc.costs import fitted
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, STREAM_FILES, Code, Kernel, Packed
+from cpcc.ops.linear.paired import overlap
 from cpcc.paired import widened_order
 from cpcc.rounding import rounding_of
 from cpcc.unrolled import MAX_ROWS, MAX_WORDS, ROWS, Program, program
@@ -56,4 +57,13 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     return 1.0, _blocks(node), *loads, -(-rows // ROWS), rows, tflite
 
 
-KERNEL = Kernel("linear_unrolled", pack, fitted("linear_unrolled", features), DSP, applies, sparse=True, shared=FILES)
+KERNEL = Kernel(
+    "linear_unrolled",
+    pack,
+    fitted("linear_unrolled", features),
+    DSP,
+    applies,
+    sparse=True,
+    shared=FILES,
+    overlap=overlap,
+)

@@ -18,6 +18,7 @@ from cpcc.frontends.tflite import to_graph
 from cpcc.graph import Graph, Int8, Node, Tensor, validate
 from cpcc.ops import OPS, add, linear, mul, op_of, softmax
 from cpcc.ops.base import Kernel, Op
+from cpcc.ops.float_params import Add
 from cpcc.ops.requantized import Output
 from cpcc.targets import TARGETS
 from cpcc.tflite_model import input_specs
@@ -138,6 +139,14 @@ def check(op: Op, kernel: Kernel, target: str, seed: int) -> bool:
 @given(seed=st.integers(0, 2**32 - 1))
 def test_kernels(op: Op, kernel: Kernel, seed: int) -> None:
     assume(check(op, kernel, target_for(kernel), seed))
+
+
+@pytest.mark.parametrize("relu", [False, True])
+def test_long_sums(relu: bool) -> None:
+    """Of 37 elements: whole words and a rest, with and without the correction of negative numbers."""
+    op = replace(add.OP, sample=lambda rng: (Add(relu), ((37,), (37,))))
+    kernel = next(kernel for kernel in op.kernels if kernel.name == "add_table_tflite")
+    assert check(op, kernel, "stm32", 1)
 
 
 def test_ties_on_the_host() -> None:

@@ -15,16 +15,16 @@ from torch import nn
 from cpcc import artifacts
 from cpcc.cli import cli
 from cpcc.data import Scaling
-from cpcc.errors import DataError, UsageError
+from cpcc.errors import DataError, ModelError, UsageError
 from cpcc.executors.firmware import boot
 from cpcc.folder import BuildFolder, open_build
 from cpcc.graph import Float32, Graph, Int8, Int16, Node, Tensor, validate
 from cpcc.metrics import auc
 from cpcc.model_file import export_module, save_program
-from cpcc.ops import linear, relu
+from cpcc.ops import avg_pool2d, linear, relu
 from cpcc.ops.convert import QConvert
-from cpcc.ops.float_params import Concat, Linear, Lookup, Relu, Reshape
-from cpcc.quant.int16_choice import GAIN, OWN_LIMIT, int16_layers, output_ratio
+from cpcc.ops.float_params import Add, AvgPool2d, Concat, Linear, Lookup, Relu, Reshape
+from cpcc.quant.int16_choice import GAIN, OUTPUT_LIMIT, OWN_LIMIT, int16_layers, output_ratio
 from cpcc.quant.running import run_nodes
 from cpcc.quant.widths import wide_tensors
 from cpcc.quantize import QuantizerSettings, Samples, calibrate, quantize_graph, quantize_network
@@ -158,6 +158,64 @@ def test_auto_takes_the_layers_whose_rounding_costs_too_much() -> None:
     assert never.noise["linear_2"].alone < OWN_LIMIT and output_ratio(graph, never.noise) < 10
     assert int16_layers(auto.graph) == ["linear_0", "relu_1", "linear_2"]
     assert output_ratio(graph, auto.noise) > 20
+
+
+def test_auto_takes_a_noisy_layer_behind_a_quiet_output() -> None:
+    """A branch that rounding drowns is widened, though another branch is so strong that the output shows little of it."""
+    rng = np.random.default_rng(5)
+    first, second, strong = (rng.normal(0, 0.25, (16, 16)).astype(np.float32) for _ in range(3))
+    first[0] *= 200
+    second[:, 0] = 0
+    tensors = {name: Tensor(name, (16,), Float32()) for name in ("x", "a", "b", "c", "y")}
+    bias = np.zeros(16, np.float32)
+    nodes = (
+        Node("first", Linear(first, bias), ("x",), "a"),
+        Node("second", Linear(second, bias), ("a",), "b"),
+        Node("strong", Linear(30 * strong, bias), ("x",), "c"),
+        Node("sum", Add(), ("b", "c"), "y"),
+    )
+    graph = validate(Graph("t", tensors, nodes, ("x",), ("y",)), Float32)
+    x = rng.normal(0, 1, (200, 16))
+    samples = Samples(x.astype(np.float32), x, (Scaling.identity(x.shape[1:]),))
+    never, _ = quantize_network(graph, samples, QuantizerSettings(int16="never"))
+    auto, _ = quantize_network(graph, samples, QuantizerSettings(int16="auto"))
+    assert never.noise["second"].alone < OWN_LIMIT and output_ratio(graph, never.noise) > OUTPUT_LIMIT
+    assert int16_layers(auto.graph) == ["first", "second"]
+
+
+def test_auto_looks_at_the_output_too() -> None:
+    """Two layers in a row whose noise is bearable alone; only what both add up to is not."""
+    rng = np.random.default_rng(3)
+    weights = [rng.normal(0, 0.25, (16, 16)).astype(np.float32) for _ in range(3)]
+    weights[0][0] *= 21  # a channel that the next layer does not read, but that takes most of the levels
+    weights[1][0] *= 52
+    for weight in weights[1:]:
+        weight[:, 0] = 0
+    graph = chain((16,), [(linear.OP, Linear(w, np.zeros(16, np.float32))) for w in weights])
+    x = rng.normal(0, 1, (200, 16))
+    samples = Samples(x.astype(np.float32), x, (Scaling.identity(x.shape[1:]),))
+    never, _ = quantize_network(graph, samples, QuantizerSettings(int16="never"))
+    auto, _ = quantize_network(graph, samples, QuantizerSettings(int16="auto"))
+    assert min(each.alone for each in never.noise.values()) > OWN_LIMIT
+    assert output_ratio(graph, never.noise) < OUTPUT_LIMIT < output_ratio(graph, auto.noise)
+    assert int16_layers(auto.graph)
+
+
+def test_auto_stays_with_int8_where_the_int16_form_is_refused() -> None:
+    """The mean of 40,000 values is far below a step of their type, but so many int16 cannot be averaged."""
+    spans, n = ((0, 200),), 4
+    pool = AvgPool2d(spans, spans, ((40_000,),))
+    graph = chain(
+        (200, 200, 1),
+        [(avg_pool2d.OP, pool), (linear.OP, Linear(np.ones((1, 1), np.float32), np.zeros(1, np.float32)))],
+    )
+    x = np.random.default_rng(4).normal(0, 1, (n, 200, 200, 1))
+    raw = x.transpose(0, 3, 1, 2).astype(np.float32)
+    samples = Samples(raw, x, (Scaling.identity(raw.shape[1:]),))
+    auto, _ = quantize_network(graph, samples, QuantizerSettings(int16="auto"))
+    assert auto.noise["linear_1"].alone < OWN_LIMIT and int16_layers(auto.graph) == []
+    with pytest.raises(ModelError, match=r"avg_pool2d_0: a window of 40000 int16 elements; supported: up to 32768"):
+        quantize_network(graph, samples, QuantizerSettings(int16="linear_1"))
 
 
 def test_auto_leaves_a_layer_whose_weights_are_the_cause() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 
-from cpcc.errors import UsageError
+from cpcc.errors import ModelError, UsageError
 from cpcc.graph import Graph, Int16, Node
 from cpcc.ops.convert import QConvert
 from cpcc.quant.noise import Noise
@@ -46,21 +46,33 @@ def named(floats: Graph, wish: str) -> tuple[str, ...]:
 
 
 def _by_noise(floats: Graph, attempt: Callable[[tuple[str, ...]], Attempt]) -> Attempt:
-    """One layer after the other, the noisiest first, while one is below `OWN_LIMIT` or the output below `OUTPUT_LIMIT`."""
-    layers: tuple[str, ...] = ()
-    graph, noise = attempt(layers)
-    open_ = [node.name for node in floats.nodes if node.name in noise and has_int16(node) and not keeps_type(node)]
-    while True:
-        output = output_ratio(floats, noise)
-        noisy = [name for name in open_ if noise[name].alone < OWN_LIMIT]
-        if not open_ or not (noisy or output < OUTPUT_LIMIT):
-            return graph, noise
-        worst = min(noisy or open_, key=lambda name: noise[name].alone)
-        open_.remove(worst)
-        wider, quieter = attempt((*layers, worst))
-        gained = max(quieter[worst].alone - noise[worst].alone, output_ratio(floats, quieter) - output)
-        if gained >= GAIN:
-            layers, graph, noise = (*layers, worst), wider, quieter
+    """First all layers below `OWN_LIMIT`, of which those stay that gain; then, while the output is below `OUTPUT_LIMIT`, the
+    noisiest others: one, two, four ... at a time, since every attempt runs the network on all noise samples."""
+    graph, noise = attempt(())
+    names = [node.name for node in floats.nodes if node.name in noise and has_int16(node) and not keeps_type(node)]
+    layers = tuple(name for name in names if noise[name].alone < OWN_LIMIT)
+    if layers:
+        tried, quieter = _possible(attempt, layers) or (graph, noise)
+        gained = tuple(name for name in layers if quieter[name].alone - noise[name].alone >= GAIN)
+        graph, noise = (tried, quieter) if gained == layers else attempt(gained)
+        layers = gained
+    others = sorted((name for name in names if name not in layers), key=lambda name: noise[name].alone)
+    count = 1
+    while output_ratio(floats, noise) < OUTPUT_LIMIT and count < 2 * len(others):
+        wider, quieter = _possible(attempt, (*layers, *others[:count])) or (graph, noise)
+        if output_ratio(floats, quieter) - output_ratio(floats, noise) >= GAIN:
+            layers, graph, noise = (*layers, *others[:count]), wider, quieter
+            others = others[count:]
+        count *= 2
+    return graph, noise
+
+
+def _possible(attempt: Callable[[tuple[str, ...]], Attempt], layers: tuple[str, ...]) -> Attempt | None:
+    """The attempt; None where an int16 form refuses what the int8 network can compute: nobody asked for it by name."""
+    try:
+        return attempt(layers)
+    except ModelError:
+        return None
 
 
 def output_ratio(floats: Graph, noise: dict[str, Noise]) -> float:

@@ -9,9 +9,9 @@ JOBS ?= 2
 TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo test check fuzz lint bench clean
+.PHONY: help demo test check fuzz lint bench bench-diff clean
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
 
 # torch in the same call as the project and pinned: a plain range would pull gigabytes of GPU packages.
 $(INSTALLED): pyproject.toml constraints.txt
@@ -39,9 +39,12 @@ lint: $(INSTALLED) ## ruff and mypy
 	$(BIN)/ruff check compiler firmware tests examples bench
 	$(BIN)/mypy
 
-bench: $(INSTALLED) ## kernel costs and the table of docs/performance.md
+bench: $(INSTALLED) ## models, kernels and peers: the tables of docs/performance.md
 	$(BIN)/python bench/run.py
 	$(BIN)/python bench/verify_speed.py
+
+bench-diff: $(INSTALLED) ## what moved by more than 2 % in bench/results since the last commit
+	$(BIN)/python bench/compare.py
 
 clean: ## remove what the targets above made
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -15,7 +15,8 @@ from cost_cases import Case, graph_of, layer
 from cost_layers import Run, kernels_for, measure
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from run import STRUCTURED, models_folder
+from models import STRUCTURED
+from rows import models_folder
 from structures import STRUCTURES, pruned
 
 from cpcc.frontends.tflite import to_graph

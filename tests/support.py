@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -122,11 +122,11 @@ class Compiled:
             scores=len(decisions_of(self.detector)),
         )
 
-    def arm_image(self, compiler: str = "zig") -> Path:
+    def arm_image(self, compiler: str = "zig", image: Callable[..., Path] = artifacts.arm_image) -> Path:
         specs = dict(zip(self.detector.graph.inputs, self.detector.inputs))
         raw = joined({name: np.zeros((1, *spec.shape), spec.dtype) for name, spec in specs.items()})
         main = main_source(self.plan, self.detector, NAME, raw_examples(self.detector, raw))
-        return artifacts.arm_image(self.plan, self.library, main, compiler)
+        return image(self.plan, self.library, main, compiler)
 
     def arm(self, compiler: str = "zig") -> ArmExecutor | QemuExecutor:
         if not self.plan.target.core.unicorn_model:
@@ -146,7 +146,7 @@ def target_for(kernel: Kernel) -> str:
 
 def check_stack(c: Compiled, q: np.ndarray) -> None:
     """The stack of a run on the sample `q` stays below the bound read off the image, and that below 512 bytes."""
-    bound = library_stack(c.arm_image(), NAME)
+    bound = library_stack(c.arm_image(image=artifacts.stack_image), NAME)
     executor = c.arm()
     assert isinstance(executor, ArmExecutor)
     assert executor.measure(q).stack_bytes <= bound.bytes <= 512, bound

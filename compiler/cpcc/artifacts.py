@@ -15,6 +15,7 @@ from cpcc.serialize import dump_detector
 from cpcc.toolchains import Toolchain, build_program, gcc_cross, host_cc, zig_cross
 
 MEASURABLE_FLASH = 16 * 2**20
+HIGH_FLASH = 0x0800_0000
 CROSS = {"zig": zig_cross, "gcc": gcc_cross}
 
 
@@ -47,6 +48,13 @@ def arm_image(plan: Plan, library: dict[str, str], main: str, compiler: str = "z
     toolchain = CROSS[compiler](plan.target.core, plan.objective.level)
     sources = {**library, **_startup(), "main.c": main}
     return build_program(toolchain, sources, ".elf", linker_script(plan, _objects(library)))
+
+
+def stack_image(plan: Plan, library: dict[str, str], main: str, compiler: str = "zig") -> Path:
+    """`arm_image` with flash where no small number is an address: `cpcc.stack` takes a word that equals a function's address for a
+    pointer to it."""
+    target = plan.target if plan.target.flash_origin else replace(plan.target, flash_origin=HIGH_FLASH)
+    return arm_image(replace(plan, target=target), library, main, compiler)
 
 
 def host_program(plan: Plan, detector: Network, name: str, library: dict[str, str], sanitize: bool = True) -> Path:

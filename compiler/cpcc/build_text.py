@@ -42,7 +42,7 @@ def _int16(report: BuildReport) -> list[str]:
 
 def _totals(report: BuildReport) -> list[str]:
     known = report.stack_bytes is not None
-    stack = f"; stack at most {report.stack_bytes:,} B" if known else f"; no bound on the stack: {report.stack_note}"
+    stack = f"; stack at most {report.stack_bytes:,} B" if known else f"; no bound on the {report.stack_note}"
     return [
         f"{report.target}, --optimize {report.optimize}: about {report.instructions:,} instructions and {report.cycles:,} modelled "
         "cycles (cpcc profile counts them)",

@@ -53,8 +53,8 @@ def library_of(project: dict[str, str], name: str) -> dict[str, str]:
 def stack_of(fitted: Fitted, name: str) -> StackBound | str:
     """The bound for an inference, input conversion and score included; or why there is none."""
     if fitted.plan.target.name == "host":
-        return "not read off a host's program"
-    image = artifacts.arm_image(fitted.plan, library_of(fitted.project, name), fitted.project["src/main.c"])
+        return "stack: not read off a host's program"
+    image = artifacts.stack_image(fitted.plan, library_of(fitted.project, name), fitted.project["src/main.c"])
     try:
         return library_stack(image, c_prefix(name))
     except VerificationError as error:

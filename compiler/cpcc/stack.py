@@ -2,9 +2,9 @@
 
 Every path from a function's first instruction is followed with the bytes pushed so far; a call adds the callee's own bound. What can
 not be followed is refused by name: recursion, a stack pointer set from a register. A call through a pointer may reach every function
-whose address the image holds. Naked assembly kernels
-jump by computed addresses into their own bodies: such a jump is taken to reach every instruction of its function that nothing else
-reaches, at the depth of the jump (the stack pointer does not move inside these bodies; the painted stack of a run checks that)."""
+whose address the image holds. Naked assembly kernels jump by computed addresses into their own bodies: such a jump is taken to reach
+every instruction of its function that nothing else reaches, at the depth of the jump (the stack pointer does not move inside these
+bodies; the painted stack of a run checks that)."""
 
 from __future__ import annotations
 

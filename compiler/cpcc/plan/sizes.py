@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from cpcc.graph import Graph, Node
-from cpcc.ops.base import Kernel, Packed
+from cpcc.ops.base import Packed
 
 WORD = 4  # bytes of a field of a kernel's C struct: a number, or a pointer to an array
 
@@ -11,8 +10,3 @@ WORD = 4  # bytes of a field of a kernel's C struct: a number, or a pointer to a
 def packed_bytes(packed: Packed) -> int:
     """Bytes of the arrays (weights, indices, biases, multipliers), of code that stands for them, and of the struct."""
     return packed.constant_bytes + WORD * len(packed.struct)
-
-
-def constant_bytes(kernel: Kernel, node: Node, graph: Graph) -> int:
-    """Flash of the node's constants in the kernel's layout."""
-    return packed_bytes(kernel.pack(node, graph))

@@ -72,6 +72,7 @@ CASES: list[tuple[str, Callable[[], nn.Module], str]] = [
     ("no relative", lambda: Layer(lambda m, x: torch.erfinv(x)), "aten.erfinv.default is not supported; supported layers: Linear, Conv1d"),
     ("largest", lambda: Layer(lambda m, x: x.argmax(1)), "argmax.default is not supported; use the logits, and take the largest"),
     ("a layer", lambda: nn.Sequential(nn.Linear(6, 4), nn.LayerNorm(4)), r"1 \(LayerNorm\): aten.layer_norm is not supported; use BatchNorm"),
+    ("product", lambda: Layer(lambda m, x: x.transpose(0, 1) @ x), "matmul is not supported; use Linear with constant weights"),
     ("zero size", lambda: Layer(lambda m, x: torch.cat([x, x[:, :0]], 1)), r"zero-size shape \(1, 0\)"),
     ("NaN", lambda: broken(float("nan"), "weight"), "weight: weights contain NaN or infinity"),
     ("infinity", lambda: broken(float("inf"), "bias"), "bias: weights contain NaN or infinity"),

@@ -157,6 +157,20 @@ def kinds(graph: Graph) -> list[str]:
     return [type(node.params).__name__ for node in graph.nodes]
 
 
+class Product(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(7, 3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x @ self.weight
+
+
+def test_a_product_with_a_constant_matrix_is_a_linear_layer():
+    assert kinds(check(Product(), (7,))) == ["Linear"]
+    assert "Conv2d" in kinds(check(Product(), (4, 7)))
+
+
 def test_mlp_folds_and_fuses_everything():
     net = nn.Sequential(nn.Linear(7, 9), nn.BatchNorm1d(9), nn.ReLU(), nn.Dropout(), nn.Linear(9, 1, bias=False))
     graph = check(net, (7,))

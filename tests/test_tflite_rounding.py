@@ -20,8 +20,8 @@ from cpcc.ops import OPS, add, linear, mul, op_of, softmax
 from cpcc.ops.base import Kernel, Op
 from cpcc.ops.float_params import Add
 from cpcc.ops.requantized import Output
+from cpcc.quantized_model import input_specs
 from cpcc.targets import TARGETS
-from cpcc.tflite_model import input_specs
 from support import assert_equal, compiled, detector_of, extreme_inputs, single, target_for
 from tflite_samples import branchy_network
 

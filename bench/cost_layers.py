@@ -14,6 +14,7 @@ from cpcc.costs import Estimate
 from cpcc.detector import Decision, Detector, InputSpec
 from cpcc.emit import emit_library
 from cpcc.executors.arm import ArmExecutor
+from cpcc.executors.qemu import QemuExecutor
 from cpcc.graph import Graph, Tensor
 from cpcc.ops.base import Kernel, Overlap
 from cpcc.plan.buffers import round_up
@@ -24,6 +25,7 @@ from cpcc.project import main_source
 from cpcc.targets import find_target
 
 TOGETHER = 40  # layers in one image
+TOGETHER_IN_QEMU = 8  # whose machines have less memory
 FLASH = 8 * 2**20
 
 
@@ -36,8 +38,11 @@ class Run:
 
 
 def kernels_for(graph: Graph, core: str) -> list[Kernel]:
-    """The kernels that can run the graph's layer on `core`."""
-    return usable_kernels(layer(graph), graph, find_target(core).core)
+    """The kernels that can run the graph's layer on `core`; on the Cortex-M55 those of its own, since the others are taken to
+    cost there what they cost on the Cortex-M33."""
+    chosen = find_target(core).core
+    own = frozenset({"mve"}) & chosen.features
+    return [kernel for kernel in usable_kernels(layer(graph), graph, chosen) if own <= kernel.requires]
 
 
 def detector_of(graph: Graph) -> Detector:
@@ -50,16 +55,20 @@ def detector_of(graph: Graph) -> Detector:
 
 def measure(runs: Sequence[Run], core: str, compiler: str = "zig") -> list[Estimate]:
     """Measured, not estimated: instructions and modelled cycles of each run's layer on `core`."""
-    return [cost for i in range(0, len(runs), TOGETHER) for cost in _image(runs[i : i + TOGETHER], core, compiler)]
+    size = TOGETHER if find_target(core).core.unicorn_model else TOGETHER_IN_QEMU
+    return [cost for i in range(0, len(runs), size) for cost in _image(runs[i : i + size], core, compiler)]
 
 
 def _image(runs: Sequence[Run], core: str, compiler: str) -> list[Estimate]:
     plan = side_by_side(runs, core)
     detector = detector_of(plan.graph)
-    main = main_source(plan, detector, "bench", [])
-    elf = artifacts.arm_image(plan, emit_library(plan, detector, "bench"), main, compiler)
+    library = emit_library(plan, detector, "bench")
     sample = np.zeros((1, *plan.graph.input.shape), plan.graph.input.integer.dtype)
-    cost = ArmExecutor(plan, detector, "bench", elf).measure(sample)
+    if plan.target.core.unicorn_model:
+        elf = artifacts.arm_image(plan, library, main_source(plan, detector, "bench", []), compiler)
+        cost = ArmExecutor(plan, detector, "bench", elf).measure(sample)
+    else:
+        cost = QemuExecutor(plan, artifacts.qemu_image(plan, detector, "bench", library), scores=1).measure(sample)
     return [Estimate(i, c) for i, c in zip(cost.layer_instructions, cost.layer_cycles, strict=True)]
 
 

@@ -22,7 +22,7 @@ from cpcc.costs import Estimate
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "costs.json"
 CONSTANTS = HERE.parent / "compiler" / "cpcc" / "costs.json"
-CORES = ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33")
+CORES = ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
 UNITS = ("instructions", "cycles")
 
 

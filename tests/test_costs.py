@@ -14,13 +14,17 @@ import fit_costs
 from cost_cases import layer
 from cost_layers import measure
 
+from conftest import need_tool
 from cpcc.costs import constants
 from cpcc.ops import OPS, WIDE
+from cpcc.targets import find_target
 
 
 @pytest.mark.parametrize("core", fit_costs.CORES)
 def test_estimates(core: str) -> None:
     """Instructions and modelled cycles of every kernel."""
+    if not find_target(core).core.unicorn_model:
+        need_tool("qemu-system-arm")
     runs = [(case, run) for case, run in fit_costs.runs_of(core) if not case.fit and case.rounding != "tflite"]
     measured = measure([run for _, run in runs], core)
     rows = []

@@ -47,7 +47,7 @@ from cpcc.ops.float_params import (
 )
 from cpcc.ops.samples import random_weights
 from cpcc.targets import TARGETS
-from support import assert_equal, chain, compiled, detector_of, extreme_inputs, single
+from support import assert_equal, chain, compiled, detector_of, extreme_inputs, single, target_for
 
 # Kernels for .tflite models alone: tests/test_tflite_rounding.py
 KERNELS = [(op, kernel) for op in OPS for kernel in op.kernels if not (kernel.wide or kernel.name.endswith("_tflite"))]
@@ -80,7 +80,7 @@ def test_every_kernel(op: Op, kernel: Kernel) -> None:
     @given(seed=st.integers(0, 2**32 - 1))
     def run(seed: int) -> None:
         graph = single(op, np.random.default_rng(seed))
-        check(graph, seed, only=kernel)
+        check(graph, seed, target_for(kernel), only=kernel)
 
     run()
 

@@ -168,3 +168,29 @@ def test_several_inputs_and_outputs(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     done = cpcc("verify", "two", "--data", "x.npz", "--allow-fn", "2", cwd=tmp_path)
     assert done.returncode == 0 and "bit-exact: reference = host" in done.stdout, done.stderr
+
+
+def test_a_model_that_is_quantized_already(tmp_path: Path) -> None:
+    """No calibration data; a decision without a float network; integers in, where the user says so."""
+    from test_onnx_qdq import NETWORK_SHAPE, statically_quantized
+
+    statically_quantized(tmp_path, uint8=True, per_channel=True)
+    done = cpcc("inspect", "qdq.onnx", cwd=tmp_path)
+    assert done.returncode == 0 and "qdq.onnx: int8, input (8, 8, 2), output (3,)" in done.stdout, done.stderr
+    done = cpcc("build", "qdq.onnx", "--positive", "1", "-o", "qdq", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    x = np.random.default_rng(3).normal(0, 1, (20, *NETWORK_SHAPE)).astype(np.float32)
+    data = (tmp_path / "qdq.onnx").read_bytes()
+    theirs = np.concatenate([run_oracle(data, {"x": s[None]})[0] for s in x])
+    np.savez(tmp_path / "x.npz", x=x, y=theirs.argmax(1))
+    done = cpcc("verify", "qdq", "--data", "x.npz", cwd=tmp_path)
+    assert done.returncode == 0 and "bit-exact: reference = host = arm" in done.stdout, done.stderr
+    assert "float" not in done.stdout.partition("bit-exact")[0]
+    np.save(tmp_path / "x.npy", x)
+    done = cpcc("run", "qdq", "--input", "x.npy", "-o", "y.npy", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(np.load(tmp_path / "y.npy"), theirs, atol=1.01 / 255)
+    done = cpcc("build", "qdq.onnx", "--input", "uint8", "-o", "raw", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    done = cpcc("build", "qdq.onnx", "--calibration", "mse", "-o", "refused", cwd=tmp_path)
+    assert done.returncode == 2 and "is quantized already; leave them out" in done.stderr

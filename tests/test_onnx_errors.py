@@ -22,10 +22,12 @@ from cpcc.frontends.onnx import to_graph
 from cpcc.frontends.onnx.model import HANDLERS
 from cpcc.frontends.onnx.rewrites import REWRITES
 from cpcc.frontends.onnx.wire import parsed_bytes
+from cpcc.graph import Int8
 from cpcc.onnx_model import compile_onnx
 from cpcc.plan.plan import make_plan
 from cpcc.targets import TARGETS
 from onnx_files import node, onnx_file
+from onnx_qdq import quantized_file
 from test_onnx_cli import SHAPE, network, samples
 
 SECONDS_PER_FILE = 20
@@ -229,8 +231,14 @@ def structural_mutant(data: bytes, rng: np.random.Generator) -> bytes:
     return model.SerializeToString()
 
 
+def quantized_network() -> bytes:
+    """The same network in the QDQ format."""
+    names = ("x", "relu", "pool", "mean", "flat", "logits", "y")
+    return quantized_file(network(), dict.fromkeys(names, Int8(0.03125, 1)))
+
+
 def fuzz(count: int, seed: int, folder: Path) -> None:
-    bases = [network(), network(3, "Sigmoid")]
+    bases = [network(), quantized_network()]
     rng = np.random.default_rng(seed)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.monotonic()

@@ -13,7 +13,8 @@ from cpcc.ops.float_params import Conv2d, DepthwiseConv2d, Linear
 from cpcc.paired import LIMIT_B, pair_rows, pairable, widened_order
 from cpcc.rounding import ONCE, Rounding
 from cpcc.sparse8 import row_entries, stream
-from support import chain, compiled, detector_of
+from cpcc.targets import TARGETS
+from support import chain, compiled, detector_of, target_for
 
 
 @given(st.integers(1, 6), st.integers(1, 40))
@@ -52,7 +53,7 @@ def test_wide_gaps_are_bridged() -> None:
     assert stream(row[None], offsets, rounding, varying, value).nbytes == 16 + 2 + 2 * 9 + 2 + 2 + 4 + 20
 
 
-def dsp_kernels(op: Op) -> list[Kernel]:
+def special_kernels(op: Op) -> list[Kernel]:
     return [kernel for kernel in op.kernels if kernel.requires]
 
 
@@ -70,9 +71,10 @@ def test_saturated_rows_at_the_bound() -> None:
         detector = detector_of(chain(shape, [(op, params)]), rng)
         node = detector.graph.nodes[0]
         x = np.stack([np.full(shape, -128), np.full(shape, 127)]).astype(np.int8)
-        for kernel in dsp_kernels(op):
+        for kernel in special_kernels(op):
             if kernel.applies(node, detector.graph):
-                c = compiled(detector, policy=lambda k, kernel=kernel: k is kernel or k not in op.kernels)  # noqa: B023
+                others = [k for k in op.kernels if k is not kernel]
+                c = compiled(detector, TARGETS[target_for(kernel)], lambda k, others=others: k not in others)
                 expected = c.reference().run(x, quantized=True).output
                 np.testing.assert_array_equal(c.host().run(x, quantized=True).output, expected, err_msg=kernel.name)
                 np.testing.assert_array_equal(c.arm().run(x, quantized=True).output, expected, err_msg=kernel.name)

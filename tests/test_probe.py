@@ -27,6 +27,7 @@ from cpcc.ops import (
 )
 from cpcc.ops.base import Kernel, Op
 from cpcc.ops.float_params import AvgPool2d, Concat, Conv2d, DepthwiseConv2d, Linear, Lookup, MaxPool2d, StridedCopy
+from cpcc.targets import TARGETS
 from support import assert_equal, chain, compiled, detector_of, extreme_inputs, input_type, single
 
 
@@ -35,10 +36,10 @@ def test_the_package_under_test_is_the_mutant() -> None:
         assert Path(cpcc.__file__).is_relative_to(mutant)
 
 
-def probe(op: Op, params: object, shape: tuple[int, ...], policy: object = None) -> None:
+def probe(op: Op, params: object, shape: tuple[int, ...], policy: object = None, target: str = "stm32") -> None:
     rng = np.random.default_rng(6)
     graph = chain(shape, [(op, params)])
-    c = compiled(detector_of(graph, rng), policy=policy)
+    c = compiled(detector_of(graph, rng), TARGETS[target], policy)
     assert input_type(c.detector).zero_point != 0, "padding with 0 would go unnoticed"
     x = extreme_inputs(rng, shape, 24)
     assert_equal(c.reference().run(x, quantized=True, nodes=True), c.host().run(x, quantized=True, nodes=True))
@@ -83,6 +84,32 @@ def test_elementwise() -> None:
         c = compiled(detector_of(graph, rng))
         x = extreme_inputs(rng, graph.input.shape, 24)
         assert_equal(c.reference().run(x, quantized=True, nodes=True), c.host().run(x, quantized=True, nodes=True))
+
+
+def probe_core(target: str, convolution: str, depthwise_kernel: str, fully_connected: str) -> None:
+    """Odd sizes: a row of one pixel too many, channels that fill no group, a column of pixels, a patch of odd length."""
+    conv = Conv2d(weights(6, 3, 3, 3, keep=0.7), np.zeros(6, np.float32), (1, 1), (1, 1, 1, 1), True)
+    depthwise = DepthwiseConv2d(weights(3, 3, 6, keep=1.0), np.zeros(6, np.float32), (1, 1), (1, 1, 1, 1))
+    column = DepthwiseConv2d(weights(4, 1, 8, keep=1.0), np.zeros(8, np.float32), (2, 1), (1, 1, 0, 0))
+    fc = Linear(weights(11, 37, keep=1.0), np.zeros(11, np.float32))
+    probe(conv2d.OP, conv, (5, 5, 3), only(convolution), target)
+    probe(depthwise_conv2d.OP, depthwise, (7, 5, 6), only(depthwise_kernel), target)
+    probe(depthwise_conv2d.OP, column, (12, 1, 8), only(depthwise_kernel), target)
+    probe(linear.OP, fc, (37,), only(fully_connected), target)
+
+
+def test_without_simd() -> None:
+    probe_core("cortex-m3", "conv2d_swar", "depthwise_twin", "linear_rows8")
+
+
+def test_cortex_m0plus() -> None:
+    probe_core("cortex-m0plus", "conv2d_swar2", "depthwise_twin", "linear_rows8")
+
+
+def test_helium() -> None:
+    probe_core("cortex-m55", "conv2d_mve", "depthwise_mve", "linear_mve")
+    whole = Conv2d(weights(3, 2, 1, 16, keep=1.0), np.zeros(3, np.float32), (1, 1), (0, 0, 0, 0))
+    probe(conv2d.OP, whole, (4, 3, 16), only("conv2d_mve"), "cortex-m55")  # runs of whole vectors, yet two of them
 
 
 def test_dual() -> None:

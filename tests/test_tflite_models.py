@@ -11,7 +11,7 @@ from cpcc.executors.base import traced_tensors
 from cpcc.frontends.tflite import to_graph
 from cpcc.graph import Int8
 from cpcc.quantize import run_int8, run_nodes
-from cpcc.tflite_model import input_specs
+from cpcc.quantized_model import input_specs
 from golden import MLPERF_TINY, GoldenModel, Oracle, golden_model
 from support import Compiled, assert_equal, check_stack, compiled
 

@@ -20,9 +20,9 @@ from cpcc.ops import OPS, add, linear, mul, op_of, softmax
 from cpcc.ops.base import Kernel, Op
 from cpcc.ops.float_params import Add
 from cpcc.ops.requantized import Output
+from cpcc.quantized_model import input_specs
 from cpcc.targets import TARGETS
-from cpcc.tflite_model import input_specs
-from support import assert_equal, compiled, detector_of, extreme_inputs, single
+from support import assert_equal, compiled, detector_of, extreme_inputs, single, target_for
 from tflite_samples import branchy_network
 
 ELEMENTWISE = ("add_tflite", "add_table_tflite", "mul")
@@ -138,7 +138,7 @@ def check(op: Op, kernel: Kernel, target: str, seed: int) -> bool:
 @settings(max_examples=2)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_kernels(op: Op, kernel: Kernel, seed: int) -> None:
-    assume(check(op, kernel, "stm32", seed))
+    assume(check(op, kernel, target_for(kernel), seed))
 
 
 @pytest.mark.parametrize("relu", [False, True])

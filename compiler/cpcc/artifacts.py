@@ -62,12 +62,11 @@ def host_program(plan: Plan, detector: Network, name: str, library: dict[str, st
     return build_program(host_cc(sanitize), {**library, **emit_harness(plan, detector, name, "stdio")}, ".bin")
 
 
-def qemu_image(plan: Plan, detector: Network, name: str, library: dict[str, str]) -> Path:
+def qemu_image(plan: Plan, detector: Network, name: str, library: dict[str, str], compiler: str = "zig") -> Path:
     """The harness as an image that serves semihosting files."""
     sources = {**library, **_startup(), **emit_harness(plan, detector, name, "semihosting")}
-    return build_program(
-        zig_cross(plan.target.core, plan.objective.level), sources, ".elf", linker_script(plan, _objects(library))
-    )
+    toolchain = CROSS[compiler](plan.target.core, plan.objective.level)
+    return build_program(toolchain, sources, ".elf", linker_script(plan, _objects(library)))
 
 
 def image_sizes(elf: Path) -> Sizes:

@@ -49,7 +49,7 @@ class BuildSettings:
     the model file's own; `promise` holds the promised rates, None for the default (no more misses than the float model
     on the calibration samples);
     `threshold_table` ships the operating points, `self_test` a check of the constants and known answers at boot.
-    `input_dtype` is what raw samples of a .tflite model are, None for the file's own choice; a `regression` is built
+    `input_dtype` is what raw samples of a quantized model are, None for the file's own choice; a `regression` is built
     without a decision; `output`, a name or number, is which of several outputs decides. `objective` is what the planner makes least,
     under bytes of `flash` and `ram`: None for the target's."""
 
@@ -323,8 +323,6 @@ def _front(
 ) -> tuple[Network, np.ndarray]:
     """(the int8 network or detector of the file, raw samples (n, ...) to choose examples from)."""
     suffix = suffix_of(model_path)
-    if suffix != ".tflite" and settings.input_dtype is not None:
-        raise UsageError(f"--input: is for .tflite models; {model_path} takes what it was trained with")
     if suffix == ".onnx":
         from cpcc.onnx_model import compile_onnx
 
@@ -332,14 +330,12 @@ def _front(
     if suffix == ".tflite":
         from cpcc.tflite_model import compile_tflite
 
-        if settings.quantizer != QuantizerSettings():
-            raise UsageError(
-                f"--calibration, --equalize, --correct-bias, --int16: {model_path} is quantized already; leave them out"
-            )
+        refuse_quantizer(model_path, settings)
         network, samples = compile_tflite(model_path, settings, given)
-        return _with_wishes(network, settings, given, threshold_data), samples
+        return with_wishes(network, settings, given, threshold_data), samples
     from cpcc.model_file import load_model
 
+    refuse_input_dtype(model_path, settings)
     if settings.regression and {settings.positive, settings.threshold, settings.output} != {None}:
         raise UsageError("--regression: has no decision; leave --positive, --threshold and --decides out")
     model = load_model(model_path)
@@ -347,10 +343,24 @@ def _front(
     return detector, calibration_samples(model, given).x
 
 
-def _with_wishes(
+def refuse_quantizer(path: Path, settings: BuildSettings) -> None:
+    """Raises `UsageError` where options of the quantizer are given for a model that is quantized already."""
+    if settings.quantizer != QuantizerSettings():
+        raise UsageError(
+            f"--calibration, --equalize, --correct-bias, --int16: {path} is quantized already; leave them out"
+        )
+
+
+def refuse_input_dtype(path: Path, settings: BuildSettings) -> None:
+    """Raises `UsageError` where ``--input`` is given for a float model."""
+    if settings.input_dtype is not None:
+        raise UsageError(f"--input: is for models that are quantized already; {path} takes what it was trained with")
+
+
+def with_wishes(
     network: Network, settings: BuildSettings, given: Dataset | None, threshold_data: Dataset | None
 ) -> Network:
-    """A .tflite detector with the promised threshold and the table. Its ranges come with the file: all samples count."""
+    """A quantized model's detector with the promised threshold and the table. Its ranges come with the file: all samples count."""
     samples = threshold_data if threshold_data is not None else given
     if not isinstance(network, Detector) or (settings.promise is None and not settings.threshold_table):
         return network

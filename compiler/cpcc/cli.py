@@ -189,7 +189,7 @@ def data(source: Path, output: Path, **options: Any) -> None:
     "input_dtype",
     type=click.Choice(["int8", "float32", "uint8"]),
     default=None,
-    help="What raw samples of a .tflite model are.  [default: as the file has it]",
+    help="What raw samples of a quantized model are.  [default: as the file has it]",
 )
 @click.option("-o", "--output", type=MODEL, default=None, help="Folder.  [default: build/<name>]")
 @click.option(

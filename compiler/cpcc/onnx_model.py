@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cpcc import calibration
-from cpcc.build import budgets_of, logit, scores_by_rule
+from cpcc.build import budgets_of, logit, refuse_input_dtype, refuse_quantizer, scores_by_rule, with_wishes
 from cpcc.calibration import Labelled
 from cpcc.data import Scaling
-from cpcc.detector import Decision, Detector, Network, check_names, deciding_output, to_channels_last
+from cpcc.detector import Decision, Detector, Network, check_names, check_raw, deciding_output, to_channels_last
 from cpcc.errors import DataError, ModelError, UsageError
 from cpcc.frontends.onnx import Imported, to_graph
 from cpcc.frontends.onnx.file import read_model
-from cpcc.frontends.onnx.model import import_model, inputs_of, results_of
+from cpcc.frontends.onnx.model import gives_probabilities, import_model, inputs_of, results_of
 from cpcc.graph import Float32, Graph
 from cpcc.quant.running import run_outputs
 from cpcc.quantize import Samples, quantize, quantize_network
+from cpcc.quantized_model import detector_of, drawn_samples, input_spec
 from cpcc.records import by_name, each
 
 if TYPE_CHECKING:
@@ -43,6 +44,12 @@ def compile_onnx(
     model = read_model(read_file(path), settings.name)
     output = None if settings.positive is None else deciding_output(results_of(model), settings.output)
     imported = import_model(model, settings.name, output)
+    if imported.quantized:
+        refuse_quantizer(path, settings)
+        probabilities = output is not None and gives_probabilities(model, output)
+        network, raw = _fixed(imported, settings, output, given, probabilities)
+        return with_wishes(network, settings, given, threshold_data), raw
+    refuse_input_dtype(path, settings)
     if given is None:
         raise DataError(f"{path}: {NO_SAMPLES}")
     everything = Labelled(given.x, given.y, given.group)
@@ -58,6 +65,21 @@ def compile_onnx(
     scores = float_scores(imported.graph, detector.decisions, threshold.x)
     detector = calibration.with_float_misses(detector, scores, threshold)
     return calibration.with_evidence(detector, threshold, settings.threshold_table), given.x
+
+
+def _fixed(
+    imported: Imported, settings: BuildSettings, output: int | None, given: Dataset | None, probabilities: bool
+) -> tuple[Network, np.ndarray]:
+    """(network or detector, raw samples) of a model that is quantized already: real values where the user says nothing."""
+    graph, dtype = imported.graph, settings.input_dtype or "float32"
+    specs = tuple(input_spec(graph.tensors[name], dtype, imported.input_shapes[name]) for name in graph.inputs)
+    network = Network(graph, specs)
+    if given is not None:
+        check_raw(network, given.x)
+    raw = drawn_samples(network) if given is None else given.x
+    if output is None:
+        return network, raw
+    return detector_of(network, output, settings, given, probabilities), raw
 
 
 def _check_settings(settings: BuildSettings) -> None:

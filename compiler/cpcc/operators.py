@@ -62,7 +62,7 @@ def document() -> str:
         "## .tflite",
         "int8 per channel, as TensorFlow Lite Micro computes it: " + ", ".join(f"`{name}`" for name in sorted(TFLITE)) + ".",
         "## .onnx",
-        "Opset 9 and newer, float32; a dynamic batch is 1 ([onnx.md](onnx.md)). Operators on constants and on shapes are computed at "
+        "Opset 9 and newer, float32 or QDQ; a dynamic batch is 1 ([onnx.md](onnx.md)). Operators on constants and on shapes are computed at "
         "compile time; a node that no output depends on is dropped.",
         markdown(("operators", "become", "limits"), onnx),
         markdown(("not supported", "use"), [(f"`{name}`", text) for name, text in sorted(ONNX_REWRITES.items())]),

@@ -9,6 +9,7 @@ import numpy as np
 
 from cpcc.artifacts import Sizes
 from cpcc.executors.arm import ArmExecutor
+from cpcc.executors.qemu import QemuExecutor
 from cpcc.folder import BuildFolder
 from cpcc.graph import Graph, Tensor
 from cpcc.plan.plan import Plan
@@ -92,7 +93,7 @@ def arena_map(plan: Plan) -> tuple[ArenaEntry, ...]:
     return tuple(sorted(entries, key=lambda e: (e.offset, e.first, e.name)))
 
 
-def profile(build: BuildFolder, executor: ArmExecutor, sizes: Sizes, wait_states: int = 0) -> Profile:
+def profile(build: BuildFolder, executor: ArmExecutor | QemuExecutor, sizes: Sizes, wait_states: int = 0) -> Profile:
     """Profile of the build on zeros; on the other `probes` only whether the counts are the same."""
     plan = build.plan
     inputs = probes(plan.graph)

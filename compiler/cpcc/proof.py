@@ -113,7 +113,7 @@ def prove(build: BuildFolder, job: Job, progress: Callable[[int], None]) -> Repo
     floats = scored.result()
     digest = calibration.data_hash(calibration.Labelled(job.x, job.y))
     report = replace(found.report, caveats=caveats(build, meta, job.x), data_sha256=digest)
-    if "arm" in job.executors and build.plan.target.core.unicorn_model and report.bit_exact:
+    if "arm" in job.executors and can_count(build) and report.bit_exact:
         report = replace(report, cost=cost_of(build))
     provenance = {"command": job.command, "data_sha256": digest}
     save_results(build, report, found.fixed, floats, job.y, job.x, provenance)
@@ -143,15 +143,26 @@ def _float_scores(build: BuildFolder, x: np.ndarray) -> tuple[FloatScores, ...] 
 
 
 def profile_of(build: BuildFolder, wait_states: int = 0) -> Profile:
-    """Exact counts of the build; its cycles modelled with `wait_states` of the flash. Raises `ToolMissingError` for a core that unicorn lacks."""
-    plan = build.plan
-    if not plan.target.core.unicorn_model:
+    """Exact counts of the build, on unicorn or, for cores it lacks, on QEMU; its cycles modelled with `wait_states` of the flash,
+    which QEMU's model does not know. Raises `ToolMissingError`."""
+    plan, name, library = build.plan, build.manifest.name, artifacts.library_on_disk(build)
+    if not plan.target.core.gcc_flags:
         raise ToolMissingError(
-            f"{plan.target.name}: instruction counts need a core that unicorn emulates; build for another --target"
+            f"{plan.target.name}: instruction counts need an emulated core; build for another --target"
         )
-    image = artifacts.arm_image(plan, artifacts.library_on_disk(build), artifacts.pristine_main(build))
-    executor = ArmExecutor(plan, build.detector, build.manifest.name, image, wait_states=wait_states)
-    return profile(build, executor, artifacts.image_sizes(image), wait_states)
+    image = artifacts.arm_image(plan, library, artifacts.pristine_main(build))
+    if plan.target.core.unicorn_model:
+        executor = ArmExecutor(plan, build.detector, name, image, wait_states=wait_states)
+        return profile(build, executor, artifacts.image_sizes(image), wait_states)
+    placed, scores = on_machine(plan), len(decisions_of(build.detector))
+    counted = QemuExecutor(placed, artifacts.qemu_image(placed, build.detector, name, library), scores=scores)
+    return profile(build, counted, artifacts.image_sizes(image))
+
+
+def can_count(build: BuildFolder) -> bool:
+    """Whether an emulator that counts is there."""
+    core = build.plan.target.core
+    return bool(core.unicorn_model) or (core.name != "host" and has_qemu())
 
 
 def cost_of(build: BuildFolder) -> Figures:

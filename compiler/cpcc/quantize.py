@@ -72,7 +72,11 @@ def tensor_types(graph: Graph, ranges: Ranges, wide: frozenset[str] = ALL_INT8) 
 
 
 def _with_types(graph: Graph, ranges: Ranges, wide: frozenset[str]) -> Graph:
-    types = tensor_types(graph, ranges, wide)
+    return with_types(graph, tensor_types(graph, ranges, wide))
+
+
+def with_types(graph: Graph, types: dict[str, Integer]) -> Graph:
+    """`graph` in integers, its tensors of these `types`. Raises `ModelError` where a constant does not fit."""
     nodes = tuple(_quantize_node(node, types) for node in graph.nodes)
     tensors = {name: Tensor(name, t.shape, types[name]) for name, t in graph.tensors.items()}
     return validate(replace(graph, tensors=tensors, nodes=nodes), Int8)
@@ -203,4 +207,5 @@ __all__ = [
     "run_int8",
     "run_nodes",
     "tensor_types",
+    "with_types",
 ]

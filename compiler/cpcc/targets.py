@@ -48,6 +48,7 @@ M0PLUS = Core(
     ("-mcpu=cortex-m0plus", "-mthumb", "-mfloat-abi=soft"),
     "UC_CPU_ARM_CORTEX_M0",
     "microbit",
+    frozenset({"scalar", "armv6m"}),
 )
 M3 = Core(
     "cortex-m3",
@@ -56,6 +57,7 @@ M3 = Core(
     ("-mcpu=cortex-m3", "-mthumb", "-mfloat-abi=soft"),
     "UC_CPU_ARM_CORTEX_M3",
     "mps2-an385",
+    frozenset({"scalar", "armv7m"}),
 )
 M4 = Core(
     "cortex-m4",

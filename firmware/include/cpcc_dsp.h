@@ -3,7 +3,7 @@
 #ifndef CPCC_DSP_H
 #define CPCC_DSP_H
 
-#include <stdint.h>
+#include "cpcc_fixed.h"
 
 #if defined(__ARM_FEATURE_DSP)
 #define CPCC_DSP 1
@@ -109,11 +109,19 @@ static inline int32_t cpcc_smlatt(uint32_t a, uint32_t b, int32_t c) {
 
 /* c + round(a * b / 2^32), halves up, modulo 2^32. */
 static inline int32_t cpcc_smmlar(uint32_t a, uint32_t b, int32_t c) {
+#if defined(__ARM_ARCH_6M__)
+  /* From four products of halves, as cpcc_long_product, of which the low word is not needed. */
+  const int32_t a1 = (int32_t)a >> 16, b1 = (int32_t)b >> 16, a0 = (int32_t)(a & 0xFFFFu), b0 = (int32_t)(b & 0xFFFFu);
+  const int32_t p = a1 * b0, q = a0 * b1;
+  const uint32_t middle = ((uint32_t)a0 * (uint32_t)b0 >> 16) + ((uint32_t)p & 0xFFFFu) + ((uint32_t)q & 0xFFFFu) + 0x8000u;
+  return (int32_t)((uint32_t)c + (uint32_t)(a1 * b1) + (uint32_t)(p >> 16) + (uint32_t)(q >> 16) + (middle >> 16));
+#else
   const int64_t product = (int64_t)(int32_t)a * (int32_t)b;
   return (int32_t)((uint32_t)c + (uint32_t)((product + INT64_C(0x80000000)) >> 32));
+#endif
 }
 
-static inline int32_t cpcc_ssat8(int32_t a) { return a < -128 ? -128 : a > 127 ? 127 : a; }
+static inline int32_t cpcc_ssat8(int32_t a) { return cpcc_clamp(a, -128, 127); }
 
 static inline uint32_t *cpcc_store2(uint32_t *p, uint32_t a, uint32_t b) {
   p[0] = a;

@@ -20,7 +20,7 @@ static inline int8_t cpcc_round(int32_t rounding, const int32_t *constants, int3
     return (int8_t)cpcc_ssat8(cpcc_smmlar((uint32_t)acc, (uint32_t)constants[0], zero_point));
   }
   const int32_t product = cpcc_smmlar((uint32_t)acc, (uint32_t)constants[0], constants[1]);
-  const int32_t correction = rounding == CPCC_TFLITE ? acc >> 31 : 0;
+  const int32_t correction = rounding == CPCC_TFLITE ? cpcc_sign(acc) : 0;
   return (int8_t)cpcc_ssat8((product + correction) >> constants[2]);
 }
 

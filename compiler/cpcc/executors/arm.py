@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,25 +10,13 @@ import numpy as np
 from cpcc.detector import Network, decisions_of
 from cpcc.emit import layer_functions, quantize_functions
 from cpcc.errors import VerificationError
-from cpcc.executors.base import FULL_RUN, INPUT_NODE, ExecutionError, Trace, join
+from cpcc.executors.base import FULL_RUN, INPUT_NODE, Cost, ExecutionError, Trace, join
 from cpcc.executors.unicorn_core import CALL_SECONDS, FEED, UnicornCore
 from cpcc.names import c_prefix
 from cpcc.plan.plan import Plan
 from cpcc.records import by_name
 
 GARBAGE = 0x5A  # stale bytes must not look like results
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Exact instructions of one uninterrupted call and of each layer; modelled cycles of both (see `cycles.py`); stack
-    high-water of the call in bytes."""
-
-    instructions: int
-    layer_instructions: tuple[int, ...]
-    stack_bytes: int
-    cycles: int
-    layer_cycles: tuple[int, ...]
 
 
 class ArmExecutor:

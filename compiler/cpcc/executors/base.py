@@ -53,6 +53,18 @@ class Trace:
         return Trace(first[0], first[1], self.scores[:count])
 
 
+@dataclass(frozen=True)
+class Cost:
+    """Exact instructions of one uninterrupted call and of each layer; modelled cycles of both (see `cycles.py`); stack
+    high-water of the call in bytes."""
+
+    instructions: int
+    layer_instructions: tuple[int, ...]
+    stack_bytes: int
+    cycles: int
+    layer_cycles: tuple[int, ...]
+
+
 class Executor(Protocol):
     """Runs one compiled model. `samples` are raw ones in the model's layout, or with `quantized` the input tensor's values in the
     arena's layout (channels-last). Of several inputs they are records (n,)."""

@@ -47,6 +47,12 @@ LONG_ACCUMULATE = ("smlal", "umlal", "umaal")
 DIVIDE = ("sdiv", "udiv", "vdiv", "vsqrt")
 
 
+def dual_beat_cycles(instructions: int, vectors: int) -> int:
+    """Modelled cycles of the Cortex-M55, for which Arm publishes no table: its vector unit does half a 128-bit instruction a
+    cycle (Arm Cortex-M55 Technical Reference Manual, 100883, "dual-beat"), every other instruction counts one."""
+    return instructions + vectors
+
+
 @dataclass(frozen=True)
 class BlockCycles:
     """Cycles of one run through a block, and what they grow by where its last branch is taken."""

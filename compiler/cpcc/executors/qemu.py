@@ -6,14 +6,16 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from cpcc.errors import ToolMissingError
-from cpcc.executors.base import ExecutionError, Trace, broken_off, join, parse_reply
+from cpcc.executors.base import Cost, ExecutionError, Trace, broken_off, join, parse_reply
 from cpcc.executors.host import SECONDS, batch_size, request
+from cpcc.executors.qemu_counter import COUNTS, counter_options, read_cost
 from cpcc.plan.plan import Plan
 from cpcc.quantize import batches
 
@@ -68,21 +70,33 @@ class QemuExecutor:
             done += len(batch)
         return join(traces)
 
+    def measure(self, samples: np.ndarray) -> Cost:
+        """Cost of one inference on the quantized sample ``samples[0]``."""
+        with tempfile.TemporaryDirectory() as folder:
+            self._reply(folder, samples[:1], True, True, counter_options(self._elf))
+            return read_cost(Path(folder, COUNTS).read_text(), len(self._plan.steps))
+
     def _batch(self, samples: np.ndarray, quantized: bool, nodes: bool) -> Trace:
         with tempfile.TemporaryDirectory() as folder:
-            Path(folder, "request.bin").write_bytes(request(samples, quantized, nodes))
-            trouble = self._emulate(folder)
-            written = Path(folder, "reply.bin")
-            reply = written.read_bytes() if written.is_file() else b""
-        if trouble:
-            raise ExecutionError(self.name, *broken_off(reply, self._plan, nodes, self._scores), trouble)
+            reply = self._reply(folder, samples, quantized, nodes)
         return parse_reply(reply, len(samples), self._plan, nodes, self._scores)
 
-    def _emulate(self, folder: str) -> str:
+    def _reply(
+        self, folder: str, samples: np.ndarray, quantized: bool, nodes: bool, options: Sequence[str] = ()
+    ) -> bytes:
+        Path(folder, "request.bin").write_bytes(request(samples, quantized, nodes))
+        trouble = self._emulate(folder, options)
+        written = Path(folder, "reply.bin")
+        reply = written.read_bytes() if written.is_file() else b""
+        if trouble:
+            raise ExecutionError(self.name, *broken_off(reply, self._plan, nodes, self._scores), trouble)
+        return reply
+
+    def _emulate(self, folder: str, options: Sequence[str]) -> str:
         """Why the firmware did not end well; empty where it did."""
         machine = self._plan.target.core.qemu_machine
         command = [self._qemu, "-M", machine, "-nographic", "-monitor", "stdio", "-serial", "none",
-                   "-semihosting-config", "enable=on,target=native", "-kernel", str(self._elf)]  # fmt: skip
+                   "-semihosting-config", "enable=on,target=native", "-kernel", str(self._elf), *options]  # fmt: skip
         pipe = subprocess.PIPE
         with subprocess.Popen(command, cwd=folder, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
             assert process.stdin is not None

@@ -12,7 +12,13 @@ from cpcc.costs import Cost
 from cpcc.graph import Graph, Integer, Node
 
 DSP = frozenset({"dsp"})  # Arm's DSP extension: Cortex-M4, M7, M33, M55
+SCALAR = frozenset({"scalar"})  # no SIMD instructions: Cortex-M0+, M3. On other cores these kernels never win
+ARMV6M = SCALAR | {"armv6m"}  # Cortex-M0+
+ARMV7M = SCALAR | {"armv7m"}  # Cortex-M3
+MVE = frozenset({"mve"})  # Helium, Armv8.1-M's vector extension: Cortex-M55
 STREAM_FILES = ("include/cpcc_dsp.h", "include/cpcc_rounding.h")
+ROUND_ROW_FILES = ("kernels/cpcc_round_row.h", "kernels/cpcc_round_row.c")
+MVE_FILES = (*STREAM_FILES, "include/cpcc_mve.h")
 
 
 def no_check(node: Node, graph: Graph) -> None:

@@ -80,7 +80,10 @@ def quantize_affine(
     A zero weight stays exactly 0. Source: TFLite 8-bit quantization specification (per-axis symmetric weights)."""
     scales = weight_scales(weight, bias, x, y) if prescribed is None else np.broadcast_to(prescribed, (len(weight),))
     w8 = narrow(np.rint(weight / scales[:, None]), np.int8)
-    bias32 = np.rint(bias / (x.scale * scales)).astype(np.int64)
+    real = np.rint(bias / (x.scale * scales))
+    if not (np.abs(real) < 2.0**53).all():
+        raise OverflowError(f"a bias of {np.abs(real).max():g} steps of the accumulator")
+    bias32 = real.astype(np.int64)
     folded = narrow(bias32 - x.zero_point * w8.astype(np.int64).sum(axis=1), np.int32)
     low, high = clamp_limits(y, relu, ceiling)
     requant = Requant.from_scales(x.scale * scales / y.scale)

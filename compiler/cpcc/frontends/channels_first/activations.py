@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 from cpcc.frontends.channels_first.builder import GraphBuilder, Value
 from cpcc.frontends.channels_first.layout import ordered
@@ -19,8 +20,8 @@ def clip(low: float | None, high: float | None) -> fp.Relu | fp.Lookup:
     return fp.Relu(high) if low == 0 and high > 0 else fp.Lookup("clip", (low, high))
 
 
-def activate(builder: GraphBuilder, site: Site, value: Value, params: fp.Relu | fp.Lookup) -> Value:
-    """`params` of every element."""
+def activate(builder: GraphBuilder, site: Site, value: Value, params: Any) -> Value:
+    """`params`, a function of one value, of every element."""
     return builder.emit_like(site, params, builder.dense_or_vector(value, site))
 
 

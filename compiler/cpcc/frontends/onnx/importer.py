@@ -15,16 +15,19 @@ from cpcc.frontends.channels_first.builder import GraphBuilder, Value
 from cpcc.frontends.onnx.folding import MAX_BYTES, fold
 from cpcc.frontends.onnx.operator import Operator, read_operator
 from cpcc.frontends.onnx.tensors import QuantizedConstant, read_tensor, static_shape, type_name
+from cpcc.graph import Int8
 from cpcc.optimize import to_float32
 
 MAX_ELEMENTS = 2**24  # of a tensor that is computed
+_LINEAR = ("QuantizeLinear", "DequantizeLinear")
+_MOVES = ("Flatten", "Gather", "Identity", "MaxPool", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze")
 Handler = Callable[["Importer", Operator], "Value | Sequence[Value | None]"]
 
 
 @dataclass
 class Importer(GraphBuilder):
     """Builds the graph. `values` are what the samples' values become; `constants` are computed already and `stored` lie in
-    the file; `quantized` are constants behind a DequantizeLinear; `shapes` are those that onnx infers; `read` are the names
+    the file; `quantized` are constants behind a DequantizeLinear, `integers_of` the types of activations behind a QuantizeLinear; `shapes` are those that onnx infers; `read` are the names
     that a live node or an output reads; `ports` names the graph's inputs by the file's."""
 
     opset: int = field(kw_only=True)
@@ -37,6 +40,7 @@ class Importer(GraphBuilder):
     values: dict[str, Value] = field(default_factory=dict)
     constants: dict[str, np.ndarray] = field(default_factory=dict)
     quantized: dict[str, QuantizedConstant] = field(default_factory=dict)
+    integers_of: dict[str, Int8] = field(default_factory=dict)
     folded_bytes: int = 0
 
     def add_input(self, info: onnx.ValueInfoProto, batch: bool) -> None:
@@ -79,7 +83,11 @@ class Importer(GraphBuilder):
         known = [name for name in op.inputs if name]
         if op.type in ("Shape", "Size") and known and known[0] in self.values:
             self._measure(op)
-        elif all(self.is_constant(name) for name in known) and op.type not in ("QuantizeLinear", "DequantizeLinear"):
+        elif op.type in _LINEAR:
+            self._call(op)
+        elif op.type == "Transpose" and known and known[0] in self.quantized:
+            self.quantized[op.outputs[0]] = self.quantized[known[0]].transposed(op)
+        elif all(self.is_constant(name) for name in known):
             self._fold(op)
         else:
             self._call(op)
@@ -107,6 +115,9 @@ class Importer(GraphBuilder):
         handler = self.handlers.get(op.type)
         if handler is None:
             raise op.unsupported(", ".join(sorted(self.handlers)))
+        typed = {self.integers_of[name] for name in op.inputs if name in self.integers_of}
+        if typed and op.type not in (*_MOVES, *_LINEAR):
+            raise op.refuse("integers as", "an operand", f"{', '.join(_MOVES)}, or a DequantizeLinear before it")
         result = handler(self, op)
         for name, value in zip(op.outputs, [result] if isinstance(result, Value) else result):
             if value is None or not name:
@@ -117,11 +128,17 @@ class Importer(GraphBuilder):
             if min(value.shape, default=1) < 1 or math.prod(value.shape) > MAX_ELEMENTS:
                 raise op.refuse("a result of shape", value.shape, f"1 to {MAX_ELEMENTS:,} elements")
             self.values[name] = value
+            if typed and op.type in _MOVES:
+                self.integers_of[name] = next(iter(typed))
 
     # operands
 
     def is_constant(self, name: str) -> bool:
-        return name in self.constants or name in self.stored
+        return name in self.constants or name in self.stored or name in self.quantized
+
+    def has_constant(self, op: Operator, operand: int) -> bool:
+        """Whether the operand is there, and a constant."""
+        return self.has(op, operand) and self.is_constant(op.inputs[operand])
 
     def has(self, op: Operator, operand: int) -> bool:
         return operand < len(op.inputs) and op.inputs[operand] != ""

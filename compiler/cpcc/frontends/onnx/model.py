@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import onnx
 
 from cpcc.errors import ModelError
-from cpcc.frontends.onnx import activations, binary, conv, linear, pools, recurrent, slices, views
+from cpcc.frontends.onnx import activations, binary, conv, linear, pools, quantization, recurrent, slices, views
 from cpcc.frontends.onnx.families import Operators
 from cpcc.frontends.onnx.file import input_infos, opset_of, read_model
 from cpcc.frontends.onnx.importer import Handler, Importer
@@ -16,10 +16,12 @@ from cpcc.frontends.onnx.tensors import static_shape
 from cpcc.frontends.ports import input_names
 from cpcc.graph import Float32, Graph, validate
 from cpcc.optimize import optimize
+from cpcc.quant.prescribed import FakeQuantize, prescribed
+from cpcc.quantize import with_types
 
 FAMILIES: tuple[Operators, ...] = tuple(
     operators
-    for module in (linear, conv, pools, activations, binary, recurrent, slices, views)
+    for module in (linear, conv, pools, activations, binary, recurrent, slices, views, quantization)
     for operators in module.FAMILY
 )
 HANDLERS: dict[str, Handler] = {kind: handler for group in FAMILIES for kind, handler in group.handlers.items()}
@@ -74,7 +76,10 @@ def import_model(model: onnx.ModelProto, name: str, logits: int | None = None, b
         importer.visit(model.graph.node[index], index)
     importer.add_results(model.graph.output, results_of(model))
     shapes = {port: importer.values[own].shape[1:] for own, port in ports.items()}
-    return Imported(validate(optimize(importer.graph()), Float32), False, shapes)
+    graph = optimize(importer.graph())
+    if not any(isinstance(node.params, FakeQuantize) for node in graph.nodes):
+        return Imported(validate(graph, Float32), False, shapes)
+    return Imported(with_types(*prescribed(graph)), True, shapes)
 
 
 def _live_nodes(graph: onnx.GraphProto) -> list[int]:
@@ -87,12 +92,19 @@ def _live_nodes(graph: onnx.GraphProto) -> list[int]:
     return live[::-1]
 
 
-def _final_activation(graph: onnx.GraphProto, output: str) -> int:
-    """Index of the activation that gives `output`, views behind it aside; -1 where there is none, or others read it."""
+def gives_probabilities(model: onnx.ModelProto, output: int) -> bool:
+    """Whether output number `output` is a Sigmoid or Softmax, quantized or not."""
+    graph = model.graph
+    index = _final_activation(graph, graph.output[output].name, (*_VIEWS, "QuantizeLinear", "DequantizeLinear"))
+    return index >= 0 and graph.node[index].op_type != "LogSoftmax"
+
+
+def _final_activation(graph: onnx.GraphProto, output: str, views: tuple[str, ...] = _VIEWS) -> int:
+    """Index of the activation that gives `output`, `views` behind it aside; -1 where there is none, or others read it."""
     writer = {name: index for index, node in enumerate(graph.node) for name in node.output if name}
     readers = [name for node in graph.node for name in node.input] + [info.name for info in graph.output]
     index, name = writer.get(output, -1), output
-    while index >= 0 and graph.node[index].op_type in _VIEWS and readers.count(name) == 1:
+    while index >= 0 and graph.node[index].op_type in views and readers.count(name) == 1:
         name = graph.node[index].input[0]
         index = writer.get(name, -1)
     return index if index >= 0 and graph.node[index].op_type in _FINAL and readers.count(name) == 1 else -1

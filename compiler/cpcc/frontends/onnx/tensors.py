@@ -35,8 +35,19 @@ class QuantizedConstant:
             shape[self.axis] = -1
         return self.integers * (self.scale.reshape(shape) if self.integers.ndim else self.scale[0])
 
+    def transposed(self, op: Operator) -> QuantizedConstant:
+        """With its axes in the order of a Transpose."""
+        order = op.attributes.get("perm") or tuple(reversed(range(self.integers.ndim)))
+        if sorted(order) != list(range(self.integers.ndim)):
+            raise op.refuse("perm", order, f"an order of {self.integers.ndim} axes")
+        return QuantizedConstant(self.integers.transpose(order), self.scale, order.index(self.axis))
+
     def scales_along(self, op: Operator, axis: int) -> np.ndarray:
-        """`scale`, where it is one or lies along `axis`."""
+        """`scale`, where it is one or lies along `axis`. Raises `ModelError` where the weights are not symmetric int8."""
+        if self.integers.size and not -128 <= self.integers.min() <= self.integers.max() <= 127:
+            raise op.refuse(
+                "weights with", "a zero point", "symmetric int8 weights (extra_options={'WeightSymmetric': True})"
+            )
         if len(self.scale) > 1 and self.axis != axis % self.integers.ndim:
             raise op.refuse("one scale per index of axis", self.axis, f"one per output, along axis {axis}")
         return self.scale

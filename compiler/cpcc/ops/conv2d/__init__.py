@@ -2,7 +2,7 @@
 
 from cpcc.ops import float_params
 from cpcc.ops.base import Op
-from cpcc.ops.conv2d import blocks8, dense, paired, signs8, sparse, sparse8, wide
+from cpcc.ops.conv2d import blocks8, dense, mve, paired, signs8, sparse, sparse8, swar, swar2, wide
 from cpcc.ops.conv2d.semantics import (
     QConv2d,
     check,
@@ -25,7 +25,17 @@ OP = Op(
     run_int8=run_int8,
     quantize=quantize,
     sample=sample,
-    kernels=(dense.KERNEL, paired.KERNEL, sparse.KERNEL, sparse8.KERNEL, blocks8.KERNEL, signs8.KERNEL),
+    kernels=(
+        dense.KERNEL,
+        paired.KERNEL,
+        sparse.KERNEL,
+        sparse8.KERNEL,
+        swar.KERNEL,
+        swar2.KERNEL,
+        mve.KERNEL,
+        blocks8.KERNEL,
+        signs8.KERNEL,
+    ),
     macs=macs,
     check=check,
     wide=wide.OP,

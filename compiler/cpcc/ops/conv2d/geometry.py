@@ -22,6 +22,21 @@ def geometry(node: Node, graph: Graph) -> dict[str, int | np.ndarray]:
     }  # fmt: skip
 
 
+def is_line(node: Node, graph: Graph) -> bool:
+    """Whether image and kernel are one column wide: in memory the same as one row high."""
+    return graph.tensors[node.inputs[0]].shape[1] == 1 and node.params.padding[2:] == (0, 0)
+
+
+SWAPPED = {"in_h": "in_w", "out_h": "out_w", "stride_h": "stride_w", "top": "left", "bottom": "right"}
+
+
+def laid_down(fields: dict[str, int | np.ndarray]) -> dict[str, int | np.ndarray]:
+    """`geometry` with rows and columns exchanged, for an image that `is_line`."""
+    other = {**SWAPPED, **{b: a for a, b in SWAPPED.items()}}
+    names = {f"window.{a}": f"window.{b}" for a, b in other.items()}
+    return {name: fields[names.get(name, name)] for name in fields}
+
+
 def flattened(node: Node, graph: Graph) -> dict[str, int | np.ndarray]:
     """`geometry`, with the rows of a 1x1 convolution's image laid end to end: fewer rows, fewer ends of rows."""
     fields = geometry(node, graph)

@@ -23,14 +23,20 @@ def _is_column(node: Node) -> bool:
     return bool(kw == 1 and 1 < kh <= TAPS)
 
 
-def pack(node: Node, graph: Graph) -> Packed:
+def runs_and_taps(node: Node) -> tuple[int, int]:
+    """Runs of the kernel, and the taps of one: a column is a single run."""
     kh, kw, _ = node.params.weight.shape
+    return (1, kh) if _is_column(node) else (kh, kw)
+
+
+def pack(node: Node, graph: Graph) -> Packed:
+    kh = node.params.weight.shape[0]
     output, weight = node.params.output, per_channel(node)
     rounding = rounding_of(output, weight)
     assert rounding is not None
-    column = _is_column(node)
+    runs, taps = runs_and_taps(node)
     fields: dict[str, int | np.ndarray] = {
-        **geometry(node, graph), "kernel_h": kh, "runs": 1 if column else kh, "taps": kh if column else kw,
+        **geometry(node, graph), "kernel_h": kh, "runs": runs, "taps": taps,
         "stream": quad_stream(weight, rounding),
         "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
     }  # fmt: skip
@@ -44,8 +50,8 @@ def applies(node: Node, graph: Graph) -> bool:
 
 def features(node: Node, graph: Graph) -> tuple[float, ...]:
     out_h, out_w, channels = graph.output_tensor(node).shape
-    kh, kw, _ = node.params.weight.shape
-    runs, taps = (1, kh) if _is_column(node) else (kh, kw)
+    kh = node.params.weight.shape[0]
+    runs, taps = runs_and_taps(node)
     quads = out_h * out_w * -(-channels // 4)
     copied = out_h * strip_bytes(node, graph, kh, 1)
     kind = rounding_kind(node.params.output, per_channel(node))

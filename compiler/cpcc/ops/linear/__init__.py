@@ -2,7 +2,7 @@
 
 from cpcc.ops import float_params
 from cpcc.ops.base import Op
-from cpcc.ops.linear import dense, narrow, paired, sparse, sparse2, unrolled, wide
+from cpcc.ops.linear import dense, mve, narrow, paired, rows8, sparse, sparse2, unrolled, wide
 from cpcc.ops.linear.semantics import (
     QLinear,
     check,
@@ -25,7 +25,16 @@ OP = Op(
     run_int8=run_int8,
     quantize=quantize,
     sample=sample,
-    kernels=(dense.KERNEL, paired.KERNEL, narrow.KERNEL, sparse.KERNEL, sparse2.KERNEL, unrolled.KERNEL),
+    kernels=(
+        dense.KERNEL,
+        paired.KERNEL,
+        sparse.KERNEL,
+        sparse2.KERNEL,
+        rows8.KERNEL,
+        mve.KERNEL,
+        unrolled.KERNEL,
+        narrow.KERNEL,
+    ),
     macs=macs,
     check=check,
     wide=wide.OP,

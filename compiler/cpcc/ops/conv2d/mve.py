@@ -1,0 +1,57 @@
+"""Dense convolution for Helium: sixteen products an instruction, a tile of 4 channels by 2 pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cpcc.costs import fitted
+from cpcc.graph import Graph, Node
+from cpcc.helium import LANES, VECTOR, dense_stream
+from cpcc.ops.base import MVE, MVE_FILES, Kernel, Packed
+from cpcc.ops.conv2d.geometry import flattened, image, strip_bytes
+from cpcc.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of
+
+FILES = (
+    *MVE_FILES, "kernels/cpcc_strip.h", "kernels/cpcc_strip.c", "kernels/cpcc_mve4x2.h", "kernels/cpcc_mve4x2.c",
+)  # fmt: skip
+
+
+def copies_patches(node: Node) -> bool:
+    """Whether a patch is not whole vectors that lie one behind the other."""
+    _, kh, kw, channels = node.params.weight.shape
+    return bool(kh > 1 or kw * channels % VECTOR)
+
+
+def pack(node: Node, graph: Graph) -> Packed:
+    out, kh, kw, _ = node.params.weight.shape
+    output, matrix = node.params.output, node.params.matrix
+    rounding = rounding_of(output, matrix)
+    assert rounding is not None
+    blocks, copies = -(-matrix.shape[1] // VECTOR), copies_patches(node)
+    fields: dict[str, int | np.ndarray] = {
+        **flattened(node, graph), "kernel_h": kh, "kernel_w": kw, "out_channels": out,
+        "blocks": blocks, "copies": int(copies), "stream": dense_stream(matrix, rounding),
+        "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
+    }  # fmt: skip
+    return Packed(fields, 2 * VECTOR * blocks * copies + strip_bytes(node, graph, kh, 1))
+
+
+def applies(node: Node, graph: Graph) -> bool:
+    return rounding_of(node.params.output, node.params.matrix) is not None
+
+
+def features(node: Node, graph: Graph) -> tuple[float, ...]:
+    height, width = image(node, graph)
+    out, kh, kw, channels = node.params.weight.shape
+    run, blocks = kw * channels, -(-node.params.matrix.shape[1] // VECTOR)
+    pairs, groups = height * -(-width // 2), -(-out // LANES)
+    kind = rounding_kind(node.params.output, node.params.matrix)
+    copied = pairs * copies_patches(node)
+    return (
+        1.0, height, pairs, pairs * groups, pairs * groups * (kind == TFLITE), pairs * groups * (kind == TFLITE_RELU),
+        pairs * groups * blocks, copied, copied * kh, copied * kh * -(-run // VECTOR),
+        height * strip_bytes(node, graph, kh, 1),
+    )  # fmt: skip
+
+
+KERNEL = Kernel("conv2d_mve", pack, fitted("conv2d_mve", features), MVE, applies, shared=FILES)

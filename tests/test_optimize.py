@@ -53,6 +53,7 @@ def build(work: Path, name: str, *words: str) -> dict[str, Any]:
     assert done.output.splitlines()[-1].startswith("sparsity saves"), done.output
     assert report["image_bytes"] <= report["flash_limit"]
     assert 0 < report["stack_bytes"] <= 512
+    assert all(0 < layer["accumulator"] < 2**31 for layer in report["layers"] if layer["macs_dense"])
     return report
 
 

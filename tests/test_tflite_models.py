@@ -52,10 +52,12 @@ def test_golden_vectors(name: str) -> None:
 @pytest.mark.fuzz
 @pytest.mark.parametrize("name", MLPERF_TINY)
 def test_random_inputs(name: str) -> None:
-    """A thousand random inputs, every intermediate tensor, against TensorFlow Lite Micro itself."""
+    """A thousand random inputs, every intermediate tensor: the reference against TensorFlow Lite Micro itself, host and ARM
+    against the reference."""
     golden = golden_model(name)
     data = golden.path.read_bytes()
-    graph = to_graph(data, "t").graph
+    c = compiled_model(golden)
+    graph = c.detector.graph
     oracle = Oracle(data)
     tensors = {f"{k.split('_', 1)[1].rsplit('_tensor', 1)[0].lower()}_{int(k[5:7])}": int(k.rsplit("tensor", 1)[1])
                for k in golden.vectors if k.startswith("layer")}  # fmt: skip
@@ -69,3 +71,6 @@ def test_random_inputs(name: str) -> None:
             for node in graph.nodes:
                 expected = oracle.tensor(tensors[node.output])
                 np.testing.assert_array_equal(values[node.output][i].ravel(), expected.ravel(), err_msg=node.name)
+        reference = c.reference().run(x, quantized=True, nodes=True)
+        assert_equal(reference, c.host().run(x, quantized=True, nodes=True))
+        assert_equal(reference, c.arm().run(x, quantized=True, nodes=True))

@@ -10,6 +10,8 @@ from cpcc.artifacts import Sizes
 from cpcc.costs import Estimate
 from cpcc.detector import Network
 from cpcc.fit import Wish, kernel_flash, planned
+from cpcc.graph import Int8
+from cpcc.ops import op_of
 from cpcc.plan.kernels import dense_only
 from cpcc.plan.plan import Plan, Step
 from cpcc.plan.sizes import packed_bytes
@@ -23,7 +25,8 @@ SCHEMA = "cpcc-build-1"
 @dataclass(frozen=True)
 class LayerReport:
     """One layer. `instructions` and `cycles` are the planner's estimates (cycles modelled), `dense_instructions` those of the best
-    dense kernel; `bytes` its constants in flash; `sqnr` and `sqnr_so_far` in dB, None where not known or exact."""
+    dense kernel; `bytes` its constants in flash; `accumulator` the largest magnitude that a sum can reach whatever the input, proved
+    from the constants (None without one), which the build holds within int32 (int64 where the activations are int16); `sqnr` and `sqnr_so_far` in dB, None where not known or exact."""
 
     name: str
     kernel: str
@@ -35,6 +38,7 @@ class LayerReport:
     cycles: int
     dense_instructions: int
     bytes: int
+    accumulator: int | None
     sqnr: float | None
     sqnr_so_far: float | None
     exact: bool
@@ -100,7 +104,7 @@ def _layer(plan: Plan, step: Step, dense: Step, noise: Noise | None) -> LayerRep
         step.node.name, step.kernel.name, output.shape,
         type(output.type).__name__.lower(), step.macs_dense, step.macs_nonzero,
         round(cost.instructions), round(cost.cycles), round(before.instructions if step.kernel.sparse else cost.instructions),
-        packed_bytes(step.packed), _decibels(own), _decibels(so_far), own is not None and isinf(own),
+        packed_bytes(step.packed), op_of(step.node, Int8).reach(step.node.params), _decibels(own), _decibels(so_far), own is not None and isinf(own),
     )  # fmt: skip
 
 

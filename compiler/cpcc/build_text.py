@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cpcc.build_report import BuildReport, LayerReport
+from cpcc.fixedpoint import INT32_MAX
 from cpcc.report import percent, table
 
 HEADER = ("layer", "kernel", "output", "kept", "instr.~", "cycles~", "bytes", "cashed in", "SQNR", "so far")
@@ -11,7 +12,7 @@ HEADER = ("layer", "kernel", "output", "kept", "instr.~", "cycles~", "bytes", "c
 def summary(report: BuildReport) -> str:
     """All but the last line; estimates carry a ``~``, and its cycles are modelled."""
     rows = [_row(layer) for layer in report.layers]
-    return "\n".join([table(HEADER, rows), *_worst(report), *_int16(report), *_totals(report)])
+    return "\n".join([table(HEADER, rows), *_worst(report), *_overflow(report), *_int16(report), *_totals(report)])
 
 
 def _row(layer: LayerReport) -> tuple[str, ...]:
@@ -33,6 +34,21 @@ def _worst(report: BuildReport) -> list[str]:
         return []
     decibels, name = min(known)
     return [f"signal to quantization noise: worst layer {name}, {decibels:.1f} dB of its own"]
+
+
+def _overflow(report: BuildReport) -> list[str]:
+    """The line that says how near an accumulator can come to its limit."""
+    known = [
+        (layer.accumulator, layer.name)
+        for layer in report.layers
+        if layer.accumulator is not None and layer.type == "int8"
+    ]
+    if not known:
+        return []
+    largest, name = max(known)
+    return [
+        f"no accumulator can overflow: the largest, in {name}, reaches {largest:,} of {INT32_MAX:,} whatever the input"
+    ]
 
 
 def _int16(report: BuildReport) -> list[str]:

@@ -107,6 +107,7 @@ class Op:
     * `quantize(params, input_types, output_type)`: int8 parameters from float ones.
     * `output_type(params, input_types)`: forced output type, or None where calibration decides.
     * `macs(params, out_shape)`: (dense, nonzero) multiply-accumulates of int8 parameters.
+    * `reach(params)`: largest magnitude that an accumulator takes, whatever the input; None where none sums weights.
     * `wide`: the form with int16 activations, an op of its own with parameters of its own, where it has one that
       differs; an op that moves values needs only kernels for both.
     * `sample(rng)`: random (float params, input shapes) that reach the corners; drives the generic tests.
@@ -123,6 +124,7 @@ class Op:
     kernels: tuple[Kernel, ...]
     output_type: Callable[[Any, tuple[Any, ...]], Integer | None] = lambda params, types: None
     macs: Callable[[Any, tuple[int, ...]], tuple[int, int]] = lambda params, out_shape: (0, 0)
+    reach: Callable[[Any], int | None] = lambda params: None
     check: Callable[[Node, Graph], None] = no_check
     in_place: bool = False  # output may share the input's memory
     wide: Op | None = None

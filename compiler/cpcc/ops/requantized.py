@@ -27,6 +27,10 @@ class Output:
         """int8 outputs of int64 dot products ``(..., channels)``."""
         return requantize(acc + self.bias, self.requant, self.zero_point, self.low, self.high)
 
+    def reach(self, weights: np.ndarray) -> np.ndarray:
+        """(channels,) largest magnitude of a shifted accumulator for `weights` (channels, k), whatever the inputs."""
+        return self.requant.reach(accumulator_bound(weights, self.bias))
+
     @property
     def entry(self) -> str:
         """Which of a kernel's two C functions runs this rounding: the suffix of its name."""
@@ -92,7 +96,7 @@ def quantize_affine(
 
 def check_overflow(node: Node, weights: np.ndarray, output: Output) -> None:
     """Proof from the constants that no accumulator leaves int32. Raises `ModelError`. weights (out, k)."""
-    bound = output.requant.reach(accumulator_bound(weights, output.bias))
+    bound = output.reach(weights)
     worst = int(np.argmax(bound))
     if bound[worst] > INT32_MAX:
         raise ModelError(

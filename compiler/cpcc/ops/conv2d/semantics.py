@@ -65,6 +65,10 @@ def check(node: Node, graph: Graph) -> None:
         assert node.params.pad_value == input_type(node, graph).zero_point
 
 
+def reach(params: QConv2d) -> int:
+    return int(params.output.reach(params.matrix).max())
+
+
 def macs(params: QConv2d, out_shape: tuple[int, ...]) -> tuple[int, int]:
     pixels = out_shape[0] * out_shape[1]
     return pixels * params.weight.size, pixels * int(np.count_nonzero(params.weight))

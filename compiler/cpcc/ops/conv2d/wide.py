@@ -12,7 +12,7 @@ from cpcc.ops import float_params
 from cpcc.ops.base import Kernel, Op, Packed
 from cpcc.ops.conv2d import wide_dual
 from cpcc.ops.conv2d.geometry import geometry, padded_scratch
-from cpcc.ops.conv2d.semantics import QConv2d, infer_shape, macs, run_float, run_int8, sample
+from cpcc.ops.conv2d.semantics import QConv2d, infer_shape, macs, reach, run_float, run_int8, sample
 from cpcc.ops.wide import PADDED_FILES, WideOutput, check_wide, quantize_wide
 
 
@@ -64,6 +64,7 @@ OP = Op(
         wide_dual.KERNEL,
     ),
     macs=macs,
+    reach=reach,
     check=check,
     weights=("weight",),
 )

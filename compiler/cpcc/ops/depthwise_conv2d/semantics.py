@@ -61,6 +61,10 @@ def check(node: Node, graph: Graph) -> None:
         assert node.params.pad_value == input_type(node, graph).zero_point
 
 
+def reach(params: QDepthwiseConv2d) -> int:
+    return int(params.output.reach(params.weight.reshape(-1, params.weight.shape[2]).T).max())
+
+
 def macs(params: QDepthwiseConv2d, out_shape: tuple[int, ...]) -> tuple[int, int]:
     pixels = out_shape[0] * out_shape[1]
     return pixels * params.weight.size, pixels * int(np.count_nonzero(params.weight))

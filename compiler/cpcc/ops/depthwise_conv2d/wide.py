@@ -16,6 +16,7 @@ from cpcc.ops.depthwise_conv2d.semantics import (
     infer_shape,
     macs,
     per_channel,
+    reach,
     run_float,
     run_int8,
     sample,
@@ -71,6 +72,7 @@ OP = Op(
         ),
     ),
     macs=macs,
+    reach=reach,
     check=check,
     weights=("weight",),
 )

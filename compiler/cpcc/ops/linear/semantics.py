@@ -52,6 +52,10 @@ def check(node: Node, graph: Graph) -> None:
         check_overflow(node, node.params.weight, node.params.output)
 
 
+def reach(params: QLinear) -> int:
+    return int(params.output.reach(params.weight).max())
+
+
 def macs(params: QLinear, out_shape: tuple[int, ...]) -> tuple[int, int]:
     return params.weight.size, int(np.count_nonzero(params.weight))
 

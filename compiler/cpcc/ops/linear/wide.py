@@ -9,7 +9,7 @@ from cpcc.graph import Graph, Int16, Node
 from cpcc.ops import float_params
 from cpcc.ops.base import Kernel, Op, Packed
 from cpcc.ops.linear import wide_dual
-from cpcc.ops.linear.semantics import QLinear, infer_shape, macs, run_float, run_int8, sample
+from cpcc.ops.linear.semantics import QLinear, infer_shape, macs, reach, run_float, run_int8, sample
 from cpcc.ops.wide import FILES, WideOutput, check_wide, quantize_wide
 
 
@@ -56,6 +56,7 @@ OP = Op(
     sample=sample,
     kernels=(Kernel("linear_wide", pack, fitted("linear_wide", features), wide=True, shared=FILES), wide_dual.KERNEL),
     macs=macs,
+    reach=reach,
     check=check,
     weights=("weight",),
 )

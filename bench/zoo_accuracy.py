@@ -21,17 +21,20 @@ import torch
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupShuffleSplit
 from torch import nn
+from torch.export import ExportedProgram
 from torch.nn import functional as F
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 from cpcc.detector import to_channels_last
 from cpcc.frontends.torch_export import to_graph
-from cpcc.graph import Graph, Int8
+from cpcc.graph import Int8
 from cpcc.model_file import export_module
 from cpcc.quant.calibration import calibrate
 from cpcc.quant.equalization import equalized
-from cpcc.quantize import QuantizerSettings, quantized, run_int8
-from zoo import ZOO
+from cpcc.quant.running import run_outputs
+from cpcc.quantize import QuantizerSettings, quantized
+from cpcc.records import by_name, each, joined
+from zoo import PORTED, ZOO
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("CPCC_DATA", ROOT.parent / "shared" / "data"))
@@ -115,22 +118,52 @@ TASKS: dict[str, tuple[Callable[[int], Task], int]] = {
     "inception": (lambda most: load("fashion_mnist_20k.npz", 6000, multi=True, most=most), 5),
     "squeeze_excite": (lambda most: load("cracks_metu_gray32.npz", 4000, most=most), 4),
     "gru_net": (lambda most: load("imu_umafall_waist20hz.npz", 2800, most=most), 8),
+    "two_sensors": (lambda most: load("imu_umafall_waist20hz.npz", 2800, most=most), 8),
+    "two_heads": (lambda most: load("cracks_metu_gray32.npz", 4000, most=most), 4),
 }
 
 
-def train(net: nn.Module, task: Task, epochs: int) -> None:
+@dataclass(frozen=True)
+class Wiring:
+    """How a task's samples enter a network and its answer leaves: channels of each input by name, and the name of the output with
+    the logits ("" for the only one). One logit is read as two, the other 0."""
+
+    inputs: dict[str, slice]
+    output: str = ""
+
+    def parts(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        """The inputs' samples (n, ...) by name."""
+        return {name: np.ascontiguousarray(x[:, channels]) for name, channels in self.inputs.items()}
+
+    def tensors(self, x: np.ndarray) -> list[torch.Tensor]:
+        return [torch.from_numpy(part) for part in self.parts(x).values()]
+
+    def logits(self, out: torch.Tensor | dict[str, torch.Tensor]) -> torch.Tensor:
+        """(n, k) of what the network returned."""
+        y = out[self.output] if isinstance(out, dict) else out
+        return torch.cat([torch.zeros_like(y), y], 1) if y.shape[1] == 1 else y
+
+
+PLAIN = Wiring({"x": slice(None)})
+WIRINGS = {
+    "two_sensors": Wiring({"accel": slice(0, 3), "gyro": slice(3, 6)}),
+    "two_heads": Wiring({"picture": slice(None)}, "defect"),  # where the defect is no data set here says
+}
+
+
+def train(net: nn.Module, task: Task, epochs: int, wiring: Wiring) -> None:
     """Adam with a rate that falls to zero, batches of 64."""
-    x, y = torch.from_numpy(task.x), torch.from_numpy(task.y.astype(np.int64))
+    x, y = wiring.tensors(task.x), torch.from_numpy(task.y.astype(np.int64))
     optimizer = torch.optim.Adam(net.parameters(), 2e-3)
-    steps = epochs * (len(x) // 64)
+    steps = epochs * (len(y) // 64)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps)
     net.train()
     for _ in range(epochs):
-        order = torch.randperm(len(x))
-        for i in range(0, len(x) - 63, 64):
+        order = torch.randperm(len(y))
+        for i in range(0, len(y) - 63, 64):
             batch = order[i : i + 64]
-            out = net(x[batch])
-            target = x[batch] if task.metric == "anomaly AUC" else y[batch]
+            out = wiring.logits(net(*(part[batch] for part in x)))
+            target = x[0][batch] if task.metric == "anomaly AUC" else y[batch]
             loss = F.mse_loss(out, target) if task.metric == "anomaly AUC" else F.cross_entropy(out, target)
             optimizer.zero_grad()
             loss.backward()
@@ -148,16 +181,21 @@ def score(task: Task, outputs: np.ndarray) -> float:
     return float(roc_auc_score(task.test_y, ((outputs - task.test_x) ** 2).mean(axis=1)))
 
 
-def int8_outputs(graph: Graph, task: Task, settings: QuantizerSettings) -> np.ndarray:
-    """(n, k) real values of the int8 network on the test samples."""
-    x, test = (
-        np.ascontiguousarray(to_channels_last(v)).astype(np.float64) for v in (task.x[:CALIBRATION], task.test_x)
-    )
+def int8_outputs(program: ExportedProgram, task: Task, settings: QuantizerSettings, wiring: Wiring) -> np.ndarray:
+    """(n, k) real logits of the int8 network on the test samples."""
+
+    def samples(x: np.ndarray) -> np.ndarray:
+        return each(lambda v: np.ascontiguousarray(to_channels_last(v)).astype(np.float64), joined(wiring.parts(x)))
+
+    graph, x = to_graph(program, task.name), samples(task.x[:CALIBRATION])
     graph = equalized(graph, x) if settings.equalize else graph
     int8 = quantized(graph, calibrate(graph, x, settings.calibration), x, settings)
-    kind, out = int8.input.type, int8.output.type
-    assert isinstance(kind, Int8) and isinstance(out, Int8)
-    return out.dequantize(run_int8(int8, kind.quantize(test)))
+    real = by_name(samples(task.test_x), int8.inputs)
+    outputs = run_outputs(
+        int8, Int8, joined({name: int8.tensors[name].integer.quantize(v) for name, v in real.items()})
+    )
+    name = next(n for n in int8.outputs if n.startswith(wiring.output))
+    return wiring.logits(torch.from_numpy(int8.tensors[name].integer.dequantize(outputs[name]))).numpy()
 
 
 def measure(name: str) -> Row:
@@ -165,13 +203,15 @@ def measure(name: str) -> Row:
     make, epochs = TASKS[name]
     task, start = make(MOST_TESTED), time.perf_counter()
     shape = task.x.shape[1:]
-    net = ZOO[name].build(shape, 10 if task.metric == "accuracy" else 2)
-    train(net, task, epochs)
+    wiring = WIRINGS.get(name, PLAIN)
+    net = PORTED[name].build() if name in PORTED else ZOO[name].build(shape, 10 if task.metric == "accuracy" else 2)
+    train(net, task, epochs, wiring)
     seconds = time.perf_counter() - start
     with torch.no_grad():
-        floats = np.concatenate([net(batch).numpy() for batch in torch.from_numpy(task.test_x).split(100)])
-    graph = to_graph(export_module(net, shape), name)
-    int8 = {variant: score(task, int8_outputs(graph, task, s)) for variant, s in VARIANTS.items()}
+        batches = zip(*(part.split(100) for part in wiring.tensors(task.test_x)))
+        floats = np.concatenate([wiring.logits(net(*batch)).numpy() for batch in batches])
+    program = export_module(net, *(part.shape[1:] for part in wiring.parts(task.x).values()))
+    int8 = {variant: score(task, int8_outputs(program, task, s, wiring)) for variant, s in VARIANTS.items()}
     parameters = sum(p.numel() for p in net.parameters())
     return Row(name, task.name, task.metric, parameters, round(seconds, 1), score(task, floats), int8)
 
@@ -201,7 +241,7 @@ def write_page(text: str) -> None:
 def main() -> None:
     torch.set_num_threads(1)
     kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    for name in sys.argv[1:] or [n for n in TASKS if n in ZOO]:
+    for name in sys.argv[1:] or TASKS:
         row = measure(name)
         print(table([row]).splitlines()[-1], f"trained in {row.seconds} s", flush=True)
         kept[name] = asdict(row)

@@ -51,7 +51,7 @@ def test_own_training_script(tmp_path: Path) -> None:
     ]
     assert outputs[0] == outputs[1]
     assert "100.0% of the weights" in outputs[0] and "wrote own.pt2" in outputs[0]
-    assert load_model(tmp_path / "own.pt2").input_shape == (64,)
+    assert list(load_model(tmp_path / "own.pt2").input_shapes.values()) == [(64,)]
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, reject, settings
@@ -41,6 +43,17 @@ def test_the_cheaper_kernel_wins() -> None:
     assert kernel_for(1.0, "cortex-m3") == "linear_rows8"
     assert kernel_for(1.0, "cortex-m55") == "linear_mve"
     assert kernel_for(0.1, "cortex-m0plus") == "linear_sparse"
+
+
+def test_every_output_lives_to_the_end() -> None:
+    """The first of two outputs is ready early and read by nothing but the caller."""
+    eye = Linear(np.eye(6, dtype=np.float32), np.zeros(6, np.float32))
+    rng = np.random.default_rng(0)
+    graph = detector_of(chain((6,), [(linear.OP, eye)] * 4), rng).graph
+    early = graph.nodes[1].output
+    plan = make_plan(replace(graph, outputs=(early, *graph.outputs)), STM32)
+    last = {buffer.name: buffer.last for buffer in plan.buffers}
+    assert last[early] == last[graph.output.name] == len(graph.nodes)
 
 
 @settings(max_examples=80)

@@ -56,6 +56,8 @@ def run_other(p, *inputs: torch.Tensor) -> torch.Tensor:
         return run_recurrent(p, x)
     if isinstance(p, fp.Convert):
         return x
+    if isinstance(p, fp.ChannelAffine):
+        return (x.reshape(-1, len(p.scale)) * torch.tensor(p.scale) + torch.tensor(p.offset)).reshape(x.shape)
     if isinstance(p, fp.Softmax):
         return (p.beta * x).softmax(-1)
     if isinstance(p, fp.Mean):
@@ -514,8 +516,9 @@ def test_a_permutation_behind_which_nothing_needs_the_order_costs_nothing():
     assert kinds(check(last, SEQUENCE)) == ["Conv2d", "Reshape", "Mean", "Reshape"]
 
 
-@settings(max_examples=120)
-@given(op=st.sampled_from(OPS), seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=10)
+@given(seed=st.integers(0, 2**32 - 1))
+@pytest.mark.parametrize("op", OPS, ids=[op.name for op in OPS])
 def test_every_op_in_float_is_torchs(op, seed):
     """`run_float` against PyTorch; that int8 follows `run_float` within its steps is test_int8_follows_float."""
     rng = np.random.default_rng(seed)

@@ -68,7 +68,7 @@ def cases() -> Iterator[Case]:
     for name, entry in ZOO.items():
         shape = "x".join(map(str, entry.shape))
         yield Case("zoo, usual shape", name, f"noise {shape}", partial(_zoo_noise, name))
-    for name in sorted(TASKS, key=lambda n: n in ("resnet8", "mobilenet_v2", "mobilenet_v1", "inception")):
+    for name in sorted(DATASET_OF, key=lambda n: n in ("resnet8", "mobilenet_v2", "mobilenet_v1", "inception")):
         yield Case("zoo, trained", name, DATASET_OF[name], partial(_zoo_trained, name))
 
 

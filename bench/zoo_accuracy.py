@@ -151,7 +151,7 @@ WIRINGS = {
 }
 
 
-def train(net: nn.Module, task: Task, epochs: int, wiring: Wiring) -> None:
+def train(net: nn.Module, task: Task, epochs: int, wiring: Wiring = PLAIN) -> None:
     """Adam with a rate that falls to zero, batches of 64."""
     x, y = wiring.tensors(task.x), torch.from_numpy(task.y.astype(np.int64))
     optimizer = torch.optim.Adam(net.parameters(), 2e-3)

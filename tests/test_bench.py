@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "bench"))
+import proof_cases
 from compare import differences
 from cost_cases import Case
 from kernels import kernel_cases, kernel_row
 from rows import key_of
+
+from zoo import ZOO
 
 RESULTS = Path(__file__).parent.parent / "bench" / "results"
 COMMITTED = {key_of(row): row for row in json.loads((RESULTS / "kernels.json").read_text())}
@@ -50,3 +53,10 @@ def test_the_tables_hold_the_goals_that_are_met() -> None:
     for row in zoo:
         assert row["code"] + row["structs"] <= {"speed": 24 * 1024, "size": 8 * 1024}[row["policy"]], row
         assert row["code"] <= {"speed": 24 * 1024, "size": 6 * 1024}[row["policy"]], row
+
+
+def test_the_proof_has_every_network_of_the_zoo() -> None:
+    """At its usual shape and trained: a network that is new in the zoo and not there would go unproved."""
+    listed = {(case.kind, case.net) for case in proof_cases.cases()}
+    for kind in ("zoo, usual shape", "zoo, trained"):
+        assert {name for k, name in listed if k == kind} == set(ZOO)

@@ -27,6 +27,7 @@ from cpcc.errors import CpccError
 from cpcc.folder import open_build
 from cpcc.plan.kernels import any_kernel, dense_only
 from cpcc.proof import Job, prove
+from cpcc.quantize import QuantizerSettings
 from cpcc.targets import TARGETS
 
 ROOT = Path(__file__).parent.parent
@@ -50,7 +51,9 @@ def run(case: Case, folder: Path) -> dict[str, Any]:
     prepared = case.prepare(folder)
     regression = prepared.test.y is None
     policy = dense_only if case.net == "mobilenet_v2" else any_kernel  # sparse kernels would exceed the core's flash
-    settings = BuildSettings(TARGETS["cortex-m4"], "proof", regression=regression, policy=policy)
+    # Of random weights on noise no ratio says anything: int8, as the zoo is on its real tasks.
+    quantizer = QuantizerSettings(int16="never" if case.kind == "zoo, usual shape" else "auto")
+    settings = BuildSettings(TARGETS["cortex-m4"], "proof", regression=regression, policy=policy, quantizer=quantizer)
     build(prepared.model, settings, prepared.calibration, folder / "build")
     opened = open_build(folder / "build")
     job = Job(prepared.test.x, prepared.test.y, ("reference", "host", "arm", "qemu"), len(prepared.test.x), SECONDS)

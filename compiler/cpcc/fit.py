@@ -17,6 +17,7 @@ from cpcc.plan.objective import Limits, Objective
 from cpcc.plan.plan import Plan, Step, make_plan, plan_with
 from cpcc.plan.select import kernel_files, select_kernels, uses_padding
 from cpcc.plan.sizes import packed_bytes
+from cpcc.quant.int16_choice import int16_layers
 from cpcc.stack import StackBound, library_stack
 from cpcc.targets import Target
 
@@ -120,9 +121,11 @@ def _where(wish: Wish, limit: int, whole: int, option: str) -> str:
 def _no_ram(plan: Plan, wish: Wish) -> DoesNotFitError:
     tensor = max(plan.graph.tensors.values(), key=lambda t: t.bytes)
     where = _where(wish, wish.limits.ram, wish.target.ram_bytes, "--ram")
+    wide = len(int16_layers(plan.graph))
+    narrower = f"Try --int16 never ({wide} layers have int16 activations). " if wide else ""
     return DoesNotFitError(
         f"{wish.name} needs {plan.arena.size:,} B of arena and {STACK_RESERVE:,} B of stack, {where} B of RAM; "
-        f"largest tensor: {tensor.name} {tensor.bytes:,} B. Use smaller inputs or fewer channels, or choose a larger --target"
+        f"largest tensor: {tensor.name} {tensor.bytes:,} B. {narrower}Use smaller inputs or fewer channels, or choose a larger --target"
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from cpcc.build import BuildSettings, build
-from cpcc.commands import run_verify
+from cpcc.cli.verify import run_verify
 from cpcc.data import make_dataset
 from cpcc.model_file import export_module, save_program
 from cpcc.nets import load_net

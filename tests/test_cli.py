@@ -518,9 +518,9 @@ def test_ctrl_c_exits_130_and_leaves_nothing(tmp_path: Path) -> None:
 
 def test_prune_defaults_are_the_librarys() -> None:
     """The command line repeats the pruner's defaults, so that --help need not import torch; they must not drift."""
-    from cpcc.cli import prune
+    from cpcc.cli.prune import command
     from cpcc.prune.settings import PruneSettings
 
-    defaults = {p.name: p.default for p in prune.params}
+    defaults = {p.name: p.default for p in command.params}
     for name in ("keep", "loss", "rank", "score", "scope", "schedule", "rewind", "max_fpr_increase", "seed"):
         assert defaults[name] == getattr(PruneSettings(), name), name

@@ -62,6 +62,12 @@ def steps_of(build: BuildFolder, names: tuple[str, ...], samples: int, seconds: 
     return steps
 
 
+def executor_called(build: BuildFolder, name: str) -> Executor:
+    """One executor of a build; compiles what it runs. The reference for a name that the build's target has not."""
+    steps = steps_of(build, (name,), samples=0)
+    return steps[-1].executor if steps else reference_of(build)
+
+
 def _host_steps(build: BuildFolder, samples: int, seconds: float) -> list[Step]:
     library, scores = artifacts.library_on_disk(build), len(decisions_of(build.detector))
     program = partial(artifacts.host_program, build.plan, build.detector, build.manifest.name, library)

@@ -22,7 +22,8 @@ from cpcc.calibration import fixed_scores
 from cpcc.data import make_dataset
 from cpcc.detector import Detector, decisions_of
 from cpcc.errors import UsageError
-from cpcc.executors.unicorn_core import FEED, UnicornCore
+from cpcc.executors.memory_map import FEED
+from cpcc.executors.unicorn_core import UnicornCore
 from cpcc.exporting import export_module
 from cpcc.folder import open_build
 from cpcc.guarantee import MAX_FNR, MAX_FPR, Budget, choose_threshold

@@ -149,7 +149,7 @@ def _decision_rule(model: Model, settings: BuildSettings, positive: int, logits:
 
 def float_scores(program: ExportedProgram, rules: Sequence[Decision], scaled: np.ndarray) -> np.ndarray:
     """Float scores (n, rules) of scaled samples (n, ...) in the model's layout, each on its rule's scale."""
-    from cpcc.model_file import run_program
+    from cpcc.float_program import run_program
 
     logits = run_program(program, scaled, rules[0].output)
     return scores_by_rule(logits, rules)

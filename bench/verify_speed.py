@@ -15,7 +15,8 @@ import torch
 from cpcc.build import BuildSettings, build
 from cpcc.cli.verify import run_verify
 from cpcc.data import make_dataset
-from cpcc.model_file import export_module, save_program
+from cpcc.exporting import export_module
+from cpcc.model_file import save_program
 from cpcc.nets import load_net
 from cpcc.targets import TARGETS
 

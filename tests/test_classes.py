@@ -24,9 +24,11 @@ from cpcc.detector import Detector, decisions_of
 from cpcc.errors import UsageError
 from cpcc.executors.memory_map import FEED
 from cpcc.executors.unicorn_core import UnicornCore
+from cpcc.exporting import export_module
 from cpcc.folder import open_build
 from cpcc.guarantee import MAX_FNR, MAX_FPR, Budget, choose_threshold
-from cpcc.model_file import ModelMeta, export_module, load_model, save_model, save_program
+from cpcc.model_file import load_model, save_model, save_program
+from cpcc.model_meta import ModelMeta
 from cpcc.promise import promise_of
 from cpcc.proof import steps_of
 from cpcc.targets import TARGETS

@@ -21,10 +21,11 @@ from cpcc.data import Dataset, Scaling, sample_hashes
 from cpcc.dead_channels import drop_dead_channels, kept_channels
 from cpcc.detector import Decision, Detector, Network, check_names, deciding_output, to_channels_last
 from cpcc.errors import DataError, UsageError
-from cpcc.fit import Wish, fit, library_of, stack_of
+from cpcc.fit import Fitted, Wish, fit, library_of, stack_of
 from cpcc.folder import Manifest, check_output, sha256, write_folder
 from cpcc.graph import Float32, validate
 from cpcc.guarantee import Budget
+from cpcc.narrowing import Made, made_to_fit
 from cpcc.plan.kernels import Policy, any_kernel
 from cpcc.plan.objective import Objective, limits_of
 from cpcc.plan.plan import Plan
@@ -148,7 +149,7 @@ def _decision_rule(model: Model, settings: BuildSettings, positive: int, logits:
 
 def float_scores(program: ExportedProgram, rules: Sequence[Decision], scaled: np.ndarray) -> np.ndarray:
     """Float scores (n, rules) of scaled samples (n, ...) in the model's layout, each on its rule's scale."""
-    from cpcc.model_file import run_program
+    from cpcc.float_program import run_program
 
     logits = run_program(program, scaled, rules[0].output)
     return scores_by_rule(logits, rules)
@@ -278,13 +279,20 @@ def build(
     unless all of it succeeded."""
     check_output(out)
     wish = settings.wish
-    detector, samples = _front(model_path, settings, given, threshold_data)
-    _check_wishes(detector, settings)
-    graph = detector.graph
-    detector = replace(detector, graph=linear_where_single_pixel(drop_dead_channels(graph)), kept=kept_channels(graph))
-    fitted = fit(
-        detector.graph, wish, lambda plan: emit_project(plan, detector, settings.name, samples, settings.self_test)
-    )
+
+    def front(quantizer: QuantizerSettings) -> Made:
+        network, samples = _front(model_path, replace(settings, quantizer=quantizer), given, threshold_data)
+        _check_wishes(network, settings)
+        graph, kept = linear_where_single_pixel(drop_dead_channels(network.graph)), kept_channels(network.graph)
+        return replace(network, graph=graph, kept=kept), samples
+
+    def fitting(made: Made) -> Fitted:
+        network, samples = made
+        return fit(
+            network.graph, wish, lambda plan: emit_project(plan, network, settings.name, samples, settings.self_test)
+        )
+
+    detector, fitted, narrowed = made_to_fit(front, fitting, settings.quantizer)
     plan, project = fitted.plan, fitted.project
     artifacts.host_program(plan, detector, settings.name, library_of(project, settings.name))
     files = {path: text.encode() for path, text in project.items()}
@@ -304,7 +312,7 @@ def build(
         kernels=plan.kernels,
         optimize=plan.objective.value,
     )
-    report = report_of(plan, detector, fitted.sizes, wish, stack_of(fitted, settings.name))
+    report = report_of(plan, detector, fitted.sizes, wish, stack_of(fitted, settings.name), narrowed)
     kept = write_folder(out, {**files, **state}, manifest)
     return BuildResult(out, plan, detector, report, kept)
 

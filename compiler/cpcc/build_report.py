@@ -11,6 +11,7 @@ from cpcc.costs import Estimate
 from cpcc.detector import Network
 from cpcc.fit import Wish, kernel_flash, planned
 from cpcc.graph import Int8
+from cpcc.narrowing import Narrowed
 from cpcc.ops import op_of
 from cpcc.plan.kernels import dense_only
 from cpcc.plan.plan import Plan, Step
@@ -53,7 +54,7 @@ class LayerReport:
 @dataclass(frozen=True)
 class BuildReport:
     """Bytes. `flash_bytes` is the model library, `constant_bytes` the part of it that is weights and tables, `image_bytes` the whole
-    image; `saved_flash` what sparsity saves in constants and kernel code (negative: costs); `stack_bytes` a bound by call graph, None
+    image; `int16_left_out` the layers that `--int16 auto` gave up so that the rest fits; `saved_flash` what sparsity saves in constants and kernel code (negative: costs); `stack_bytes` a bound by call graph, None
     where there is none, with the reason in `stack_note`."""
 
     target: str
@@ -74,6 +75,7 @@ class BuildReport:
     stack_path: tuple[str, ...]
     stack_note: str
     int16_layers: tuple[str, ...]
+    int16_left_out: Narrowed | None
     layers: tuple[LayerReport, ...]
 
     @property
@@ -83,8 +85,13 @@ class BuildReport:
 
     def as_json(self) -> dict[str, Any]:
         """Schema: cpcc/schemas/build.schema.json."""
+        left_out = self.int16_left_out and {
+            **asdict(self.int16_left_out), "layers": list(self.int16_left_out.layers),
+            "sqnr": _decibels(self.int16_left_out.sqnr), "sqnr_int16": _decibels(self.int16_left_out.sqnr_int16),
+        }  # fmt: skip
         layers = [{**asdict(layer), "shape": list(layer.shape), "cashed_in": layer.cashed_in} for layer in self.layers]
         return {"schema": SCHEMA, **asdict(self), "layers": layers, "stack_path": list(self.stack_path), "int16_layers": list(self.int16_layers),
+                "int16_left_out": left_out,
                 "saved_instructions": self.saved_instructions}  # fmt: skip
 
 
@@ -108,8 +115,10 @@ def _layer(plan: Plan, step: Step, dense: Step, noise: Noise | None) -> LayerRep
     )  # fmt: skip
 
 
-def report_of(plan: Plan, network: Network, sizes: Sizes, wish: Wish, stack: StackBound | str) -> BuildReport:
-    """The report of a plan made for `wish`, with what its image measures."""
+def report_of(
+    plan: Plan, network: Network, sizes: Sizes, wish: Wish, stack: StackBound | str, left_out: Narrowed | None
+) -> BuildReport:
+    """The report of a plan made for `wish`, with what its image measures and the int16 layers `left_out`."""
     dense = planned(plan.graph, replace(wish, policy=dense_only), inf, inf)
     pairs = zip(plan.steps, dense.steps, strict=True)
     layers = tuple(_layer(plan, step, without, network.noise.get(step.node.name)) for step, without in pairs)
@@ -120,5 +129,5 @@ def report_of(plan: Plan, network: Network, sizes: Sizes, wish: Wish, stack: Sta
         sum(layer.dense_instructions for layer in layers), sizes.model_flash, sum(layer.bytes for layer in layers),
         sizes.firmware_flash, kernel_flash(dense) - kernel_flash(plan) if sparse else 0, plan.arena.size,
         plan.arena.lower_bound, plan.arena.optimal, stack.bytes if isinstance(stack, StackBound) else None, stack.path if isinstance(stack, StackBound) else (),
-        "" if isinstance(stack, StackBound) else stack, tuple(int16_layers(plan.graph)), layers,
+        "" if isinstance(stack, StackBound) else stack, tuple(int16_layers(plan.graph)), left_out, layers,
     )  # fmt: skip

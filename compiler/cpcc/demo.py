@@ -27,7 +27,7 @@ from cpcc.targets import find_target
 from cpcc.training import prune_to_file
 from cpcc.verify import Report
 
-# The seed (cli.py: the paper's year) and the split were fixed before their result was seen. docs/science.md gives the
+# The seed (cli/demo.py: the paper's year) and the split were fixed before their result was seen. docs/science.md gives the
 # pass rate over 50 other seeds, none of which was used when the pruner's defaults were chosen.
 TEST_SHARE = 0.3
 SETTINGS = PruneSettings(positive=1, keep=0.1, max_fn_increase=0, max_fpr_increase=0.1)

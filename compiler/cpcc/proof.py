@@ -25,7 +25,7 @@ from cpcc.results import save_results
 from cpcc.verify import Caveats, Figures, FloatScores, Report, verify
 
 if TYPE_CHECKING:  # torch is imported where a PyTorch model is opened
-    from cpcc.model_file import ModelMeta
+    from cpcc.model_meta import ModelMeta
 
 PART = 256  # samples for the rungs that are too slow for all: the sanitized build, the second emulator
 SANITIZED, QEMU = "host-sanitized", "qemu"

@@ -14,8 +14,10 @@ from cpcc.build import float_scores, scaled_inputs
 from cpcc.data import Dataset, sample_hashes
 from cpcc.detector import Detector
 from cpcc.errors import UsageError, VerificationError
+from cpcc.exporting import export_network
 from cpcc.folder import BuildFolder
-from cpcc.model_file import ModelMeta, export_network, load_model, save_model, save_program
+from cpcc.model_file import load_model, save_model, save_program
+from cpcc.model_meta import ModelMeta
 from cpcc.nets import NETS, check_net, load_module, load_net
 from cpcc.prune import ImportantClass
 from cpcc.prune.api import PruneResult, PruneSettings, prune_network

@@ -163,3 +163,8 @@ def test_a_formula_in_a_formula() -> None:
     x = np.linspace(-1, 1, 4)[None]
     assert len(fused.nodes) == 1
     np.testing.assert_allclose(run_outputs(fused, Float32, x)["y"], np.exp(x) * np.tanh(np.exp(x)))
+
+
+def test_an_output_on_the_way_is_kept() -> None:
+    graph = graph_of(Node("a", Lookup("tanh"), ("x",), "m"), Node("b", Lookup("exp"), ("m",), "y"), outputs=("y", "m"))
+    assert fuse_pointwise(graph) is graph

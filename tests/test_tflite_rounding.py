@@ -25,7 +25,7 @@ from cpcc.targets import TARGETS
 from support import assert_equal, compiled, detector_of, extreme_inputs, single, target_for
 from tflite_samples import branchy_network
 
-ELEMENTWISE = ("add_tflite", "add_table_tflite", "mul")
+ELEMENTWISE = ("add_tflite", "add_table_tflite", "add_affine", "mul")
 ROUNDED = [(op, kernel) for op in OPS for kernel in op.kernels if op.weights or kernel.name in ELEMENTWISE]
 
 
@@ -141,11 +141,12 @@ def test_kernels(op: Op, kernel: Kernel, seed: int) -> None:
     assume(check(op, kernel, target_for(kernel), seed))
 
 
+@pytest.mark.parametrize("name", ["add_table_tflite", "add_affine"])
 @pytest.mark.parametrize("relu", [False, True])
-def test_long_sums(relu: bool) -> None:
+def test_long_sums(relu: bool, name: str) -> None:
     """Of 37 elements: whole words and a rest, with and without the correction of negative numbers."""
     op = replace(add.OP, sample=lambda rng: (Add(relu), ((37,), (37,))))
-    kernel = next(kernel for kernel in op.kernels if kernel.name == "add_table_tflite")
+    kernel = next(kernel for kernel in op.kernels if kernel.name == name)
     assert check(op, kernel, "stm32", 1)
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import torch
 
-from cpcc import commands
-from cpcc.build import BuildSettings, build
+from cpcc.build import build
+from cpcc.build_settings import BuildSettings
+from cpcc.cli.verify import run_verify
 from cpcc.demo import EXECUTORS, SETTINGS, demo_data
 from cpcc.targets import find_target
 from cpcc.training import prune_to_file
@@ -28,7 +29,7 @@ def trial(seed: int, folder: Path) -> dict[str, object]:
     train, test = demo_data(seed)
     prune_to_file("mlp", train, replace(SETTINGS, seed=seed), folder / "model.pt", progress=False)
     build(folder / "model.pt", BuildSettings(find_target("stm32"), "demo"), None, folder / "project")
-    proof = commands.run_verify(folder / "project", test.x, test.y, EXECUTORS, 0)
+    proof = run_verify(folder / "project", test.x, test.y, EXECUTORS, 0)
     content = proof.as_json()
     wanted = ("bit_exact", "fn_match", "float_dense", "float", "fixed", "margin_steps")
     return {"seed": seed, **{key: content[key] for key in wanted}}

@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cpcc.build import BuildSettings, build
-from cpcc.commands import run_verify
+from cpcc.build import build
+from cpcc.build_settings import BuildSettings
+from cpcc.cli.verify import run_verify
 from cpcc.data import make_dataset
-from cpcc.model_file import export_module, save_program
+from cpcc.exporting import export_module
+from cpcc.model_file import save_program
 from cpcc.nets import load_net
 from cpcc.targets import TARGETS
 

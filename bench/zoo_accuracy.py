@@ -26,9 +26,9 @@ from torch.nn import functional as F
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 from cpcc.detector import to_channels_last
+from cpcc.exporting import export_module
 from cpcc.frontends.torch_export import to_graph
 from cpcc.graph import Int8
-from cpcc.model_file import export_module
 from cpcc.quant.calibration import calibrate
 from cpcc.quant.equalization import equalized
 from cpcc.quant.running import run_outputs
@@ -188,7 +188,7 @@ def int8_outputs(program: ExportedProgram, task: Task, settings: QuantizerSettin
         return each(lambda v: np.ascontiguousarray(to_channels_last(v)).astype(np.float64), joined(wiring.parts(x)))
 
     graph, x = to_graph(program, task.name), samples(task.x[:CALIBRATION])
-    graph = equalized(graph, x) if settings.equalize else graph
+    graph = equalized(graph, x)[0] if settings.equalize else graph
     int8 = quantized(graph, calibrate(graph, x, settings.calibration), x, settings)
     real = by_name(samples(task.test_x), int8.inputs)
     outputs = run_outputs(

@@ -17,18 +17,22 @@ from sklearn.model_selection import train_test_split
 from torch import nn
 
 from commandline import inside
-from cpcc.build import BuildSettings, compile_model
+from cpcc.build_settings import BuildSettings
 from cpcc.calibration import fixed_scores
 from cpcc.data import make_dataset
 from cpcc.detector import Detector, decisions_of
 from cpcc.errors import UsageError
-from cpcc.executors.unicorn_core import FEED, UnicornCore
+from cpcc.executors.memory_map import FEED
+from cpcc.executors.unicorn_core import UnicornCore
+from cpcc.exporting import export_module
 from cpcc.folder import open_build
 from cpcc.guarantee import MAX_FNR, MAX_FPR, Budget, choose_threshold
-from cpcc.model_file import ModelMeta, export_module, load_model, save_model, save_program
+from cpcc.model_file import load_model, save_model, save_program
+from cpcc.model_meta import ModelMeta
 from cpcc.promise import promise_of
 from cpcc.proof import steps_of
 from cpcc.targets import TARGETS
+from cpcc.torch_model import compile_model
 from cpcc.training import float_scores_of
 from support import compiled
 

@@ -285,7 +285,8 @@ def test_explain_shows_every_node(work: Path) -> None:
 
 def test_explain_compares_the_channels_that_were_kept(tmp_path: Path) -> None:
     """Hidden units 0 and 2 of four are dead: their weights behind are zero. The others are subtracted as they are."""
-    from cpcc.model_file import export_module, save_program
+    from cpcc.exporting import export_module
+    from cpcc.model_file import save_program
 
     torch.manual_seed(3)
     net = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.ReLU(), torch.nn.Linear(4, 1))
@@ -299,6 +300,25 @@ def test_explain_compares_the_channels_that_were_kept(tmp_path: Path) -> None:
     hidden = next(line for line in done.stdout.splitlines() if line.endswith("2 of 4"))
     largest_error, steps = (float(word) for word in re.split(r"\s{2,}", hidden)[4:6])
     assert largest_error > 0 and steps < 2
+
+
+def test_explain_compares_balanced_channels_with_balanced_ones(tmp_path: Path) -> None:
+    """One hidden unit is a thousand times larger than the other, until equalization divides both."""
+    from cpcc.exporting import export_module
+    from cpcc.model_file import save_program
+
+    torch.manual_seed(3)
+    net = torch.nn.Sequential(torch.nn.Linear(6, 2), torch.nn.ReLU(), torch.nn.Linear(2, 1))
+    with torch.no_grad():
+        net[0].weight[0] *= 1000.0
+        net[2].weight[0, 0] /= 1000.0
+    save_program(tmp_path / "m.pt", export_module(net, (6,)))
+    np.savez(tmp_path / "d.npz", **dict(zip("xy", samples(60))))
+    assert inside("build", "m.pt", "--calibrate", "d.npz", "--equalize", "-o", "b", cwd=tmp_path).returncode == 0
+    done = inside("verify", "b", "--data", "d.npz", "--explain", 5, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = [re.split(r"\s{2,}", line) for line in done.stdout.splitlines()[3:6]]
+    assert all(float(row[5]) < 2 for row in rows), done.stdout  # the largest error, in steps
 
 
 def test_a_promised_rate(work: Path) -> None:
@@ -405,7 +425,8 @@ def test_truncated_archive(work: Path, tmp_path: Path) -> None:
 
 def test_unsupported_layer_is_named(tmp_path: Path) -> None:
     net = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.LayerNorm(4), torch.nn.Linear(4, 1))
-    from cpcc.model_file import export_module, save_program
+    from cpcc.exporting import export_module
+    from cpcc.model_file import save_program
 
     program = export_module(torch.nn.Sequential(torch.nn.Linear(6, 1)), (6,))
     save_program(tmp_path / "ok.pt", program)
@@ -518,9 +539,9 @@ def test_ctrl_c_exits_130_and_leaves_nothing(tmp_path: Path) -> None:
 
 def test_prune_defaults_are_the_librarys() -> None:
     """The command line repeats the pruner's defaults, so that --help need not import torch; they must not drift."""
-    from cpcc.cli import prune
+    from cpcc.cli.prune import command
     from cpcc.prune.settings import PruneSettings
 
-    defaults = {p.name: p.default for p in prune.params}
+    defaults = {p.name: p.default for p in command.params}
     for name in ("keep", "loss", "rank", "score", "scope", "schedule", "rewind", "max_fpr_increase", "seed"):
         assert defaults[name] == getattr(PruneSettings(), name), name

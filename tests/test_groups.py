@@ -13,8 +13,9 @@ from torch import nn
 
 from commandline import inside
 from cpcc.calibration import Labelled, divide, one_per_group
+from cpcc.exporting import export_module
 from cpcc.guarantee import MAX_FNR, Budget, choose_threshold
-from cpcc.model_file import export_module, save_program
+from cpcc.model_file import save_program
 
 
 def windows(groups: int, each: int, seed: int) -> Labelled:

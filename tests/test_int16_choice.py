@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from functools import partial
+from importlib.resources import files as resources
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 import torch
@@ -15,12 +19,14 @@ from torch import nn
 from cpcc import artifacts
 from cpcc.cli import cli
 from cpcc.data import Scaling
-from cpcc.errors import DataError, ModelError, UsageError
+from cpcc.errors import DataError, DoesNotFitError, ModelError, UsageError
 from cpcc.executors.firmware import boot
+from cpcc.exporting import export_module
+from cpcc.fit import STACK_RESERVE
 from cpcc.folder import BuildFolder, open_build
 from cpcc.graph import Float32, Graph, Int8, Int16, Node, Tensor, validate
 from cpcc.metrics import auc
-from cpcc.model_file import export_module, save_program
+from cpcc.model_file import save_program
 from cpcc.ops import avg_pool2d, linear, relu
 from cpcc.ops.convert import QConvert
 from cpcc.ops.float_params import Add, AvgPool2d, Concat, Linear, Lookup, Relu, Reshape
@@ -95,6 +101,68 @@ def test_int8_loses_decisions_that_int16_restores(files: Path) -> None:
     assert isinstance(graph.input.type, Int16)
     verified = RUN(["verify", str(files / "auto"), "--data", str(files / "test.npz")])
     assert verified.exit_code == 0 and "bit-exact: reference = host = arm" in verified.output, verified.output
+
+
+def narrowed(files: Path, *words: str) -> dict[str, Any]:
+    """The report of a build by `auto` within the limits of `words`."""
+    report = files / "narrow.json"
+    built = RUN(["build", str(files / "m.pt"), "--calibrate", str(files / "calib.npz"), "--threshold", "0.52",
+                 "-o", str(files / "narrow"), "--json", str(report), *words])  # fmt: skip
+    assert built.exit_code == 0, built.output
+    found: dict[str, Any] = json.loads(report.read_text())
+    jsonschema.validate(found, json.loads((resources("cpcc.schemas") / "build.schema.json").read_text()))
+    said = found["int16_left_out"]
+    line = [line for line in built.output.splitlines() if line.startswith("int8 for want of memory (--int16 auto): ")]
+    assert len(line) == (said is not None)
+    if said:
+        assert f"{', '.join(said['layers'])}; with int16 {said['why']}; " in line[0]
+        assert f"{said['sqnr']:.1f} dB instead of {said['sqnr_int16']:.1f}" in line[0]
+    return found
+
+
+def test_auto_gives_up_what_does_not_fit(files: Path) -> None:
+    """Within the RAM that int16 takes nothing is given up; within what int8 takes the build is int8, and says what that costs. What
+    not even int8 fits is refused as int8 is; layers that were named are not given up."""
+    built = build(files, "never")
+    assert built.exit_code == 0, built.output
+    wide, narrow = narrowed(files)["arena_bytes"], open_build(files / "never").plan.arena.size
+    assert narrowed(files, "--ram", str(wide + STACK_RESERVE))["int16_left_out"] is None
+    limit = str(narrow + STACK_RESERVE)
+    less = narrowed(files, "--ram", limit)
+    said = less["int16_left_out"]
+    assert said["layers"] == ["conv"] and less["int16_layers"] == [] and less["arena_bytes"] == narrow
+    assert said["why"].startswith("m needs ") and f"--ram allows {int(limit):,} B" in said["why"]
+    assert said["sqnr"] < 0 and said["sqnr_int16"] > 40
+    with pytest.raises(DoesNotFitError, match="--ram allows 2,050") as refused:
+        narrowed(files, "--ram", "2050")
+    assert "--int16" not in str(refused.value)
+    with pytest.raises(DoesNotFitError, match="Try --int16 never"):
+        narrowed(files, "--ram", limit, "--int16", "conv")
+
+
+class TwoRates(nn.Module):
+    """The faint tone looked for at two rates: the finer one takes four times the memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.coarse, self.fine = Faint().conv, Faint().conv
+        self.fine.stride = (1,)
+        self.head = nn.Linear(8, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        both = [torch.relu(conv(x)).mean(-1) for conv in (self.coarse, self.fine)]
+        return self.head(torch.cat(both, -1))
+
+
+def test_auto_keeps_the_int16_layers_that_fit(files: Path, tmp_path: Path) -> None:
+    """Of two layers the one whose memory suffices, if it gains more."""
+    save_program(tmp_path / "m.pt", export_module(TwoRates().eval(), (1, 64)))
+    np.savez(tmp_path / "calib.npz", **np.load(files / "calib.npz"))
+    everything = narrowed(tmp_path)
+    print(everything["int16_layers"], everything["arena_bytes"])
+    less = narrowed(tmp_path, "--ram", str(STACK_RESERVE + 400))
+    print(less["int16_layers"], less["int16_left_out"])
+    assert less["int16_left_out"]["layers"] == ["fine"] and "coarse" in less["int16_layers"]
 
 
 def network(graph: Graph, x: np.ndarray, wish: str) -> Graph:

@@ -5,10 +5,12 @@ import json
 
 import numpy as np
 import pytest
-from bench.science import convert, run, table
+from bench.science import cells, convert, run, table
 from bench.science.arms import ARMS, settings_of
+from bench.science.budget_table import budget_rows
 from bench.science.run import Trial, done, run_trial
 from bench.science.sets import Sides
+from bench.science.structure_table import structure_rows
 from scipy.io import wavfile
 
 from cpcc.data import make_dataset
@@ -31,8 +33,7 @@ def test_a_trial_has_every_level_and_test_figures(monkeypatch, tmp_path):
     path = tmp_path / "trials.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"data": "torn')
     assert done(path) == {Trial("tiny", arm, 0) for arm in ("blind", "constrained", "one-shot")}
-    cells, kept = table.load(path)
-    page = table.markdown(cells, kept)
+    page = table.markdown(*cells.load(path))
     assert "| 10% | constrained | 1 |" in page
 
 
@@ -49,28 +50,63 @@ def test_the_papers_arm_weighs_by_the_class_ratio():
 
 def test_arms_differ_from_the_baseline_in_loss_score_and_schedule_alone():
     allowed = {"loss", "rank", "rank_weight", "pos_weight", "distill", "max_fn_increase", "score", "levels", "rewind"}
+    structures = {"structure", "weights"}
     blind = settings_of("blind", 3)[0]
     for arm in ARMS:
         for settings in settings_of(arm, 3):
             changed = {name for name in vars(blind) if getattr(blind, name) != getattr(settings, name)}
-            assert changed <= allowed, (arm, changed)
+            assert changed <= allowed | structures, (arm, changed)
+            assert not changed & structures or arm.startswith("constrained-")
             assert "rewind" not in changed or arm == "snip"  # SNIP prunes before training
 
 
 def test_intervals():
-    found = table.interval([1.0, 2.0, 3.0])
+    found = cells.interval([1.0, 2.0, 3.0])
     assert found.mean == 2 and found.half == pytest.approx(4.302653 / np.sqrt(3), rel=1e-6)
     assert not found.excludes_zero()
-    assert table.interval([1.0, 1.1, 0.9]).excludes_zero()
-    assert not table.interval([1.0, 1.0]).excludes_zero(), "two seeds prove nothing"
+    assert cells.interval([1.0, 1.1, 0.9]).excludes_zero()
+    assert not cells.interval([1.0, 1.0]).excludes_zero(), "two seeds prove nothing"
 
 
 def test_the_strongest_baseline_is_the_best_that_has_not_collapsed():
     def cell(fnr, auc=0.9):
         return {seed: {"fnr_at_0.05": fnr, "auc": auc} for seed in range(3)}
 
-    cells = {("s", "blind", "0.1"): cell(0.4), ("s", "snip", "0.1"): cell(0.2), ("s", "random", "0.1"): cell(0.1, 0.5)}
-    assert table.strongest(cells, "s", "0.1", "fnr_at_0.05") == "snip"
+    found = {("s", "blind", "0.1"): cell(0.4), ("s", "snip", "0.1"): cell(0.2), ("s", "random", "0.1"): cell(0.1, 0.5)}
+    assert cells.strongest(found, "s", "0.1", "fnr_at_0.05") == "snip"
+
+
+def figures(fn, within=True, fnr=0.0):
+    return {
+        "fn": fn,
+        "fp": 9,
+        "positives": 20,
+        "within_budget": within,
+        "remaining": 0.1,
+        "fnr_at_0.05": fnr,
+        "auc": 0.9,
+    }
+
+
+def test_the_budgets_table_counts_seeds_within_the_dense_networks_interval():
+    """One miss of 20 has a 95 % upper end of 24.9 %: 4 misses are within, 5 (above 4.97) are not."""
+    found = {
+        ("s", "constrained", "1"): {seed: figures(1) for seed in range(3)},
+        ("s", "constrained", "0.1"): {0: figures(4), 1: figures(5, within=False), 2: figures(0)},
+    }
+    _, rows = budget_rows(found)
+    assert rows == [["s", "constrained", "1.0 (5.0) of 20", "3.0", "2 of 3", "9.0", "9.0", "2 of 3", "2.0"]]
+
+
+def test_structures_are_compared_seed_by_seed_with_single_weights():
+    found = {
+        ("s", "constrained", "0.1"): {seed: figures(1, fnr=0.1 * seed) for seed in range(3)},
+        ("s", "constrained-blocks", "0.1"): {seed: figures(2, fnr=0.1 * seed + 0.05) for seed in range(3)},
+        ("other", "constrained", "0.1"): {0: figures(1)},
+    }
+    _, rows = structure_rows(found)
+    assert [row[:3] for row in rows] == [["s", "10%", "single weights"], ["s", "10%", "1x4 blocks"]]
+    assert rows[1][7] == "**0.050 ±0.000**"
 
 
 def test_fashion_from_idx_files(tmp_path):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tflite
 
-from cpcc.build import BuildSettings
+from cpcc.build_settings import BuildSettings
 from cpcc.detector import Network
 from cpcc.emit import emit_library
 from cpcc.errors import CpccError, ModelError
@@ -63,6 +63,10 @@ CASES: list[tuple[str, Callable[[], bytes], str]] = [
     ("wrong options", lambda: unary("SOFTMAX", PLAIN, PLAIN, "AddOptions"), "expected SoftmaxOptions"),
     ("softmax scale", lambda: tflite_file([PLAIN, PLAIN], [FileOperator("SOFTMAX", (0,), (1,), "SoftmaxOptions", {"Beta": 1.0})],
                                           (0,), (1,)), "softmax needs"),
+    ("nothing to join", lambda: tflite_file([PLAIN, PLAIN], [FileOperator("CONCATENATION", (), (1,), "ConcatenationOptions", {"Axis": 1})],
+                                            (0,), (1,)), r"\(CONCATENATION\): input 0 is missing"),
+    ("nothing to stack", lambda: tflite_file([PLAIN, PLAIN], [FileOperator("PACK", (), (1,), "PackOptions", {"Axis": 1})], (0,), (1,)),
+     r"\(PACK\): input 0 is missing"),
     ("stride 0", lambda: pooled(IMAGE, IMAGE), "stride"),
     ("no output", lambda: tflite_file([PLAIN, PLAIN], [FileOperator("SOFTMAX", (0,), (1,), "SoftmaxOptions", {})], (0,), ()),
      "1 inputs, 0 outputs; supported: 1 and more of each"),

@@ -29,17 +29,19 @@ PROGRAM = r"""#include <stdint.h>
 int32_t count_loop(int32_t n);
 int32_t deep(int32_t n);
 void breakpoint(void);
+void jump(const void *to);
 __asm__(".syntax unified\n.text\n.thumb\n"
   ".global count_loop\n.type count_loop,%function\n.thumb_func\ncount_loop:\n"
   "  movs r1, #0\n1: adds r1, r1, #2\n  subs r0, r0, #1\n  bne 1b\n  mov r0, r1\n  bx lr\n"
   ".global deep\n.type deep,%function\n.thumb_func\ndeep:\n"
   "  push {r4-r7, lr}\n  sub sp, #40\n  str r0, [sp]\n  ldr r0, [sp]\n  add sp, #40\n  pop {r4-r7, pc}\n"
-  ".global breakpoint\n.type breakpoint,%function\n.thumb_func\nbreakpoint:\n  bkpt #0\n  bx lr\n");
+  ".global breakpoint\n.type breakpoint,%function\n.thumb_func\nbreakpoint:\n  bkpt #0\n  bx lr\n"
+  ".global jump\n.type jump,%function\n.thumb_func\njump:\n  bx r0\n");
 int32_t main(void);
 void store(int32_t *p);
 __attribute__((noinline)) void store(int32_t *p) { *p = 1; }
 static int32_t place;
-int32_t main(void) { store(&place); breakpoint(); return count_loop(1) + deep(place); }
+int32_t main(void) { store(&place); breakpoint(); jump(&place); return count_loop(1) + deep(place); }
 """
 
 
@@ -88,6 +90,12 @@ def test_faults_are_named() -> None:
     for address in (0, target.flash_origin, target.ram_origin + target.ram_bytes):
         with pytest.raises(VerificationError, match=rf"store: write of 4 bytes at {address:#010x} .*pc 0x0800"):
             core.call("store", address)
+    with pytest.raises(
+        VerificationError, match=rf"jump: fetch at {target.ram_origin + 0x400:#010x} or above, from RAM; "
+    ):
+        core.call("jump", target.ram_origin + 0x40F)
+    with pytest.raises(VerificationError, match=r"jump: fetch of . bytes at 0x50000000 outside its memory; "):
+        core.call("jump", 0x5000_0001)
     with pytest.raises(VerificationError, match="breakpoint: exception"):
         core.call("breakpoint")
     with pytest.raises(VerificationError, match="no symbol nothing"):

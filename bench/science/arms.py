@@ -8,6 +8,7 @@ from typing import Any
 from cpcc.prune.settings import PruneSettings
 
 LEVELS = (1.0, 0.5, 0.25, 0.1, 0.05, 0.02, 0.01)
+CHANNEL_LEVELS = LEVELS[:4]  # a tenth of the weights is a third of the channels; fewer leaves layers of one or two
 
 COMMON = PruneSettings(
     scope="erk", floor=2, rewind="lr", optimizer="adam", lr=5e-3, batch_size=64,
@@ -38,6 +39,11 @@ ARMS: dict[str, dict[str, Any]] = {
     "top": TOP,
     "top-distill": {**TOP, "distill": 1.0},
     "constrained-saliency": {**TOP, "max_fn_increase": 0, "score": "class_saliency"},
+    # the structures that kernels like, and few-level weights, under the budget; the class-blind arm beside two of them
+    "constrained-blocks": {**TOP, "max_fn_increase": 0, "structure": "block4"},
+    "constrained-channels": {**TOP, "max_fn_increase": 0, "structure": "channel", "levels": CHANNEL_LEVELS},
+    "constrained-ternary": {**TOP, "max_fn_increase": 0, "weights": "ternary"},
+    "constrained-4bit": {**TOP, "max_fn_increase": 0, "weights": "4bit"},
 }
 # Cut once, from a network of its own for every level.
 SINGLE_CUT = ("one-shot", "snip")

@@ -63,7 +63,7 @@ def run_trial(trial: Trial, device: str) -> dict[str, Any]:
     levels: dict[str, dict[str, Any]] = {}
     seconds: dict[str, float] = {}
     for settings in settings_of(trial.arm, trial.seed):
-        wanted = settings.fractions
+        wanted = [each.fraction for each in settings.rounds]
 
         def keep(iteration: Iteration, found: Any, wanted: list[float] = wanted) -> None:
             levels[f"{wanted[iteration.index]:g}"] = figures(iteration, found["test"], found["validation"])

@@ -11,6 +11,7 @@ from cpcc.costs import Estimate
 from cpcc.detector import Network
 from cpcc.fit import Wish, kernel_flash, kernels_for
 from cpcc.graph import Graph, Int8, Node
+from cpcc.narrowing import Narrowed
 from cpcc.ops import op_of
 from cpcc.ops.roll import Roll
 from cpcc.plan.kernels import dense_only
@@ -80,7 +81,7 @@ class StripingReport:
 @dataclass(frozen=True)
 class BuildReport:
     """Bytes. `flash_bytes` is the model library, `constant_bytes` the part of it that is weights and tables, `image_bytes` the whole
-    image; `saved_flash` what sparsity saves in constants and kernel code (negative: costs); `stack_bytes` a bound by call graph, None
+    image; `int16_left_out` the layers that `--int16 auto` gave up so that the rest fits; `saved_flash` what sparsity saves in constants and kernel code (negative: costs); `stack_bytes` a bound by call graph, None
     where there is none, with the reason in `stack_note`."""
 
     target: str
@@ -101,6 +102,7 @@ class BuildReport:
     stack_path: tuple[str, ...]
     stack_note: str
     int16_layers: tuple[str, ...]
+    int16_left_out: Narrowed | None
     layers: tuple[LayerReport, ...]
     striping: StripingReport | None = None
 
@@ -111,8 +113,13 @@ class BuildReport:
 
     def as_json(self) -> dict[str, Any]:
         """Schema: cpcc/schemas/build.schema.json."""
+        left_out = self.int16_left_out and {
+            **asdict(self.int16_left_out), "layers": list(self.int16_left_out.layers),
+            "sqnr": _decibels(self.int16_left_out.sqnr), "sqnr_int16": _decibels(self.int16_left_out.sqnr_int16),
+        }  # fmt: skip
         layers = [{**asdict(layer), "shape": list(layer.shape), "cashed_in": layer.cashed_in} for layer in self.layers]
         return {"schema": SCHEMA, **asdict(self), "layers": layers, "stack_path": list(self.stack_path), "int16_layers": list(self.int16_layers),
+                "int16_left_out": left_out,
                 "saved_instructions": self.saved_instructions}  # fmt: skip
 
 
@@ -163,8 +170,10 @@ def striping_of(plan: Plan, network: Network) -> StripingReport | None:
                           round(after.instructions), round(after.cycles))  # fmt: skip
 
 
-def report_of(plan: Plan, network: Network, sizes: Sizes, wish: Wish, stack: StackBound | str) -> BuildReport:
-    """The report of a plan made for `wish`, with what its image measures."""
+def report_of(
+    plan: Plan, network: Network, sizes: Sizes, wish: Wish, stack: StackBound | str, left_out: Narrowed | None
+) -> BuildReport:
+    """The report of a plan made for `wish`, with what its image measures and the int16 layers `left_out`."""
     kernels = kernels_for(network.graph, replace(wish, policy=dense_only), inf, inf)
     dense = plan_with(network.graph, plan.target, kernels, plan.objective, plan.stripes, dense_only)
     own, without, nodes = _by_layer(plan), _by_layer(dense), {node.name: node for node in network.graph.nodes}
@@ -178,5 +187,6 @@ def report_of(plan: Plan, network: Network, sizes: Sizes, wish: Wish, stack: Sta
         sum(layer.dense_instructions for layer in layers), sizes.model_flash, stored_bytes(s.packed for s in plan.steps),
         sizes.firmware_flash, kernel_flash(dense) - kernel_flash(plan) if sparse else 0, plan.arena.size,
         plan.arena.lower_bound, plan.arena.optimal, stack.bytes if isinstance(stack, StackBound) else None, stack.path if isinstance(stack, StackBound) else (),
-        "" if isinstance(stack, StackBound) else stack, tuple(int16_layers(network.graph)), layers, striping_of(plan, network),
+        "" if isinstance(stack, StackBound) else stack, tuple(int16_layers(network.graph)), left_out, layers,
+        striping_of(plan, network),
     )  # fmt: skip

@@ -61,8 +61,15 @@ def _overflow(report: BuildReport) -> list[str]:
 
 
 def _int16(report: BuildReport) -> list[str]:
-    """The line that names the layers with int16 activations."""
-    return [f"int16 activations: {', '.join(report.int16_layers)}"] if report.int16_layers else []
+    """The lines that name the layers with int16 activations, and those that were to have them."""
+    lines = [f"int16 activations: {', '.join(report.int16_layers)}"] if report.int16_layers else []
+    left_out = report.int16_left_out
+    if left_out is not None:
+        lines.append(
+            f"int8 for want of memory (--int16 auto): {', '.join(left_out.layers)}; with int16 {left_out.why}; signal to "
+            f"quantization noise at the output {left_out.sqnr:.1f} dB instead of {left_out.sqnr_int16:.1f}"
+        )
+    return lines
 
 
 def _striping(report: BuildReport) -> list[str]:

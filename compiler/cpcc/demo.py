@@ -11,8 +11,13 @@ import numpy as np
 from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import train_test_split
 
-from cpcc import build_text, commands, report
-from cpcc.build import BuildSettings, build
+from cpcc import build_text, report
+from cpcc.build import build
+from cpcc.build_settings import BuildSettings
+from cpcc.cli.common import RUNGS
+from cpcc.cli.profile import profile_of
+from cpcc.cli.report import html_report
+from cpcc.cli.verify import fail_unless_passed, run_verify
 from cpcc.data import Dataset, make_dataset
 from cpcc.files import write_atomically
 from cpcc.folder import check_output
@@ -23,7 +28,7 @@ from cpcc.targets import find_target
 from cpcc.training import prune_to_file
 from cpcc.verify import Report
 
-# The seed (cli.py: the paper's year) and the split were fixed before their result was seen. docs/science.md gives the
+# The seed (cli/demo.py: the paper's year) and the split were fixed before their result was seen. docs/science.md gives the
 # pass rate over 50 other seeds, none of which was used when the pruner's defaults were chosen.
 TEST_SHARE = 0.3
 SETTINGS = PruneSettings(positive=1, keep=0.1, max_fn_increase=0, max_fpr_increase=0.1)
@@ -83,12 +88,10 @@ def run_demo(output: Path, seed: int, target: str) -> None:
         folder,
         command=f"demo --seed {seed} --target {target}",
     )
-    proof = commands.run_verify(
-        folder, test.x, test.y, commands.RUNGS, 0, command=f"demo -o {output} --seed {seed} --target {target}"
-    )
+    proof = run_verify(folder, test.x, test.y, RUNGS, 0, command=f"demo -o {output} --seed {seed} --target {target}")
     click.echo(_model_table(result, proof, test))
     if chosen.core.unicorn_model:
-        click.echo(report.profile_totals(commands.profile_of(folder)))
+        click.echo(report.profile_totals(profile_of(folder)))
     else:
         click.echo(build_text.summary(built.report))
     click.echo(build_text.sparsity(built.report))
@@ -96,10 +99,10 @@ def run_demo(output: Path, seed: int, target: str) -> None:
         click.echo(line)
     click.echo(f"wrote {output}/model.pt, {output}/test.npz and the PlatformIO project {folder}")
     click.echo(f"next: cd {folder} && pio run -e offline -t upload")
-    page, line = commands.html_report(folder, output / "report.html")
+    page, line = html_report(folder, output / "report.html")
     click.echo(f"report: {page}")
     click.echo(line)
-    commands.fail_unless_passed(proof)
+    fail_unless_passed(proof)
 
 
 def _npz(dataset: Dataset) -> bytes:

@@ -40,3 +40,8 @@ class VerificationError(CpccError):
 
 class DataError(CpccError):
     exit_code = 7
+
+
+def first_line(error: BaseException) -> str:
+    """What a foreign error says, in one line of at most 200 characters."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

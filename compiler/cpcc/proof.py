@@ -25,7 +25,7 @@ from cpcc.results import save_results
 from cpcc.verify import Caveats, Figures, FloatScores, Report, verify
 
 if TYPE_CHECKING:  # torch is imported where a PyTorch model is opened
-    from cpcc.model_file import ModelMeta
+    from cpcc.model_meta import ModelMeta
 
 PART = 256  # samples for the rungs that are too slow for all: the sanitized build, the second emulator
 SANITIZED, QEMU = "host-sanitized", "qemu"
@@ -60,6 +60,12 @@ def steps_of(build: BuildFolder, names: tuple[str, ...], samples: int, seconds: 
     if "qemu" in names and build.plan.target.core.unicorn_model:
         steps += _qemu_steps(build, seconds, required="arm" not in names)
     return steps
+
+
+def executor_called(build: BuildFolder, name: str) -> Executor:
+    """One executor of a build; compiles what it runs. The reference for a name that the build's target has not."""
+    steps = steps_of(build, (name,), samples=0)
+    return steps[-1].executor if steps else reference_of(build)
 
 
 def _host_steps(build: BuildFolder, samples: int, seconds: float) -> list[Step]:

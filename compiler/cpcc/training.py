@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from cpcc import __version__
-from cpcc.build import float_scores, scaled_inputs
 from cpcc.data import Dataset, sample_hashes
 from cpcc.detector import Detector
 from cpcc.errors import UsageError, VerificationError
+from cpcc.exporting import export_network
 from cpcc.folder import BuildFolder
-from cpcc.model_file import ModelMeta, export_network, load_model, save_model, save_program
+from cpcc.model_file import load_model, save_model, save_program
+from cpcc.model_meta import ModelMeta
 from cpcc.nets import NETS, check_net, load_module, load_net
 from cpcc.prune import ImportantClass
 from cpcc.prune.api import PruneResult, PruneSettings, prune_network
+from cpcc.torch_model import float_scores, scaled_inputs
 from cpcc.verify import FloatScores
 
-if TYPE_CHECKING:
-    from cpcc.commands import Run
+
+@dataclass(frozen=True)
+class Run:
+    """Where and how a pruning run lives: training device, whether to go on with a checkpoint, its folder (None: beside
+    the output)."""
+
+    device: str = "cpu"
+    resume: bool = False
+    folder: Path | None = None
 
 
 def settings_from(**options: Any) -> PruneSettings:

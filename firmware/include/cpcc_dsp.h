@@ -41,6 +41,12 @@ CPCC_TERNARY(cpcc_smlabb, "smlabb %0, %1, %2, %3")
 CPCC_TERNARY(cpcc_smlatt, "smlatt %0, %1, %2, %3")
 CPCC_TERNARY(cpcc_smmlar, "smmlar %0, %1, %2, %3")
 
+static inline int32_t cpcc_smlaw(int32_t a, int32_t b, int32_t c) {
+  int32_t d;
+  __asm__("smlawb %0, %1, %2, %3" : "=r"(d) : "r"(a), "r"(b), "r"(c));
+  return d;
+}
+
 static inline int32_t cpcc_ssat8(int32_t a) {
   int32_t d;
   __asm__("ssat %0, #8, %1" : "=r"(d) : "r"(a));
@@ -105,6 +111,11 @@ static inline int32_t cpcc_smlabb(uint32_t a, uint32_t b, int32_t c) {
 
 static inline int32_t cpcc_smlatt(uint32_t a, uint32_t b, int32_t c) {
   return (int32_t)((uint32_t)c + (uint32_t)(cpcc_high_half(a) * cpcc_high_half(b)));
+}
+
+/* c + floor(a * b / 2^16) of an int16 b, modulo 2^32. */
+static inline int32_t cpcc_smlaw(int32_t a, int32_t b, int32_t c) {
+  return (int32_t)((uint32_t)c + (uint32_t)(((int64_t)a * b) >> 16));
 }
 
 /* c + round(a * b / 2^32), halves up, modulo 2^32. */

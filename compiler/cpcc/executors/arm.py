@@ -11,7 +11,8 @@ from cpcc.detector import Network, decisions_of
 from cpcc.emit import layer_functions, quantize_functions
 from cpcc.errors import VerificationError
 from cpcc.executors.base import FULL_RUN, INPUT_NODE, Cost, ExecutionError, Trace, join
-from cpcc.executors.unicorn_core import CALL_SECONDS, FEED, UnicornCore
+from cpcc.executors.memory_map import FEED
+from cpcc.executors.unicorn_core import CALL_SECONDS, UnicornCore
 from cpcc.names import c_prefix
 from cpcc.plan.plan import Plan
 from cpcc.records import by_name

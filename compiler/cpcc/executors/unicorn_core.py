@@ -6,34 +6,14 @@ import struct
 from pathlib import Path
 
 import unicorn.arm_const as arm
-from unicorn import (
-    UC_ARCH_ARM,
-    UC_HOOK_INTR,
-    UC_HOOK_MEM_PROT,
-    UC_HOOK_MEM_UNMAPPED,
-    UC_MEM_FETCH_PROT,
-    UC_MEM_FETCH_UNMAPPED,
-    UC_MEM_READ_PROT,
-    UC_MEM_READ_UNMAPPED,
-    UC_MEM_WRITE_PROT,
-    UC_MEM_WRITE_UNMAPPED,
-    UC_MODE_THUMB,
-    UC_PROT_EXEC,
-    UC_PROT_READ,
-    UC_PROT_WRITE,
-    Uc,
-    UcError,
-)
+from unicorn import UC_ARCH_ARM, UC_HOOK_INTR, UC_MODE_THUMB, Uc, UcError
 
 from cpcc.errors import ToolMissingError, VerificationError
 from cpcc.executors.block_counter import BlockCounter
 from cpcc.executors.elf import Symbol, read_image
+from cpcc.executors.memory_map import PAGE, STOP, map_memory
 from cpcc.targets import Target
 
-PAGE = 4096
-PRIVATE_PERIPHERALS = (0xE000_0000, 0x10_0000)
-FEED = 0x6000_0000  # where the host lays samples: the firmware's sensor buffer, outside the target's RAM
-STOP = 0x7000_0000  # return address of a call from outside
 PAINT = 0xA5
 CALL_SECONDS = 120
 ARGUMENTS = (arm.UC_ARM_REG_R0, arm.UC_ARM_REG_R1, arm.UC_ARM_REG_R2, arm.UC_ARM_REG_R3)
@@ -41,14 +21,6 @@ REGISTERS = (
     ("pc", arm.UC_ARM_REG_PC), ("lr", arm.UC_ARM_REG_LR), ("sp", arm.UC_ARM_REG_SP),
     *((f"r{i}", getattr(arm, f"UC_ARM_REG_R{i}")) for i in range(13)),
 )  # fmt: skip
-ACCESSES = {
-    UC_MEM_READ_UNMAPPED: "read", UC_MEM_WRITE_UNMAPPED: "write", UC_MEM_FETCH_UNMAPPED: "fetch",
-    UC_MEM_READ_PROT: "read", UC_MEM_WRITE_PROT: "write", UC_MEM_FETCH_PROT: "fetch",
-}  # fmt: skip
-
-
-def pages(size: int) -> int:
-    return -(-size // PAGE) * PAGE
 
 
 class UnicornCore:
@@ -61,14 +33,13 @@ class UnicornCore:
         self._seconds = seconds
         self.image = read_image(elf)
         self.uc = self._core()
-        self._map(feed_bytes)
+        map_memory(self.uc, target, feed_bytes, self._on_fault)
         for load, run, data in self.image.segments:
             self.uc.mem_write(load, data)
             if run != load:
                 self.uc.mem_write(run, data)
         self._fault = ""
         self._trap: int | None = None
-        self.uc.hook_add(UC_HOOK_MEM_UNMAPPED | UC_HOOK_MEM_PROT, self._on_bad_access)
         self.uc.hook_add(UC_HOOK_INTR, self._on_interrupt)
         self.counter = BlockCounter(self.uc, *self.image.code)
 
@@ -80,17 +51,8 @@ class UnicornCore:
         assert uc.ctl_get_cpu_model() == model, "unicorn emulates another core than asked for"
         return uc
 
-    def _map(self, feed_bytes: int) -> None:
-        t, read_write = self.target, UC_PROT_READ | UC_PROT_WRITE
-        self.uc.mem_map(t.flash_origin, pages(t.flash_bytes), UC_PROT_READ | UC_PROT_EXEC)
-        self.uc.mem_map(t.ram_origin, pages(t.ram_bytes), read_write)
-        self.uc.mem_map(*PRIVATE_PERIPHERALS, read_write)
-        self.uc.mem_map(FEED, pages(feed_bytes), read_write)
-        self.uc.mem_map(STOP, PAGE, UC_PROT_READ | UC_PROT_EXEC)
-
-    def _on_bad_access(self, uc: Uc, access: int, address: int, size: int, value: int, _: object) -> bool:
-        self._fault = f"{ACCESSES[access]} of {size} bytes at {address:#010x} outside its memory"
-        return False
+    def _on_fault(self, what: str) -> None:
+        self._fault = what
 
     def _on_interrupt(self, uc: Uc, number: int, _: object) -> None:
         pc = uc.reg_read(arm.UC_ARM_REG_PC)

@@ -10,7 +10,8 @@ from cpcc.costs import fitted
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import TfliteRequant, halfwords, narrow
 from cpcc.graph import Graph, Int8, Node
-from cpcc.ops import wide_sum
+from cpcc.ops import affine_kernels, wide_sum
+from cpcc.ops.affine_kernels import affine_form
 from cpcc.ops.base import DSP, Kernel, Op, Packed
 from cpcc.ops.float_params import Add
 from cpcc.ops.requantized import Output
@@ -30,6 +31,11 @@ class AddScaling:
     offset: int
     shift: int
 
+    @property
+    def factors(self) -> tuple[float, float]:
+        """Of the operands, about."""
+        return self.multipliers[0] / 2**self.shift, self.multipliers[1] / 2**self.shift
+
     def apply(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """int64 sums of int64 operands, zero point included."""
         return (a * self.multipliers[0] + b * self.multipliers[1] + self.offset) >> self.shift
@@ -46,6 +52,12 @@ class TfliteAddScaling:
     zero_points: tuple[int, int, int]
     scales: TfliteRequant
     difference: bool = False
+
+    @property
+    def factors(self) -> tuple[float, float]:
+        """Of the operands, about."""
+        a, b, y = self.scales.multiplier * 2.0 ** (self.scales.shift.astype(np.int64) - 31)
+        return float(a * y) * 2**TFLITE_LEFT_SHIFT, float(b * y) * 2**TFLITE_LEFT_SHIFT * (-1 if self.difference else 1)
 
     def _step(self, i: int, x: np.ndarray) -> np.ndarray:
         one = TfliteRequant(self.scales.multiplier[i : i + 1], self.scales.shift[i : i + 1])
@@ -136,6 +148,24 @@ def pack_dual(node: Node, graph: Graph) -> Packed:
                    "low": params.low, "high": params.high})  # fmt: skip
 
 
+def affine_applies(node: Node, graph: Graph) -> bool:
+    return affine_form(node) is not None
+
+
+def pack_affine(node: Node, graph: Graph) -> Packed:
+    params: QAdd = node.params
+    form = affine_form(node)
+    assert form is not None
+    m, n = form.multipliers
+    return Packed({"size": graph.output_tensor(node).size, "multiplier_a": m, "multiplier_b": n, "offset": form.offset,
+                   "low": params.low, "high": params.high})  # fmt: skip
+
+
+def affine_features(node: Node, graph: Graph) -> tuple[float, ...]:
+    size = graph.output_tensor(node).size
+    return 1.0, size > 7, size // 8, size % 8, _clamped(node, graph)
+
+
 def _sum_rounding(params: QAdd) -> Rounding | None:
     """The sum's rounding, as of a channel that adds both rescaled operands."""
     scaling = params.scaling
@@ -220,6 +250,9 @@ OP = Op(
         Kernel("add_dual", pack_dual, fitted("add_dual", dual_features), DSP, is_native, shared=DUAL_FILES),
         Kernel("add_table_tflite", pack_table, fitted("add_table_tflite", table_features), DSP, table_applies,
                shared=(*DUAL_FILES, "include/cpcc_rounding.h")),
+        Kernel("add_affine", pack_affine, fitted("add_affine", affine_features), DSP, affine_applies, shared=DUAL_FILES),
+        affine_kernels.TABLES,
+        affine_kernels.HELIUM,
     ),
     in_place=True,
     wide=wide_sum.form("add_wide", Add, run_float, sample),

@@ -1,7 +1,7 @@
 """What a network says about one side of the data, and what that is worth."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cpcc.metrics import Evaluation, auc, fnr_at_fpr, scores_from_logits
+from cpcc.metrics import Evaluation, auc, evaluate, fnr_at_fpr, scores_from_logits
 
 Batches = Iterable[tuple[Tensor, Tensor]]
 
@@ -94,3 +94,20 @@ def quality(answers: Answers, label: int, held_out: float) -> tuple[float, float
     together that no threshold holds."""
     steps = 4 * max(int(answers.truth(label).sum()), 1)
     return round(answers.auc(label) * steps) / steps, -held_out if math.isfinite(held_out) else -math.inf
+
+
+def evaluations(found: Mapping[str, Answers], label: int, threshold: float) -> dict[str, Evaluation]:
+    """Class `label` against the rest at `threshold`, by side."""
+    return {name: evaluate(each.truth(label), each.scores(label), threshold) for name, each in found.items()}
+
+
+def more_classes(found: Mapping[str, Answers], thresholds: Mapping[int, float]) -> dict[str, dict[str, Any]]:
+    """What `Iteration.more` holds, for the further important classes and their thresholds."""
+    return {
+        str(label): {
+            "threshold": threshold,
+            "at_zero": {side: asdict(each) for side, each in evaluations(found, label, 0.0).items()},
+            "at_threshold": {side: asdict(each) for side, each in evaluations(found, label, threshold).items()},
+        }
+        for label, threshold in thresholds.items()
+    }

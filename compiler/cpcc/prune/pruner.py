@@ -11,28 +11,25 @@ After R. Entezari and O. Saukh, "Class-dependent Compression of Deep Neural Netw
 import copy
 import json
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from itertools import chain
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from cpcc.errors import DataError, UsageError
-from cpcc.metrics import Evaluation, evaluate
+from cpcc.errors import UsageError
 from cpcc.prune import masks as masking
 from cpcc.prune.baselines import make_loss
-from cpcc.prune.batches import TensorBatches
-from cpcc.prune.budget import Budget, Unconstrained, budget_of
+from cpcc.prune.budget import Unconstrained, budget_of
 from cpcc.prune.checkpoint import CheckpointFile, fingerprint_of
+from cpcc.prune.counts import counts_of, first_sample
 from cpcc.prune.equipment import Equipment, equip
-from cpcc.prune.evaluation import Answers, Iteration, answers_of
+from cpcc.prune.evaluation import Answers, Iteration, answers_of, evaluations, more_classes
 from cpcc.prune.journal import Journal
-from cpcc.prune.losses import ConstrainedLoss, Distillation, ImportantLoss, Multipliers
+from cpcc.prune.losses import ConstrainedLoss, Distillation, ImportantLoss
 from cpcc.prune.progress import Watch
+from cpcc.prune.run_state import ArmResult, RunState, stop_word
 from cpcc.prune.schedule import Round
 from cpcc.prune.scores import SCORES, Subject
 from cpcc.prune.settings import PruneSettings
@@ -41,79 +38,6 @@ from cpcc.prune.trainer import Batches, Objective, State, Trainer, TrainingState
 
 COLLAPSED_AUC = 0.6
 CHECKPOINT_SECONDS = 5.0
-
-
-@dataclass(frozen=True)
-class ArmResult:
-    """One arm: the dense network of iteration 0, the sparsest good one, all iterations, why it stopped.
-
-    `stopped` is empty when the wanted sparsity was reached; `seconds` is the run time by activity. Networks are on
-    the CPU, in eval mode, without parametrisations.
-    """
-
-    dense: nn.Module
-    pruned: nn.Module
-    iterations: tuple[Iteration, ...]
-    stopped: str
-    seconds: dict[str, float]
-
-    @property
-    def good(self) -> list[Iteration]:
-        """Iterations that did not collapse and, in the constrained mode, hold the budget; `pruned` is the last."""
-        return [iteration for iteration in self.iterations if not iteration.collapsed and iteration.within_budget]
-
-    @property
-    def threshold(self) -> float:
-        """Of `pruned`, on its score (a logit for networks of one output); 0 where no iteration was good."""
-        return self.good[-1].threshold if self.good else 0.0
-
-
-@dataclass
-class RunState:
-    """All that a run is, between two epochs: a checkpoint holds this.
-
-    `good`, `early`, `dense`, `chosen` are weights: of the last iteration's best epoch, of the rewinding point, of
-    iteration 0, of the sparsest good iteration. `training` and `net` are there in the middle of an iteration.
-    """
-
-    index: int
-    good: State
-    early: State
-    chosen: State
-    dense: State | None = None
-    iterations: list[Iteration] = field(default_factory=list)
-    multipliers: Multipliers = field(default_factory=Multipliers)
-    budget: Budget | None = None
-    training: TrainingState | None = None
-    net: State | None = None
-    stopped: str = ""
-    finished: bool = False
-    epochs_done: int = 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Tensors and plain values."""
-        plain = {name: getattr(self, name) for name in ("index", "stopped", "finished", "epochs_done")}
-        weights = {name: getattr(self, name) for name in ("good", "early", "chosen", "dense", "net")}
-        return {
-            **plain,
-            **weights,
-            "iterations": [json.dumps(each.as_json()) for each in self.iterations],
-            "multipliers": dict(self.multipliers.values),
-            "budget": self.budget and self.budget.as_json(),
-            "training": self.training and self.training.to_dict(),
-        }
-
-    @staticmethod
-    def from_dict(values: dict[str, Any]) -> "RunState":
-        """Inverse of `to_dict`."""
-        changed: dict[str, Any] = {
-            "iterations": [Iteration.from_json(json.loads(each)) for each in values["iterations"]],
-            "multipliers": Multipliers(dict(values["multipliers"])),
-            "budget": values["budget"] and Budget.from_json(values["budget"]),
-            "training": values["training"] and TrainingState.from_dict(values["training"]),
-        }
-        names = RunState.__dataclass_fields__.keys() - changed.keys()
-        return RunState(**{name: values[name] for name in names}, **changed)
 
 
 class ClassDependentPruner:
@@ -152,7 +76,7 @@ class ClassDependentPruner:
         self.device = torch.device(device)
         self.template = copy.deepcopy(net).cpu()
         self.net = copy.deepcopy(self.template)
-        self.example = _first_sample(train)
+        self.example = first_sample(train)
         make_structure = STRUCTURES[self.settings.structure]
         self.structure = make_structure(self.template, self.example, self.settings.prune_biases)
         self.equipment = self._equip(self.net)
@@ -161,7 +85,7 @@ class ClassDependentPruner:
         self.initial = snapshot(self.net)
         self.initial_values = {slot.key: slot.value.clone() for slot in self.slots}
         self.sides: dict[str, Batches] = {"train": train, "validation": validation, **(sides or {})}
-        counts = _counts(train, validation, self._labels())
+        counts = counts_of(train, validation, self._labels())
         self.loss = make_loss(self.settings, counts)
         self.trainer = Trainer(self.net, train, validation, self.loss, self.settings, self.device)
         self.watch = watch or Watch(False)
@@ -207,7 +131,7 @@ class ClassDependentPruner:
     def _advance(self, trained: TrainingState, last: int) -> None:
         """Take the round's weights over, and stop or go on."""
         state = self.state
-        state.stopped = _stop_word(state, trained.diverged)
+        state.stopped = stop_word(state, trained.diverged)
         if not state.stopped:
             state.good = trained.best
             if not state.index:
@@ -273,12 +197,12 @@ class ClassDependentPruner:
                 epochs=trained.epoch,
                 best_epoch=trained.best_epoch,
                 threshold=thresholds[positive],
-                at_zero=_evaluations(found, positive, 0.0),
-                at_threshold=_evaluations(found, positive, thresholds[positive]),
+                at_zero=evaluations(found, positive, 0.0),
+                at_threshold=evaluations(found, positive, thresholds[positive]),
                 collapsed=held_out.auc(positive) < COLLAPSED_AUC,
                 within_budget=rule.holds(held_out, thresholds),
                 multipliers={str(label): value for label, value in self.state.multipliers.values.items()},
-                more=_more_classes(found, {k: v for k, v in thresholds.items() if k != positive}),
+                more=more_classes(found, {k: v for k, v in thresholds.items() if k != positive}),
             )
         )
         if self.settings.constrained and not self.state.index:
@@ -346,59 +270,3 @@ class ClassDependentPruner:
         start = time.perf_counter()
         work()
         self.trainer.seconds[activity] += time.perf_counter() - start
-
-
-def _first_sample(batches: Batches) -> Tensor:
-    """(1, ...) on the CPU. DataError for data without a batch."""
-    if isinstance(batches, TensorBatches):
-        return batches.x[:1].cpu()
-    for x, _ in batches:
-        return x[:1].cpu()
-    raise DataError("train: no batch; give at least one sample of each class")
-
-
-def _counts(train: Batches, validation: Batches, important: tuple[int, ...]) -> Counter[int]:
-    """Training samples by label. DataError when a side has no sample of an important class, or nothing else."""
-    counted = {side: _label_counts(batches) for side, batches in (("train", train), ("validation", validation))}
-    for side, counts in counted.items():
-        for label in important:
-            if not counts[label]:
-                raise DataError(f"{side}: no sample of the important class {label}; give more of them")
-            if counts[label] == counts.total():
-                raise DataError(f"{side}: only samples of the important class {label}; give others too")
-    return counted["train"]
-
-
-def _label_counts(batches: Batches) -> Counter[int]:
-    if isinstance(batches, TensorBatches):
-        return Counter(batches.labels.tolist())
-    return Counter(chain.from_iterable(labels.tolist() for _, labels in batches))
-
-
-def _evaluations(found: Mapping[str, Answers], label: int, threshold: float) -> dict[str, Evaluation]:
-    return {name: evaluate(each.truth(label), each.scores(label), threshold) for name, each in found.items()}
-
-
-def _more_classes(found: Mapping[str, Answers], thresholds: Mapping[int, float]) -> dict[str, dict[str, Any]]:
-    return {
-        str(label): {
-            "threshold": threshold,
-            "at_zero": {side: asdict(each) for side, each in _evaluations(found, label, 0.0).items()},
-            "at_threshold": {side: asdict(each) for side, each in _evaluations(found, label, threshold).items()},
-        }
-        for label, threshold in thresholds.items()
-    }
-
-
-def _stop_word(state: RunState, diverged: bool) -> str:
-    """Why the arm stops after this iteration; empty to go on."""
-    kept = [each for each in state.iterations if not each.collapsed and each.within_budget]
-    rest = f"kept iteration {kept[-1].index} with {kept[-1].remaining:.1%} of the weights" if kept else "none kept"
-    if diverged:
-        return f"diverged in iteration {state.index} (loss is not finite): {rest}; lower lr"
-    last = state.iterations[-1]
-    if not last.collapsed:
-        return ""
-    figure = last.at_zero["validation"].auc or 0.0
-    place = f"collapsed in iteration {state.index} at {last.remaining:.1%} of the weights"
-    return f"{place} (validation AUC {figure:.2f}): {rest}; raise keep or floor"

@@ -17,15 +17,17 @@ OUTPUT_LIMIT = 10.0
 GAIN = 3.0  # dB by which int16 must better either ratio, or the layer stays int8: its weights are what costs
 
 Attempt = tuple[Graph, dict[str, Noise]]  # an integer graph and its noise by layer
+Widened = tuple[str, ...]  # layers that `auto` asked for, the most gained first
 
 
-def chosen(floats: Graph, wish: str, attempt: Callable[[tuple[str, ...]], Attempt]) -> Attempt:
-    """The integer graph of `floats` with the layers of `wish` in int16; `attempt` quantizes with given layers in int16.
+def chosen(floats: Graph, wish: str, attempt: Callable[[tuple[str, ...]], Attempt]) -> tuple[Attempt, Widened]:
+    """The integer graph of `floats` with the layers of `wish` in int16, and those that nobody named; `attempt` quantizes with
+    given layers in int16.
 
     Raises `UsageError` where `wish` names what is no layer, or one without an int16 form."""
     if wish == AUTO:
         return _by_noise(floats, attempt)
-    return attempt(named(floats, wish))
+    return attempt(named(floats, wish)), ()
 
 
 def named(floats: Graph, wish: str) -> tuple[str, ...]:
@@ -45,7 +47,7 @@ def named(floats: Graph, wish: str) -> tuple[str, ...]:
     return tuple(name for name in nodes if name in asked)
 
 
-def _by_noise(floats: Graph, attempt: Callable[[tuple[str, ...]], Attempt]) -> Attempt:
+def _by_noise(floats: Graph, attempt: Callable[[tuple[str, ...]], Attempt]) -> tuple[Attempt, Widened]:
     """First all layers below `OWN_LIMIT`, of which those stay that gain; then, while the output is below `OUTPUT_LIMIT`, the
     noisiest others: one, two, four ... at a time, since every attempt runs the network on all noise samples."""
     graph, noise = attempt(())
@@ -53,9 +55,10 @@ def _by_noise(floats: Graph, attempt: Callable[[tuple[str, ...]], Attempt]) -> A
     layers = tuple(name for name in names if noise[name].alone < OWN_LIMIT)
     if layers:
         tried, quieter = _possible(attempt, layers) or (graph, noise)
-        gained = tuple(name for name in layers if quieter[name].alone - noise[name].alone >= GAIN)
+        gains = {name: quieter[name].alone - noise[name].alone for name in layers}
+        gained = tuple(name for name in layers if gains[name] >= GAIN)
         graph, noise = (tried, quieter) if gained == layers else attempt(gained)
-        layers = gained
+        layers = tuple(sorted(gained, key=lambda name: -gains[name]))
     others = sorted((name for name in names if name not in layers), key=lambda name: noise[name].alone)
     count = 1
     while output_ratio(floats, noise) < OUTPUT_LIMIT and count < 2 * len(others):
@@ -64,7 +67,7 @@ def _by_noise(floats: Graph, attempt: Callable[[tuple[str, ...]], Attempt]) -> A
             layers, graph, noise = (*layers, *others[:count]), wider, quieter
             others = others[count:]
         count *= 2
-    return graph, noise
+    return (graph, noise), layers
 
 
 def _possible(attempt: Callable[[tuple[str, ...]], Attempt], layers: tuple[str, ...]) -> Attempt | None:

@@ -55,6 +55,10 @@ class Builder:
             raise ModelError(f"{op.place}: input {operand} ({info.name}) is {what}; supported: a computed tensor")
         return self.tensors[self.names[info.index]]
 
+    def values(self, op: Operator) -> tuple[Tensor, ...]:
+        """The graph's tensors of all inputs, at least one."""
+        return tuple(self.value(op, i) for i in range(max(1, len(op.inputs))))
+
     def constant(self, op: Operator, operand: int, kind: str) -> np.ndarray:
         """The array of constant input `operand`, of the schema's type `kind`."""
         info = self.info(op, operand)

@@ -42,7 +42,7 @@ def _one_type(b: Builder, op: Operator, inputs: tuple[Tensor, ...]) -> None:
 
 
 def concatenation(b: Builder, op: Operator) -> None:
-    inputs = tuple(b.value(op, i) for i in range(len(op.inputs)))
+    inputs = b.values(op)
     options = read_options(op, ConcatenationOptions)
     _one_type(b, op, inputs)
     rank = len(inputs[0].shape) + 1

@@ -67,7 +67,7 @@ def unpack(b: Builder, op: Operator) -> None:
 
 
 def pack(b: Builder, op: Operator) -> None:
-    inputs = [b.value(op, i) for i in range(len(op.inputs))]
+    inputs = b.values(op)
     shape, y = inputs[0].shape, int8_type(op.place, b.output(op))
     if any(x.shape != shape or x.type != y for x in inputs):
         raise ModelError(f"{op.place}: inputs of other shapes or types; supported: one shape, one quantization")

@@ -1,0 +1,5 @@
+"""`python -m cpcc.cli`."""
+
+from cpcc.cli import main
+
+main()

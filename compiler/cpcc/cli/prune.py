@@ -1,0 +1,120 @@
+"""`cpcc prune`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cpcc.cli.common import PATH
+
+
+@click.command("prune")
+@click.argument("net")
+@click.option("--data", type=PATH, required=True, help="Training data, .npz with x, y and optionally group.")
+@click.option("--positive", type=int, required=True, help="Label of the important class.")
+@click.option(
+    "--keep",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.1,
+    show_default=True,
+    help="Fraction of the weights to keep.",
+)
+@click.option("-o", "--output", type=PATH, default=None, help="Model file.  [default: build/<net>.pt]")
+@click.option(
+    "--max-fn-increase",
+    type=click.IntRange(0),
+    default=None,
+    help="Misses that pruning may add, on validation samples; the sparsest network that holds this is kept.",
+)
+@click.option(
+    "--fnr-budget",
+    type=click.FloatRange(0, 1),
+    default=None,
+    help="The same as a rate: 0.02 lets FNR grow by 2 points.",
+)
+@click.option(
+    "--max-fpr-increase",
+    type=click.FloatRange(0, 1),
+    default=0.05,
+    show_default=True,
+    help="False-alarm rate that holding the budget may cost.",
+)
+@click.option(
+    "--important",
+    multiple=True,
+    metavar="LABEL[=BUDGET]",
+    help="A further important class of a network with several outputs; BUDGET is its allowed increase of FNR.",
+)
+@click.option("--loss", type=click.Choice(["hybrid", "bce", "focal"]), default="hybrid", show_default=True)
+@click.option(
+    "--rank",
+    type=click.Choice(["max", "pairwise", "top"]),
+    default="top",
+    show_default=True,
+    help="Ranking term: the paper's hinge on the highest negative, all pairs, or pairs with the highest negatives.",
+)
+@click.option(
+    "--score",
+    type=click.Choice(["magnitude", "magnitude_increase", "snip", "snip_init", "class_saliency", "random"]),
+    default="magnitude",
+    show_default=True,
+    help="Which weights go first.",
+)
+@click.option(
+    "--scope",
+    type=click.Choice(["erk", "global", "layer"]),
+    default="erk",
+    show_default=True,
+    help="Small layers keep a larger fraction, one cut over all layers, or the same fraction of each.",
+)
+@click.option(
+    "--schedule",
+    type=click.Choice(["geometric", "cubic", "one-shot"]),
+    default="geometric",
+    show_default=True,
+    help="How the remaining weights fall to KEEP.",
+)
+@click.option("--device", default="cpu", show_default=True, help="Where to train: cpu, cuda, cuda:1, mps.")
+@click.option("--resume", is_flag=True, help="Go on with an interrupted run of the same command.")
+@click.option(
+    "--run-dir", type=PATH, default=None, help="Checkpoint and metrics.  [default: OUTPUT without suffix + .run]"
+)
+@click.option("--rewind", default="lr", show_default=True, help="init, epoch:K, or lr (weights kept).")
+@click.option("--epochs", type=click.IntRange(1), default=None, help="Of the first training.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--quiet", is_flag=True, help="No progress bars.")
+@click.option(
+    "--structure",
+    type=click.Choice(["unstructured", "block4", "block16", "channel"]),
+    default="unstructured",
+    show_default=True,
+    help="What is pruned as a whole: a weight, four or sixteen input channels, a channel.",
+)
+@click.option(
+    "--weights",
+    type=click.Choice(["float", "ternary", "3bit", "4bit"]),
+    default="float",
+    show_default=True,
+    help="Values of the weights: any, or 3, 7 or 15 times a scale per output.",
+)
+@click.option("--qat", is_flag=True, help="A last round that trains with int8 rounding.")
+def command(
+    net: str, data: Path, positive: int, keep: float, output: Path | None, quiet: bool, device: str, resume: bool,
+    run_dir: Path | None, important: tuple[str, ...], **options: object,
+) -> None:  # fmt: skip
+    """Train NET and prune it class-dependently into a model file.
+
+    NET is path/to/file.py:callable returning an nn.Module, or a named net: mlp, cnn3, lenet5, dscnn.
+    """
+    from cpcc import report
+    from cpcc.data import load_dataset
+    from cpcc.training import Run, important_classes, prune_to_file, settings_from
+
+    dataset = load_dataset(data)
+    path = output or Path("build") / f"{net.rpartition(':')[2] or net}.pt"
+    more = important_classes(important)
+    settings = settings_from(positive=positive, keep=keep, more_classes=more, **options)
+    result = prune_to_file(net, dataset, settings, path, progress=not quiet, run=Run(device, resume, run_dir))
+    click.echo(report.pruning_summary(result))
+    click.echo(f"wrote {path}; next: cpcc build {path}")

@@ -242,9 +242,11 @@ def recurrent(data: Any, kind: str) -> Drawn:
         3,
         data.draw(st.integers(1, 6)),
     )
-    constants = {"w": weights(data, 1, gates * units, inputs), "r": weights(data, 1, gates * units, units),
-                 "b": weights(data, 1, 2 * gates * units)}  # fmt: skip
-    attributes = {"linear_before_reset": 1} if kind == "GRU" else {}
+    direction = data.draw(st.sampled_from(["forward", "reverse", "bidirectional"]))
+    count = 2 if direction == "bidirectional" else 1
+    constants = {"w": weights(data, count, gates * units, inputs), "r": weights(data, count, gates * units, units),
+                 "b": weights(data, count, 2 * gates * units)}  # fmt: skip
+    attributes = {"direction": direction} | ({"linear_before_reset": 1} if kind == "GRU" else {})
     names = [["y"], ["", "y"]][data.draw(st.integers(0, 1), label="last state")]
     before = [node("Transpose", ["x"], ["series"], perm=[1, 0, 2])]
     layer = node(kind, ["series", *constants], names, hidden_size=units, **attributes)

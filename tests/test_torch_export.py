@@ -483,18 +483,41 @@ def test_recurrent_layers(kind):
     check(Sequence(kind(3, 5, batch_first=True), lambda y, h: y[:, -1]), (3, 7))
     check(Sequence(kind(3, 5, bias=False), lambda y, h: h[-1]), (3, 7))
     check(Sequence(kind(3, 5, 2, batch_first=True), lambda y, h: y.mean(1)), (3, 7))
+    check(Sequence(kind(3, 5, 3), lambda y, h: h.transpose(0, 1).flatten(1)), (3, 7))
+    check(Sequence(kind(3, 5, bidirectional=True), lambda y, h: y.permute(1, 2, 0)), (3, 7))
+    check(Sequence(kind(3, 5, bidirectional=True), lambda y, h: torch.cat([h[0], h[1]], 1)), (3, 7))
+    check(
+        Sequence(kind(3, 5, 2, batch_first=True, bidirectional=True), lambda y, h: y[:, 2] + h[1:3].flatten()), (3, 7)
+    )
+
+
+class States(nn.Module):
+    """What is refused: a cell state that is read, or a state that is given."""
+
+    def __init__(self, read: bool) -> None:
+        super().__init__()
+        self.layer, self.read = nn.LSTM(3, 5), read
+        self.register_buffer("start", torch.ones(1, 1, 5))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        _, (h, c) = self.layer(x.permute(2, 0, 1), None if self.read else (self.start, self.start))
+        return (c if self.read else h)[0]
 
 
 @pytest.mark.parametrize(
-    ("layer", "take", "message"),
-    [
-        (nn.GRU(3, 5, bidirectional=True), lambda y, h: y[-1], r"layer \(GRU.*\): bidirectional True .* one direction"),
-        (nn.LSTM(3, 5, 2), lambda y, h: h[0], r"states of several layers"),
-    ],
+    ("read", "message"), [(True, "the use of a cell state"), (False, "an initial state other than zeros")]
 )
-def test_recurrent_layers_that_are_refused(layer, take, message):
-    with pytest.raises(ModelError, match=message):
-        to_graph(export_module(Sequence(layer, take), (3, 7)), "net")
+def test_states_that_are_refused(read: bool, message: str) -> None:
+    with pytest.raises(ModelError, match=rf"layer \(LSTM.*\): {message} is not supported"):
+        to_graph(export_module(States(read), (3, 7)), "net")
+
+
+def test_states_that_nothing_reads_are_not_computed() -> None:
+    graph = to_graph(
+        export_module(Sequence(nn.GRU(3, 5, 2, bidirectional=True), lambda y, h: y.mean(0)), (3, 7)), "net"
+    )
+    kinds = [type(n.params).__name__ for n in graph.nodes]
+    assert kinds.count("Gru") == 4 and kinds.count("StridedCopy") == 4 and kinds.count("Concat") == 2, kinds
 
 
 def test_residual_sums():

@@ -193,7 +193,8 @@ def with_number(data: Any, kind: str) -> Drawn:
 
 @draws("PRelu")
 def prelu(data: Any, kind: str) -> Drawn:
-    return one(kind, (1, 2, 3, 4), {"s": np.full(data.draw(st.sampled_from([(1,), (2, 1, 1)])), 0.3, np.float32)})
+    shape = data.draw(st.sampled_from([(1,), (2, 1, 1), (3, 1), (4,), (2, 3, 4)]))
+    return one(kind, (1, 2, 3, 4), {"s": np.random.default_rng(0).choice([0.3, -1.0, 2.0], shape).astype(np.float32)})
 
 
 @draws("Cast")

@@ -71,8 +71,12 @@ def run_other(p, *inputs: torch.Tensor) -> torch.Tensor:
         return run_recurrent(p, x)
     if isinstance(p, fp.Convert):
         return x
-    if isinstance(p, fp.ChannelAffine):
-        return (x.reshape(-1, len(p.scale)) * torch.tensor(p.scale) + torch.tensor(p.offset)).reshape(x.shape)
+    if isinstance(p, fp.ChannelLookup):
+        rows, own = x.reshape(-1, p.channels), [torch.tensor(a) for a in p.arguments]
+        function = {"line": lambda x, m, c: m * x + c, "leaky_relu": lambda x, m: torch.where(x > 0, x, m * x)}[
+            p.function
+        ]
+        return function(rows, *own).reshape(x.shape)
     if isinstance(p, fp.Softmax):
         return (p.beta * x).softmax(-1)
     if isinstance(p, fp.Mean):
@@ -466,6 +470,25 @@ def test_activations(layer):
     check(nn.Sequential(nn.MaxPool1d(1), layer, nn.Linear(6, 2)), (2, 6))
 
 
+def slopes(*values: float) -> nn.PReLU:
+    layer = nn.PReLU(len(values))
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor(values))
+    return layer
+
+
+def many_slopes() -> nn.PReLU:
+    return slopes(*(i / 300 for i in range(300)))
+
+
+def test_slopes_per_channel() -> None:
+    """One table for each different slope; of a vector, a series, an image, also behind a transpose."""
+    for net, shape in ((nn.Sequential(nn.Linear(5, 3), slopes(0.1, -0.5, 2)), (5,)), (nn.Sequential(slopes(0.1, -0.5, 2)), (3, 6)),
+                       (nn.Sequential(nn.Conv2d(2, 4, 2), slopes(0.3, 0.1, 0.3, 0)), (2, 5, 6)),
+                       (nn.Sequential(nn.Flatten(2), slopes(0.1, 0.2), nn.Flatten()), (2, 3, 4))):  # fmt: skip
+        check(net, shape)
+
+
 class Sequence(nn.Module):
     """A recurrent layer over a transposed series, and what is taken of its results."""
 
@@ -579,7 +602,7 @@ def test_every_op_in_float_is_torchs(op, seed):
         ([nn.MaxPool2d(2, dilation=2)], (1, 9, 9), r"MaxPool2d.*dilation"),
         ([nn.LogSoftmax(1), nn.Linear(3, 3)], (3,), r"LogSoftmax in the middle"),
         ([nn.ConstantPad1d(1, 2.0)], (1, 3), r"padding with 2.0 .*: zeros"),
-        ([nn.PReLU(3)], (3, 4), r"PReLU with 3 slopes .* one slope"),
+        ([many_slopes()], (300, 2), r"a slope of 300 different values .* up to 256"),
         ([nn.AdaptiveMaxPool1d(2)], (3, 5), r"uneven windows, \(1, 5\) to \(1, 2\)"),
         ([nn.Conv3d(1, 1, 2)], (1, 3, 3, 3), r"input shape \(1, 1, 3, 3, 3\)"),
         ([nn.Linear(4, 2).double()], (4,), "weight of type torch.float64"),

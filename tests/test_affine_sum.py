@@ -11,7 +11,7 @@ from cpcc.ops.add import QAdd, affine_sum, native_scaling, tflite_add_scaling
 from cpcc.ops.affine_sum import SHIFT, AffineSum
 
 X = np.arange(-128, 128)
-scales = st.floats(0.01, 0.3)
+scales = st.one_of(st.floats(0.01, 0.3), st.floats(0.3, 3))  # the large ones as output: few values, clamped nowhere
 points = st.integers(-128, 127)
 
 
@@ -20,7 +20,7 @@ def outputs_of(params: QAdd) -> np.ndarray:
 
 
 def form_of(params: QAdd) -> AffineSum | None:
-    return affine_sum(outputs_of(params), params.scaling.factors)
+    return affine_sum(outputs_of(params), params.scaling.factors, params.low, params.high)
 
 
 def evaluated(form: AffineSum) -> np.ndarray:

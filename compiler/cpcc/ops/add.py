@@ -151,7 +151,7 @@ def pack_dual(node: Node, graph: Graph) -> Packed:
 def _affine(params: QAdd) -> AffineSum | None:
     x = np.arange(-128, 128)
     outputs = np.clip(params.scaling.apply(x[:, None], x[None, :]), params.low, params.high)
-    return affine_sum(outputs, params.scaling.factors)
+    return affine_sum(outputs, params.scaling.factors, params.low, params.high)
 
 
 def affine_applies(node: Node, graph: Graph) -> bool:

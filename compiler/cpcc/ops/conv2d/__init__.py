@@ -2,7 +2,7 @@
 
 from cpcc.ops import float_params
 from cpcc.ops.base import Op
-from cpcc.ops.conv2d import blocks8, dense, mve, paired, signs8, sparse, sparse8, swar, swar2, wide
+from cpcc.ops.conv2d import blocks8, dense, mve, paired, signs8, sparse, sparse8, swar, swar2, unrolled, wide
 from cpcc.ops.conv2d.semantics import (
     QConv2d,
     check,
@@ -36,6 +36,7 @@ OP = Op(
         mve.KERNEL,
         blocks8.KERNEL,
         signs8.KERNEL,
+        unrolled.KERNEL,
     ),
     macs=macs,
     reach=reach,

@@ -33,10 +33,16 @@ _BYTES = {
     "C_AFFINE": 12,
 }  # others: 4
 _FRAME = 12  # bytes around the steps
+_PIXELS = 8  # of a loop
+_CHANNEL_BYTES = 128  # of code and constants that a channel may take beside the flash of dense weights
 _LIMIT = 2**31
 _SHIFTS = 24  # the largest of an affine form
 
 Step = tuple[str, tuple[int | str, ...]]
+
+
+def _size(steps: Sequence[Step]) -> int:
+    return sum(_BYTES.get(name, 4) for name, _ in steps)
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,11 @@ class Channel:
     steps: tuple[Step, ...]
     words: tuple[int, ...]
     executed: Counter[str]
+
+    @property
+    def nbytes(self) -> int:
+        """Of machine code and constants."""
+        return _size(self.steps) + 4 * len(self.words)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +86,7 @@ class Program:
     @property
     def nbytes(self) -> int:
         """Of machine code."""
-        return _FRAME + sum(_BYTES.get(name, 4) for name, _ in self.steps)
+        return _FRAME + _size(self.steps)
 
     def executed(self, name: str) -> int:
         """How often a step called so runs for a row."""
@@ -134,28 +145,43 @@ class _Loop:
         return Channel((*begin, *body, *tail), tuple(words), executed)
 
 
-def _loop(row: Row, farthest: int, channel: int, wanted: int) -> _Loop:
-    """Of at most `wanted` pixels, of which loads up to byte `farthest` of a window and stores reach all; fewer, but more than half,
-    where that leaves no rest."""
+def _unrolled(row: Row, farthest: int, channel: int) -> list[int]:
+    """How many pixels a loop may have, the most first: those that loads up to byte `farthest` of a window and stores reach, and
+    rather fewer that leave no rest of the row."""
     fits = min((REACH - farthest) // row.in_step + 1, (REACH - channel) // row.out_step + 1)
-    most = max(1, min(wanted, fits, REACH // row.in_step, REACH // row.out_step, row.width))
-    whole = [n for n in range(most, most // 2, -1) if row.width % n == 0]
-    return _Loop(row, whole[0] if whole else most)
+    most = max(1, min(_PIXELS, fits, REACH // row.in_step, REACH // row.out_step, row.width))
+    whole = {n for n in range(1, most + 1) if row.width % n == 0}
+    powers = {most >> i for i in range(most.bit_length())}
+    return sorted(whole | (powers if max(whole) <= most // 2 else powers - {most}), reverse=True)
 
 
-def _fixed(row: Row, channel: int, value: int) -> Channel:
-    loop = _loop(row, 0, channel, 8)
-    start: list[Step] = [("C_FIXED", (value & 0xFFFF, loop.loops))]
-    return loop.channel(start, lambda x, y: [("C_STORE", (channel + y,))], [])
+def _smallest_loop(row: Row, farthest: int, channel: int, budget: int, make: Callable[[_Loop], Channel]) -> Channel:
+    """What `make` makes of the longest loop within `budget` bytes of flash; of the shortest where none is."""
+    made = [make(_Loop(row, 1))]
+    for unrolled in _unrolled(row, farthest, channel):
+        made.append(make(_Loop(row, unrolled)))
+        if made[-1].nbytes <= budget:
+            return made[-1]
+    return made[0]
 
 
-def _affine(row: Row, channel: int, place: int, form: Affine) -> Channel:
-    loop = _loop(row, place, channel, 8)
-    words = [form.multiplier, form.offset, loop.loops]
-    return loop.channel(
-        [("C_AFFINE_LOAD", ())],
-        lambda x, y: [("C_X", (4, place + x)), ("C_AFFINE", (form.shift, channel + y))], words,
-    )  # fmt: skip
+def _fixed(row: Row, channel: int, value: int, budget: int) -> Channel:
+    def make(loop: _Loop) -> Channel:
+        start: list[Step] = [("C_FIXED", (value & 0xFFFF, loop.loops))]
+        return loop.channel(start, lambda x, y: [("C_STORE", (channel + y,))], [])
+
+    return _smallest_loop(row, 0, channel, budget, make)
+
+
+def _affine(row: Row, channel: int, place: int, form: Affine, budget: int) -> Channel:
+    def make(loop: _Loop) -> Channel:
+        return loop.channel(
+            [("C_AFFINE_LOAD", ())],
+            lambda x, y: [("C_X", (4, place + x)), ("C_AFFINE", (form.shift, channel + y))],
+            [form.multiplier, form.offset, loop.loops],
+        )  # fmt: skip
+
+    return _smallest_loop(row, place, channel, budget, make)
 
 
 def _products(places: np.ndarray, weights: np.ndarray) -> Callable[[int], list[Step]]:
@@ -188,10 +214,9 @@ def _words(weights: np.ndarray) -> list[int]:
 
 
 def _sum(
-    row: Row, channel: int, places: np.ndarray, weights: np.ndarray, rounding: Rounding, zero_point: int
-) -> Channel:
+    row: Row, channel: int, places: np.ndarray, weights: np.ndarray, rounding: Rounding, zero_point: int, budget: int
+) -> Channel:  # fmt: skip
     """Channel `channel` of a `rounding` of one row."""
-    loop = _loop(row, int(places.max()), channel, 8 if len(places) <= 2 else 4)
     gain, (multiplier, *others) = rounding.gain, rounding.words[0].tolist()
     offset, shift = others if others else (zero_point, 0)
     in_registers = narrow(gain * weights.astype(np.int64), np.int16)
@@ -199,11 +224,15 @@ def _sum(
     first, rest = (kept[:1], kept[1:]) if len(kept) == len(_WEIGHTS) else ([], kept)
     products = _products(places, in_registers)
     name = "C_ROUND" if rounding.kind == ONCE else "C_TFLITE" if rounding.kind == TFLITE else "C_RELU"
-    return loop.channel(
-        [(f"C_LOAD{len(kept)}", ())],
-        lambda x, y: [*products(x), (name, (channel + y,) if rounding.kind == ONCE else (shift, channel + y))],
-        [*first, multiplier, offset, gain * int(rounding.bias[0]), loop.loops, *rest],
-    )
+
+    def make(loop: _Loop) -> Channel:
+        return loop.channel(
+            [(f"C_LOAD{len(kept)}", ())],
+            lambda x, y: [*products(x), (name, (channel + y,) if rounding.kind == ONCE else (shift, channel + y))],
+            [*first, multiplier, offset, gain * int(rounding.bias[0]), loop.loops, *rest],
+        )  # fmt: skip
+
+    return _smallest_loop(row, int(places.max()), channel, budget, make)
 
 
 def _factor(rounding: Rounding) -> float:
@@ -212,8 +241,14 @@ def _factor(rounding: Rounding) -> float:
     return float(multiplier) * 2.0 ** (-31 - others[1] if others else -32)
 
 
+def budget_of(taps: int) -> int:
+    """Bytes of flash that a channel of so many weights, zeros included, takes where loops can be short enough."""
+    return taps + _CHANNEL_BYTES
+
+
 def program(matrix: np.ndarray, offsets: np.ndarray, output: Output, row: Row) -> Program:
     """For int8 `matrix` (channels, taps); `offsets` (taps,) are bytes from a window's first one."""
+    budget = budget_of(matrix.shape[1])
     rounding = rounding_of(output, matrix)
     assert rounding is not None
     fixed, value = constant_outputs(output, matrix)
@@ -226,13 +261,13 @@ def program(matrix: np.ndarray, offsets: np.ndarray, output: Output, row: Row) -
         taps = taps[np.argsort(offsets[taps], kind="stable")]
         places, own = offsets[taps], rounding.rows(i, i + 1)
         if fixed[i]:
-            channels.append(_fixed(row, i, int(value[i])))
+            channels.append(_fixed(row, i, int(value[i]), budget))
             continue
         form = None
         if len(taps) == 1:
             form = affine_of(single[:, i], int(weights[taps[0]]) * _factor(own), output.low, output.high)
         if form is not None:
-            channels.append(_affine(row, i, int(places[0]), form))
+            channels.append(_affine(row, i, int(places[0]), form, budget))
         else:
-            channels.append(_sum(row, i, places, weights[taps], own, output.zero_point))
+            channels.append(_sum(row, i, places, weights[taps], own, output.zero_point, budget))
     return Program(tuple(channels))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cpcc.conv_program import REACH, Program, Row, program
+from cpcc.conv_program import REACH, Program, Row, budget_of, program
 from cpcc.costs import fitted
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, STREAM_FILES, Code, Kernel, Overlap, Packed, Value
@@ -13,7 +13,6 @@ from cpcc.rounding import rounding_of
 FILES = (*STREAM_FILES, "kernels/cpcc_saturate.h", "kernels/cpcc_strip.h", "kernels/cpcc_strip.c")
 LONG = 64  # pixels that a 1x1 convolution's rows of several image rows have at most
 STEPS = ("C_CHANNEL", "C_X", "C_SET", "C_MAC", "C_AFFINE", "C_STORE", "C_ROUND", "C_RELU", "C_TFLITE", "C_NEXT")
-_ROW_BYTES = 192  # of code and constants, beside twice the flash of the dense weights
 
 
 def rows_of(node: Node, graph: Graph) -> dict[str, int]:
@@ -45,13 +44,12 @@ def pack(node: Node, graph: Graph) -> Packed:
 
 
 def applies(node: Node, graph: Graph) -> bool:
-    """Where a load reaches a window's last byte, and the code takes at most twice the flash of the dense weights (and what a
-    channel takes anyway)."""
+    """Where a load reaches a window's last byte, and the code takes little more flash than dense weights would."""
     weight, params = node.params.weight, node.params
     farthest = max(int(tap_offsets(node, graph)[-1]), len(weight), params.stride[1] * weight.shape[3])
     if farthest > REACH or rounding_of(params.output, params.matrix) is None:
         return False
-    limit = 2 * weight.size + _ROW_BYTES * len(weight)
+    limit = len(weight) * budget_of(params.matrix.shape[1])
     if 8 * (weight != 0).sum() > limit:
         return False
     made = layer_program(node, graph)

@@ -33,7 +33,7 @@ _BYTES = {
     "C_AFFINE": 12,
 }  # others: 4
 _FRAME = 12  # bytes around the steps
-_PIXELS = 8  # of a loop
+_PIXELS, _LOOP = 8, 4  # of a loop: pixels at most, instructions of its own
 _CHANNEL_BYTES = 128  # of code and constants that a channel may take beside the flash of dense weights
 _LIMIT = 2**31
 _SHIFTS = 24  # the largest of an affine form
@@ -145,20 +145,22 @@ class _Loop:
         return Channel((*begin, *body, *tail), tuple(words), executed)
 
 
-def _unrolled(row: Row, farthest: int, channel: int) -> list[int]:
-    """How many pixels a loop may have, the most first: those that loads up to byte `farthest` of a window and stores reach, and
-    rather fewer that leave no rest of the row."""
+def _unrolled(row: Row, farthest: int, channel: int, cost: int) -> list[int]:
+    """How many pixels a loop may have, the most first: as many as loads up to byte `farthest` of a window and stores reach, and
+    as keep the loop's own instructions to an eighth where a pixel takes `cost`; rather fewer that leave no rest of the row."""
     fits = min((REACH - farthest) // row.in_step + 1, (REACH - channel) // row.out_step + 1)
-    most = max(1, min(_PIXELS, fits, REACH // row.in_step, REACH // row.out_step, row.width))
+    most = max(1, min(_PIXELS, -(-8 * _LOOP // cost), fits, REACH // row.in_step, REACH // row.out_step, row.width))
     whole = {n for n in range(1, most + 1) if row.width % n == 0}
     powers = {most >> i for i in range(most.bit_length())}
     return sorted(whole | (powers if max(whole) <= most // 2 else powers - {most}), reverse=True)
 
 
-def _smallest_loop(row: Row, farthest: int, channel: int, budget: int, make: Callable[[_Loop], Channel]) -> Channel:
+def _longest_loop(
+    row: Row, farthest: int, channel: int, cost: int, budget: int, make: Callable[[_Loop], Channel]
+) -> Channel:  # fmt: skip
     """What `make` makes of the longest loop within `budget` bytes of flash; of the shortest where none is."""
     made = [make(_Loop(row, 1))]
-    for unrolled in _unrolled(row, farthest, channel):
+    for unrolled in _unrolled(row, farthest, channel, cost):
         made.append(make(_Loop(row, unrolled)))
         if made[-1].nbytes <= budget:
             return made[-1]
@@ -170,7 +172,7 @@ def _fixed(row: Row, channel: int, value: int, budget: int) -> Channel:
         start: list[Step] = [("C_FIXED", (value & 0xFFFF, loop.loops))]
         return loop.channel(start, lambda x, y: [("C_STORE", (channel + y,))], [])
 
-    return _smallest_loop(row, 0, channel, budget, make)
+    return _longest_loop(row, 0, channel, 1, budget, make)
 
 
 def _affine(row: Row, channel: int, place: int, form: Affine, budget: int) -> Channel:
@@ -181,7 +183,7 @@ def _affine(row: Row, channel: int, place: int, form: Affine, budget: int) -> Ch
             [form.multiplier, form.offset, loop.loops],
         )  # fmt: skip
 
-    return _smallest_loop(row, place, channel, budget, make)
+    return _longest_loop(row, place, channel, 4, budget, make)
 
 
 def _products(places: np.ndarray, weights: np.ndarray) -> Callable[[int], list[Step]]:
@@ -232,7 +234,7 @@ def _sum(
             [*first, multiplier, offset, gain * int(rounding.bias[0]), loop.loops, *rest],
         )  # fmt: skip
 
-    return _smallest_loop(row, int(places.max()), channel, budget, make)
+    return _longest_loop(row, int(places.max()), channel, 2 * len(places) + 3, budget, make)
 
 
 def _factor(rounding: Rounding) -> float:

@@ -46,6 +46,12 @@ def blocks(rng: np.random.Generator, shape: tuple[int, ...], keep: float) -> np.
     return (rng.normal(0, 1, shape) * kept.repeat(4, axis=-1)[..., : shape[-1]]).astype(np.float32)
 
 
+def blocks16(rng: np.random.Generator, shape: tuple[int, ...], keep: float) -> np.ndarray:
+    """As `pruned`, in blocks of sixteen."""
+    kept = rng.random(-(-int(np.prod(shape)) // 16)) < keep
+    return (rng.normal(0, 1, shape).ravel() * kept.repeat(16)[: int(np.prod(shape))]).reshape(shape).astype(np.float32)
+
+
 def ternary(rng: np.random.Generator, shape: tuple[int, ...], keep: float) -> np.ndarray:
     """As `pruned`, of one level and two signs."""
     return np.sign(pruned(rng, shape, keep))
@@ -106,7 +112,7 @@ def cases() -> list[Case]:
     for fit in (True, False):
         for rounding in ("once", "tflite", "tflite relu"):
             found += _depthwise(rng, rounding, fit)
-            for structure, keep in ((blocks, 0.1), (ternary, 0.1), (ternary, 0.3), (ternary, 0.05)):
+            for structure, keep in ((blocks, 0.1), (blocks16, 0.25), (ternary, 0.1), (ternary, 0.3), (ternary, 0.05)):
                 found += _convolutions(np.random.default_rng(7), keep, rounding, fit, structure)
             for keep in (1.0, 0.1):
                 found += _linears(rng, keep, rounding, fit) + _convolutions(rng, keep, rounding, fit)

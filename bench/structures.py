@@ -1,4 +1,4 @@
-"""Weights of int8 layers set to zero by magnitude, for measurements: single weights, 1x4 blocks, or ternary.
+"""Weights of int8 layers set to zero by magnitude, for measurements: single weights, 1x4 or 1x16 blocks, or ternary.
 
 Biases stay, so the outputs mean nothing; the cost is that of a network pruned so."""
 
@@ -13,7 +13,6 @@ from cpcc.graph import Graph, Node
 from cpcc.ops.conv2d import QConv2d
 from cpcc.ops.linear import QLinear
 
-BLOCK = 4
 Structure = Callable[[np.ndarray, float], np.ndarray]
 
 
@@ -28,11 +27,11 @@ def single(weight: np.ndarray, keep: float) -> np.ndarray:
     return np.where(_largest(np.abs(weight.astype(np.int64)), keep), weight, 0).astype(np.int8)
 
 
-def blocks(weight: np.ndarray, keep: float) -> np.ndarray:
-    """Four consecutive inputs (fewer at a tap's end) are kept or pruned as one, by the sum of their magnitudes."""
+def blocks(weight: np.ndarray, keep: float, block: int = 4) -> np.ndarray:
+    """`block` consecutive inputs (fewer at a tap's end) are kept or pruned as one, by the sum of their magnitudes."""
     inputs = weight.shape[-1]
-    size = np.pad(np.abs(weight.astype(np.int64)), [(0, 0)] * (weight.ndim - 1) + [(0, -inputs % BLOCK)])
-    kept = _largest(size.reshape(*weight.shape[:-1], -1, BLOCK).sum(axis=-1), keep).repeat(BLOCK, axis=-1)
+    size = np.pad(np.abs(weight.astype(np.int64)), [(0, 0)] * (weight.ndim - 1) + [(0, -inputs % block)])
+    kept = _largest(size.reshape(*weight.shape[:-1], -1, block).sum(axis=-1), keep).repeat(block, axis=-1)
     return np.where(kept[..., :inputs], weight, 0).astype(np.int8)
 
 

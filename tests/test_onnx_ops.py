@@ -428,12 +428,13 @@ def test_a_final_activation(final: str) -> None:
         assert len(to_graph(data, "t").graph.nodes) > 1
 
 
-@pytest.mark.parametrize(("gate", "function"), [("Sigmoid", "silu"), ("HardSigmoid", "hardswish")])
-def test_a_tensor_times_its_own_gate_is_one_table(gate: str, function: str) -> None:
+@pytest.mark.parametrize("gate", ["Sigmoid", "HardSigmoid"])
+def test_a_tensor_times_its_own_gate_is_one_table(gate: str) -> None:
     attributes = {"alpha": 1 / 6, "beta": 0.5} if gate == "HardSigmoid" else {}
     data = onnx_file([node(gate, ["x"], ["g"], **attributes), node("Mul", ["g", "x"])], {"x": (1, 2, 3, 4)})
     graph = to_graph(data, "t").graph
-    assert [n.params for n in graph.nodes if isinstance(n.params, fp.Lookup)] == [fp.Lookup(function)]
+    kinds = [type(n.params) for n in graph.nodes]
+    assert kinds.count(fp.Lookup) == 1 and fp.Mul not in kinds
     x = np.random.default_rng(0).normal(0, 3, (1, 2, 3, 4)).astype(np.float32)
     np.testing.assert_allclose(run_float(graph, [x])[0], run_oracle(data, {"x": x})[0].ravel(), atol=1e-6)
 

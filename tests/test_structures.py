@@ -102,12 +102,25 @@ def test_blocks_are_kept_or_pruned_as_a_whole(scope, seed):
             assert (block.all(1) | ~block.any(1)).all()
 
 
+def test_blocks_of_sixteen():
+    """A whole vector and a shorter block at each tap's end."""
+    net = nn.Conv2d(20, 3, 2)
+    structure = STRUCTURES["block16"](net, torch.zeros(1, 20, 3, 3), False)
+    masks = masking.get_masks(structure.attach(net))
+    masks = structure.tighten(random_scores(masks, 1), masks, 0.5, "global", floor=0)
+    (kept,) = masks.values()
+    assert 0 < kept.sum() < kept.numel()
+    for block in (kept[:, :16], kept[:, 16:]):
+        assert (block.all(1) | ~block.any(1)).all()
+    assert (kept[:, 0] != kept[:, 16]).any()
+
+
 def test_layouts_follow_the_compilers_order():
-    found = layouts(small(), IMAGE)
+    found = layouts(small(), IMAGE, 4)
     assert found["hidden.weight"].order[:8].tolist() == [0, 4, 8, 12, 16, 20, 1, 5]
     assert found["out.weight"].order.tolist() == list(range(5))
     assert found["depthwise.weight"].block.tolist() == list(range(9))
-    layout = Layout.convolution(6, 2)
+    layout = Layout.convolution(6, 2, 4)
     assert layout.order.tolist() == [0, 2, 4, 6, 8, 10, 1, 3, 5, 7, 9, 11]
     assert layout.block.tolist() == [0, 0, 0, 0, 1, 1, 2, 2, 2, 2, 3, 3]
     values = torch.rand(3, 12)

@@ -19,6 +19,7 @@ from cpcc.frontends.torch_export import strip_final_activation, to_graph
 from cpcc.graph import Graph
 from cpcc.ops import OPS
 from cpcc.ops import float_params as fp
+from cpcc.ops.formulas import Formula
 from cpcc.targets import TARGETS
 from support import compiled, detector_of
 
@@ -39,6 +40,19 @@ LOOKUPS = {
     "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"), "softplus": F.softplus, "log_sigmoid": F.logsigmoid,
     "elu": torch.ops.aten.elu.default, "abs": torch.abs, "square": torch.square, "exp": torch.exp,
 }  # fmt: skip
+
+
+STEPS = LOOKUPS | {
+    "line": lambda x, scale, offset: scale * x + offset, "product": torch.mul, "erf": torch.erf, "power": torch.pow,
+    "sum": lambda a, b, left, right: left * a + right * b,
+}  # fmt: skip
+
+
+def run_formula(formula: Formula, x: torch.Tensor) -> torch.Tensor:
+    values = [x]
+    for term in formula.terms:
+        values.append(STEPS[term.function](*(values[i] for i in term.operands), *term.arguments))
+    return values[-1]
 
 
 def run_other(p, *inputs: torch.Tensor) -> torch.Tensor:
@@ -64,7 +78,7 @@ def run_other(p, *inputs: torch.Tensor) -> torch.Tensor:
     if isinstance(p, fp.Mean):
         return x.mean((0, 1), keepdim=True)
     if isinstance(p, fp.Lookup):
-        return LOOKUPS[p.function](x, *p.arguments)
+        return run_formula(p.function, x) if isinstance(p.function, Formula) else LOOKUPS[p.function](x, *p.arguments)
     if isinstance(p, fp.Pad):
         y = torch.zeros([b + (n - 1) * (g + 1) + 1 + a for n, b, a, g in zip(x.shape, p.before, p.after, p.between)])
         y[tuple(slice(b, b + (n - 1) * (g + 1) + 1, g + 1) for n, b, g in zip(x.shape, p.before, p.between))] = x
@@ -429,6 +443,7 @@ FUNCTIONS = [
     (VECTOR, lambda a, b: torch.cat([a, b], 1)[:, 3:9].reshape(1, 2, 3).transpose(1, 2).reshape(1, 6)),
     (VECTOR, lambda a, b: F.conv2d(a.view(1, 2, 3, 1), torch.ones(2, 2, 2, 1))),
     (VECTOR, lambda a, b: -a.abs() + torch.rsub(b, 3) + b.clamp(-1, 2)),
+    (VECTOR, lambda a, b: 0.5 * a * (1 + torch.erf(a / 2**0.5)) + b**3 * torch.sigmoid(b) - b.relu() * b),
 ]
 
 

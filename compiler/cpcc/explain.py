@@ -83,7 +83,8 @@ def explain(build: BuildFolder, raw: np.ndarray, number: int) -> str:
     for tensor, node in names.items():
         own = detector.graph.tensors[tensor].integer
         if tensor in real:  # a pass may have made tensors that the float graph has not
-            rows.append(_row(node, real[tensor], fixed[tensor], own, detector.kept.get(tensor)))
+            balanced = real[tensor] / detector.balance.get(tensor, 1.0)
+            rows.append(_row(node, balanced, fixed[tensor], own, detector.kept.get(tensor)))
     return f"sample {number}\n{table(HEADER, rows)}\n{_decisions(detector, scores, raw)}"
 
 

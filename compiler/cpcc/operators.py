@@ -54,11 +54,13 @@ def document() -> str:
     return "\n\n".join([
         HEAD.strip(),
         "## torch.export",
-        "Module and functional forms alike; in-place forms too. One input `(1, features)`, `(1, c, length)` or `(1, c, h, w)` in "
-        "float32, one output. A branch that nothing reads is dropped.",
+        "Module and functional forms alike; in-place forms too. Inputs `(1, features)`, `(1, c, length)` or `(1, c, h, w)` in "
+        "float32, any number of them and of outputs. A branch that nothing reads is dropped.",
         markdown(("layer", "becomes", "limits"), layers),
         "Refused by name with its line in the user's file: everything else. Known ways around:",
         markdown(("not supported", "use"), rewrites),
+        "What a network writes out of functions of one value (activations, arithmetic with a number, products and sums of such with one "
+        "another: GELU by its definition, `x * sigmoid(x)`) becomes one table too, here and in .onnx.",
         "## .tflite",
         "int8 per channel, as TensorFlow Lite Micro computes it: " + ", ".join(f"`{name}`" for name in sorted(TFLITE)) + ".",
         "## .onnx",

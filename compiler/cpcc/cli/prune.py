@@ -86,10 +86,10 @@ from cpcc.cli.common import PATH
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 @click.option(
     "--structure",
-    type=click.Choice(["unstructured", "block4", "channel"]),
+    type=click.Choice(["unstructured", "block4", "block16", "channel"]),
     default="unstructured",
     show_default=True,
-    help="What is pruned as a whole: a weight, four input channels, a channel.",
+    help="What is pruned as a whole: a weight, four or sixteen input channels, a channel.",
 )
 @click.option(
     "--weights",

@@ -58,4 +58,5 @@ FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
     "exp": np.exp,
     "abs": np.abs,
     "square": np.square,
+    "power": np.power,
 }

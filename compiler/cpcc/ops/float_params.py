@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cpcc.ops.formulas import Formula
+
 
 @dataclass(frozen=True, eq=False)
 class Linear:
@@ -104,9 +106,9 @@ class Softmax:
 
 @dataclass(frozen=True)
 class Lookup:
-    """``function(x, *arguments)`` of every element; `function` is a name in `cpcc.ops.activations.FUNCTIONS`."""
+    """``function(x, *arguments)`` of every element; `function` is a name in `cpcc.ops.activations.FUNCTIONS`, or a formula."""
 
-    function: str
+    function: str | Formula
     arguments: tuple[float, ...] = ()
 
 

@@ -25,7 +25,8 @@ def infer_shape(params: Lookup | QLookup, x: tuple[int, ...]) -> tuple[int, ...]
 
 
 def run_float(params: Lookup, x: np.ndarray) -> np.ndarray:
-    return FUNCTIONS[params.function](np.asarray(x, np.float64), *params.arguments)
+    function = FUNCTIONS[params.function] if isinstance(params.function, str) else params.function
+    return function(np.asarray(x, np.float64), *params.arguments)
 
 
 def run_int8(params: QLookup, x: np.ndarray) -> np.ndarray:
@@ -33,8 +34,11 @@ def run_int8(params: QLookup, x: np.ndarray) -> np.ndarray:
 
 
 def quantize(params: Lookup, inputs: tuple[Int8, ...], output: Int8) -> QLookup:
-    every = inputs[0].dequantize(np.arange(-128, 128))
-    return QLookup(output.quantize(run_float(params, every)))
+    with np.errstate(over="ignore", invalid="ignore"):  # saturates; what is no number is reported
+        results = run_float(params, inputs[0].dequantize(np.arange(-128, 128)))
+    if np.isnan(results).any():
+        raise OverflowError("the function is no number for an input that can occur")
+    return QLookup(output.quantize(results))
 
 
 def pack(node: Node, graph: Graph) -> Packed:

@@ -48,7 +48,7 @@ class PruneSettings:
     pruned network may miss that many samples, or that rate of them, more than the dense one, and its false-positive
     rate may grow by max_fpr_increase. UsageError for a value out of range.
 
-    structure: what is pruned as a whole (STRUCTURES): single weights, 1x4 blocks, channels. weights: "float", or few
+    structure: what is pruned as a whole (STRUCTURES): single weights, 1x4 or 1x16 blocks, channels. weights: "float", or few
     levels (cpcc.prune.levels), from the second round on. qat: a last round at the final masks with int8 rounding
     (cpcc.prune.qat), at a tenth of lr; its network is plain float.
 

@@ -20,6 +20,13 @@ def clip(low: float | None, high: float | None) -> fp.Relu | fp.Lookup:
     return fp.Relu(high) if low == 0 and high > 0 else fp.Lookup("clip", (low, high))
 
 
+def power(site: Site, exponent: float) -> fp.Lookup:
+    """A whole power: any other is no number for what is negative."""
+    if exponent not in range(2, 9):
+        raise site.refuse("exponent", exponent, "2 to 8, whole")
+    return fp.Lookup("square") if exponent == 2 else fp.Lookup("power", (float(exponent),))
+
+
 def activate(builder: GraphBuilder, site: Site, value: Value, params: Any) -> Value:
     """`params`, a function of one value, of every element."""
     return builder.emit_like(site, params, builder.dense_or_vector(value, site))

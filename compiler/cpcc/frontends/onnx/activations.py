@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from cpcc.frontends.channels_first.activations import activate, clip, softmax
+from cpcc.frontends.channels_first.activations import activate, clip, power, softmax
 from cpcc.frontends.channels_first.builder import Value
 from cpcc.frontends.onnx.families import Operators
 from cpcc.frontends.onnx.importer import Importer, axis_of
@@ -97,10 +97,7 @@ def _prelu(importer: Importer, op: Operator) -> Value:
 
 
 def _pow(importer: Importer, op: Operator) -> Value:
-    exponent = _scalar(importer, op, 1)
-    if exponent != 2:
-        raise op.refuse("exponent", exponent, 2)
-    return activate(importer, op.site(), importer.value(op), fp.Lookup("square"))
+    return activate(importer, op.site(), importer.value(op), power(op.site(), _scalar(importer, op, 1)))
 
 
 def _softmax(importer: Importer, op: Operator) -> Value:
@@ -123,7 +120,7 @@ _TABLES = {name: _activation for name in ACTIVATIONS if name != "Relu"}
 FAMILY = (
     Operators("fused into the layer before it where only it reads that layer, else relu or lookup", "",
               {"Relu": _activation, "Clip": _clip}),
-    Operators("lookup, a table of 256 values", "PRelu with one slope, Pow with the exponent 2, Max and Min with a number",
+    Operators("lookup, a table of 256 values", "PRelu with one slope, Pow with a whole exponent, Max and Min with a number",
               {**_TABLES, "Max": _limit, "Min": _limit, "Pow": _pow, "PRelu": _prelu}),
     Operators("softmax; dropped at the end of a detector", "LogSoftmax at the end of a detector only",
               dict.fromkeys(("Softmax", "LogSoftmax"), _softmax)),

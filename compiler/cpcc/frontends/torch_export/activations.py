@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from cpcc.frontends.channels_first.activations import SELU, activate, clip, softmax
+from cpcc.frontends.channels_first.activations import SELU, activate, clip, power, softmax
 from cpcc.frontends.channels_first.builder import Value
 from cpcc.frontends.torch_export.families import Layers
 from cpcc.frontends.torch_export.importer import Importer
@@ -39,7 +39,7 @@ ACTIVATIONS: dict[str, Params] = {
     "gelu": _gelu,
     "softplus": lambda a: fp.Lookup("softplus", (float(a["beta"]), float(a["threshold"]))),
     **{name: _plain(name) for name in (
-        "sigmoid", "hardsigmoid", "hardswish", "tanh", "silu", "mish", "log_sigmoid", "exp", "abs", "square",
+        "sigmoid", "hardsigmoid", "hardswish", "tanh", "silu", "mish", "log_sigmoid", "exp", "abs", "square", "erf",
     )},
 }  # fmt: skip
 
@@ -65,9 +65,7 @@ def _prelu(importer: Importer, node: torch.fx.Node) -> Value:
 
 
 def _power(importer: Importer, node: torch.fx.Node) -> Value:
-    if arguments(node)["exponent"] != 2:
-        raise refuse(node, "exponent", arguments(node)["exponent"], 2)
-    return _activate(importer, node, fp.Lookup("square"))
+    return _activate(importer, node, power(site(node), arguments(node)["exponent"]))
 
 
 def _softmax(importer: Importer, node: torch.fx.Node) -> Value:
@@ -80,7 +78,7 @@ def _log_softmax(importer: Importer, node: torch.fx.Node) -> Value:
 
 
 _TABLES = ("LeakyReLU", "PReLU (one slope)", "Hardtanh", "Hardswish", "Hardsigmoid", "Sigmoid", "Tanh", "SiLU", "GELU", "Mish", "ELU", "CELU",
-           "SELU", "Softplus", "LogSigmoid", "clamp", "abs", "square", "exp")  # fmt: skip
+           "SELU", "Softplus", "LogSigmoid", "clamp", "abs", "square", "exp", "erf", "pow (whole exponents)")  # fmt: skip
 _FUSED = ("relu", "relu_", "relu6", "relu6_")
 FAMILY = (
     Layers(("ReLU", "ReLU6"), "fused into the layer before it where only it reads that layer, else relu or lookup", "",

@@ -2,7 +2,20 @@
 
 from cpcc.ops import float_params
 from cpcc.ops.base import Op
-from cpcc.ops.conv2d import blocks8, dense, mve, paired, signs8, sparse, sparse8, swar, swar2, unrolled, wide
+from cpcc.ops.conv2d import (
+    blocks8,
+    dense,
+    mve,
+    mve_blocks,
+    paired,
+    signs8,
+    sparse,
+    sparse8,
+    swar,
+    swar2,
+    unrolled,
+    wide,
+)
 from cpcc.ops.conv2d.semantics import (
     QConv2d,
     check,
@@ -34,6 +47,7 @@ OP = Op(
         swar.KERNEL,
         swar2.KERNEL,
         mve.KERNEL,
+        mve_blocks.KERNEL,
         blocks8.KERNEL,
         signs8.KERNEL,
         unrolled.KERNEL,

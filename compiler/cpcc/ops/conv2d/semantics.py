@@ -77,7 +77,7 @@ def macs(params: QConv2d, out_shape: tuple[int, ...]) -> tuple[int, int]:
 def sample(rng: np.random.Generator) -> tuple[float_params.Conv2d, tuple[tuple[int, ...], ...]]:
     kernel = (int(rng.integers(1, 4)), int(rng.integers(1, 5)))
     h, w = (int(rng.integers(k, k + 7)) for k in kernel)
-    channels, out = int(rng.choice([1, 2, 3, 5, 8, 12])), int(rng.choice([1, 2, 3, 6, 8]))
+    channels, out = int(rng.choice([1, 2, 3, 5, 8, 12, 16, 16])), int(rng.choice([1, 2, 3, 6, 8]))
     weight, bias = random_weights(rng, (out, *kernel, channels))
     stride = (int(rng.integers(1, 3)), int(rng.integers(1, 4)))
     top, bottom, left, right = (int(rng.integers(0, 3)) for _ in range(4))

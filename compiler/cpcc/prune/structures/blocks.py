@@ -1,11 +1,13 @@
-"""1x4 blocks: four consecutive input channels of one output at one kernel tap, which one SIMD load reads.
+"""1x4 and 1x16 blocks: consecutive input channels of one output at one kernel tap, which one load reads: a word of the DSP
+extension, a vector of Helium.
 
-The compiled network is channels-last, so these four lie side by side. A Linear layer behind a flattened image
-(c, h, w) has its columns permuted to (h, w, c) by the compiler: its blocks are four channels of one pixel.
+The compiled network is channels-last, so these lie side by side. A Linear layer behind a flattened image (c, h, w) has its
+columns permuted to (h, w, c) by the compiler: its blocks are channels of one pixel.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +16,6 @@ from cpcc.prune import masks as masking
 from cpcc.prune.masks import Tensors
 from cpcc.prune.structures.base import Structure
 from cpcc.prune.tracing import trace
-
-BLOCK = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,18 +27,18 @@ class Layout:
     block: Tensor
 
     @staticmethod
-    def convolution(channels: int, taps: int) -> "Layout":
-        """Of columns channel * taps + tap. Channels that are no multiple of BLOCK leave a shorter block at each tap's
-        end; with one channel (depthwise) every weight is its own block."""
-        within = torch.arange(channels) // BLOCK
-        blocks = -(-channels // BLOCK)
+    def convolution(channels: int, taps: int, size: int) -> "Layout":
+        """Of columns channel * taps + tap, in blocks of `size` channels. Channels that are no multiple of it leave a shorter block at
+        each tap's end; with one channel (depthwise) every weight is its own block."""
+        within = torch.arange(channels) // size
+        blocks = -(-channels // size)
         return Layout(_transposed(channels, taps), (torch.arange(taps)[:, None] * blocks + within).flatten())
 
     @staticmethod
-    def linear(columns: int, pixels: int) -> "Layout":
+    def linear(columns: int, pixels: int, size: int) -> "Layout":
         """Of columns channel * pixels + pixel, which the compiler permutes to pixel * channels + channel; pixels is 1
         for plain features. The last block may be shorter."""
-        return Layout(_transposed(columns // pixels, pixels), torch.arange(columns) // BLOCK)
+        return Layout(_transposed(columns // pixels, pixels), torch.arange(columns) // size)
 
     def sums(self, values: Tensor) -> Tensor:
         """Every member's value (outputs, columns in `order`) replaced by its block's sum."""
@@ -64,11 +64,13 @@ def _transposed(rows: int, columns: int) -> Tensor:
 
 class Blocks(Structure):
     """A block is kept or pruned as a whole. Its score is the sum of its members' scores: to first order what the loss
-    pays for it, and a block costs the kernel the same whether its members are large or small, four or fewer."""
+    pays for it, and a block costs the kernel the same whether its members are large or small, `size` or fewer."""
+
+    size: ClassVar[int] = 4
 
     def __init__(self, net: nn.Module, example: Tensor, biases: bool) -> None:
         super().__init__(net, example, biases)
-        self.layouts = layouts(net, example)
+        self.layouts = layouts(net, example, self.size)
 
     def tighten(
         self, scores: Mapping[str, Tensor], masks: Mapping[str, Tensor], fraction: float, scope: str, floor: int
@@ -96,14 +98,20 @@ class Blocks(Structure):
         return layout.unpack(whole, old.shape) & old
 
 
-def layouts(net: nn.Module, example: Tensor) -> dict[str, Layout]:
-    """The blocks of every Linear and Conv weight by its state_dict name, found by one forward pass of `example`."""
+class Blocks16(Blocks):
+    """Blocks of sixteen: a vector."""
+
+    size = 16
+
+
+def layouts(net: nn.Module, example: Tensor, size: int) -> dict[str, Layout]:
+    """The blocks of `size` of every Linear and Conv weight by its state_dict name, found by one forward pass of `example`."""
     pixels = {id(call.weight): call.pixels for call in trace(net, example) if call.weight is not None}
     found = {}
     for slot in masking.slots(net, example, biases=False):
         weight = slot.module.get_parameter(slot.name)
         if weight.ndim == 2:
-            found[slot.key] = Layout.linear(weight.shape[1], pixels.get(id(weight), 1))
+            found[slot.key] = Layout.linear(weight.shape[1], pixels.get(id(weight), 1), size)
         else:
-            found[slot.key] = Layout.convolution(weight.shape[1], weight[0, 0].numel())
+            found[slot.key] = Layout.convolution(weight.shape[1], weight[0, 0].numel(), size)
     return found

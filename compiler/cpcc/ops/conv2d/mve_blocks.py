@@ -1,0 +1,61 @@
+"""Convolution of 1x16 blocks for Helium: a vector of weights of one output channel and tap meets eight pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cpcc import blocks16
+from cpcc.costs import fitted
+from cpcc.graph import Graph, Node
+from cpcc.ops.base import MVE, MVE_FILES, Kernel, Packed
+from cpcc.ops.conv2d.geometry import flattened, image, strip_bytes
+from cpcc.rounding import ONCE, TFLITE, TFLITE_RELU, constant_outputs, rounding_kind, rounding_of
+
+FILES = (*MVE_FILES, "kernels/cpcc_strip.h", "kernels/cpcc_strip.c")
+PIXELS = 8
+FURTHEST = 0xFFFF  # bytes between a tile's first and last outputs
+
+
+def _vectors(node: Node) -> int:
+    """Of sixteen inputs in a window."""
+    return int(node.params.matrix.shape[1]) // blocks16.BLOCK
+
+
+def pack(node: Node, graph: Graph) -> Packed:
+    out, kh, kw, channels = node.params.weight.shape
+    output, matrix = node.params.output, node.params.matrix
+    rounding = rounding_of(output, matrix)
+    assert rounding is not None
+    fields: dict[str, int | np.ndarray] = {
+        **flattened(node, graph), "kernel_h": kh, "run": kw * channels // blocks16.BLOCK, "out_channels": out,
+        "stream": blocks16.stream(matrix, rounding, *constant_outputs(output, matrix)),
+        "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
+    }  # fmt: skip
+    return Packed(fields, PIXELS * blocks16.BLOCK * _vectors(node) + strip_bytes(node, graph, kh, 1))
+
+
+def applies(node: Node, graph: Graph) -> bool:
+    out, _, kw, channels = node.params.weight.shape
+    if kw * channels % blocks16.BLOCK or (PIXELS - 1) * out > FURTHEST:
+        return False
+    return rounding_of(node.params.output, node.params.matrix) is not None
+
+
+def features(node: Node, graph: Graph) -> tuple[float, ...]:
+    height, width = image(node, graph)
+    output, matrix, kh = node.params.output, node.params.matrix, node.params.weight.shape[1]
+    kind, (fixed, _) = rounding_kind(output, matrix), constant_outputs(output, matrix)
+    entries = [len(blocks16.entries(row)) for row in matrix[~fixed]]
+    tiles, varying = -(-height * width // PIXELS), len(entries)
+    jumps = sum(-(-(n - 1) // blocks16.BLOCKS) for n in entries)
+    rounded = [tiles * varying * (kind == each) for each in (ONCE, TFLITE, TFLITE_RELU)]
+    slots = tiles * PIXELS
+    return (
+        1.0, height, slots, slots * kh, slots * _vectors(node), tiles, *rounded, tiles * int(fixed.sum()), tiles * sum(entries),
+        tiles * jumps, height * strip_bytes(node, graph, kh, 1),
+    )  # fmt: skip
+
+
+KERNEL = Kernel(
+    "conv2d_mve_blocks", pack, fitted("conv2d_mve_blocks", features), MVE, applies, sparse=True, shared=FILES
+)

@@ -1,0 +1,96 @@
+"""The Helium convolution of 1x16 blocks: its corners, on the host and on the core, and what a nonzero weight takes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from conftest import need_tool
+from cpcc.blocks16 import entries
+from cpcc.ops import conv2d
+from cpcc.ops.base import Kernel
+from cpcc.ops.conv2d import mve_blocks as kernel
+from cpcc.ops.float_params import Conv2d
+from cpcc.targets import TARGETS
+from support import Compiled, assert_equal, chain, compiled, detector_of, extreme_inputs
+
+M55 = TARGETS["cortex-m55"]
+
+
+def only(other: Kernel) -> bool:
+    return other is kernel.KERNEL or other not in conv2d.OP.kernels
+
+
+def of(weight: np.ndarray, shape: tuple[int, ...], stride: tuple[int, int] = (1, 1), pad: int = 0) -> Compiled:
+    rng = np.random.default_rng(0)
+    bias = rng.normal(0, 0.1, len(weight)).astype(np.float32)
+    conv = Conv2d(weight.astype(np.float32), bias, stride, (pad,) * 4, True)
+    return compiled(detector_of(chain(shape, [(conv2d.OP, conv)]), rng), M55, policy=only)
+
+
+def check(c: Compiled, compiler: str = "zig") -> None:
+    x = extreme_inputs(np.random.default_rng(1), c.detector.graph.input.shape)
+    expected = c.reference().run(x, quantized=True, nodes=True)
+    assert_equal(expected, c.host().run(x, quantized=True, nodes=True))
+    need_tool("qemu-system-arm")
+    assert_equal(expected, c.arm(compiler).run(x, quantized=True, nodes=True))
+
+
+def blocks(shape: tuple[int, ...], keep: float) -> np.ndarray:
+    rng = np.random.default_rng(int(np.prod(shape)))
+    flat = rng.normal(0, 1, shape).reshape(-1, 16) * (rng.random(int(np.prod(shape)) // 16) < keep)[:, None]
+    return flat.reshape(shape)
+
+
+@pytest.mark.parametrize(
+    ("shape", "kernel_size", "stride", "pad"),
+    [
+        ((7, 5, 16), (3, 2), (2, 1), 1),  # tiles that end in the middle of a row
+        ((5, 7, 8), (2, 2), (1, 1), 0),  # a block lies over two taps
+        ((2, 3, 32), (1, 1), (1, 1), 0),  # fewer pixels than a tile
+        ((3, 3, 16), (3, 3), (1, 1), 0),  # one pixel
+        ((8, 8, 48), (1, 1), (2, 2), 0),
+    ],
+)
+def test_shapes(shape: tuple[int, int, int], kernel_size: tuple[int, int], stride: tuple[int, int], pad: int) -> None:
+    check(of(blocks((5, *kernel_size, shape[2]), 0.4), shape, stride, pad))
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 8, 9, 10, 17, 18])
+def test_rows_of_every_length(count: int) -> None:
+    """Around the first block and the eight unrolled ones; a block with a single weight, and a row without any."""
+    weight = np.zeros((3, 1, 1, 16 * 18))
+    weight[0, 0, 0, : 16 * count], weight[1, 0, 0, 21] = 1, -1
+    check(of(weight, (3, 3, 16 * 18)), "gcc" if count % 2 else "zig")
+
+
+def test_sums_at_their_extremes() -> None:
+    weight = np.ones((2, 3, 3, 64)) * np.array([1, -1])[:, None, None, None]
+    check(of(weight, (3, 4, 64), pad=1))
+
+
+def test_wide_gaps_are_bridged() -> None:
+    row = np.zeros(16 * 600, np.int8)
+    row[16 * 0 + 3], row[16 * 256], row[16 * 511 + 15] = 1, 2, -3
+    found = entries(row)
+    assert [entry[0] for entry in found] == [0, 255, 1, 255]
+    assert [sum(entry[1:]) % 256 for entry in found] == [1, 0, 2, 253]
+    weight = np.zeros((1, 3, 3, 512))
+    weight[0, 0, 0, 0], weight[0, 2, 2, 511] = 1, -1
+    check(of(weight, (3, 3, 512)))
+
+
+def test_rows_of_a_window_that_fill_no_vectors_are_refused() -> None:
+    rng = np.random.default_rng(0)
+    conv = Conv2d(rng.normal(0, 1, (2, 1, 1, 24)).astype(np.float32), np.zeros(2, np.float32), (1, 1), (0, 0, 0, 0))
+    graph = detector_of(chain((4, 4, 24), [(conv2d.OP, conv)]), rng).graph
+    assert not kernel.applies(graph.nodes[0], graph)
+
+
+def test_bytes_per_nonzero() -> None:
+    """Seventeen bytes a block, and fourteen for a row's jumps, bias and multiplier."""
+    c = of(blocks((32, 3, 3, 32), 0.25), (8, 8, 32), pad=1)
+    stream = c.plan.steps[0].packed.struct["stream"]
+    assert isinstance(stream, np.ndarray)
+    nonzero = np.count_nonzero(c.plan.steps[0].node.params.weight)
+    assert stream.nbytes - 32 * (6 + 8) - 2 <= 1.08 * nonzero

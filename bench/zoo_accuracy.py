@@ -188,7 +188,7 @@ def int8_outputs(program: ExportedProgram, task: Task, settings: QuantizerSettin
         return each(lambda v: np.ascontiguousarray(to_channels_last(v)).astype(np.float64), joined(wiring.parts(x)))
 
     graph, x = to_graph(program, task.name), samples(task.x[:CALIBRATION])
-    graph = equalized(graph, x) if settings.equalize else graph
+    graph = equalized(graph, x)[0] if settings.equalize else graph
     int8 = quantized(graph, calibrate(graph, x, settings.calibration), x, settings)
     real = by_name(samples(task.test_x), int8.inputs)
     outputs = run_outputs(

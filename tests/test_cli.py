@@ -302,6 +302,25 @@ def test_explain_compares_the_channels_that_were_kept(tmp_path: Path) -> None:
     assert largest_error > 0 and steps < 2
 
 
+def test_explain_compares_balanced_channels_with_balanced_ones(tmp_path: Path) -> None:
+    """One hidden unit is a thousand times larger than the other, until equalization divides both."""
+    from cpcc.exporting import export_module
+    from cpcc.model_file import save_program
+
+    torch.manual_seed(3)
+    net = torch.nn.Sequential(torch.nn.Linear(6, 2), torch.nn.ReLU(), torch.nn.Linear(2, 1))
+    with torch.no_grad():
+        net[0].weight[0] *= 1000.0
+        net[2].weight[0, 0] /= 1000.0
+    save_program(tmp_path / "m.pt", export_module(net, (6,)))
+    np.savez(tmp_path / "d.npz", **dict(zip("xy", samples(60))))
+    assert inside("build", "m.pt", "--calibrate", "d.npz", "--equalize", "-o", "b", cwd=tmp_path).returncode == 0
+    done = inside("verify", "b", "--data", "d.npz", "--explain", 5, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = [re.split(r"\s{2,}", line) for line in done.stdout.splitlines()[3:6]]
+    assert all(float(row[5]) < 2 for row in rows), done.stdout  # the largest error, in steps
+
+
 def test_a_promised_rate(work: Path) -> None:
     """The header states it; too few positives, seen ones and two rules at once are refused; a bad streak contradicts it."""
     x, y = samples(2000, 5)

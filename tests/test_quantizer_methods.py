@@ -79,7 +79,7 @@ def depthwise_net(rng: np.random.Generator) -> Graph:
 
 def output_error(graph: Graph, x: np.ndarray, settings: QuantizerSettings) -> np.ndarray:
     """(n, k) of the int8 graph against the float one."""
-    prepared = equalized(graph, x) if settings.equalize else graph
+    prepared = equalized(graph, x)[0] if settings.equalize else graph
     int8 = quantized(prepared, calibrate(prepared, x), x, settings)
     kind, out = int8.input.type, int8.output.type
     assert isinstance(kind, Int8) and isinstance(out, Int8)
@@ -90,9 +90,11 @@ def output_error(graph: Graph, x: np.ndarray, settings: QuantizerSettings) -> np
 def test_equalization_keeps_the_function_and_saves_small_channels() -> None:
     rng = np.random.default_rng(2)
     graph, x = depthwise_net(rng), rng.normal(0, 1, (32, 6, 6, 3))
-    even = equalized(graph, x)
-    before, after = (run_nodes(g, Float32, x)[graph.output.name] for g in (graph, even))
-    np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-4)
+    even, balance = equalized(graph, x)
+    before, after = (run_nodes(g, Float32, x) for g in (graph, even))
+    assert balance and graph.output.name not in balance
+    for name in before:
+        np.testing.assert_allclose(after[name], before[name] / balance.get(name, 1.0), rtol=1e-4, atol=1e-4)
     maxima = channel_maxima(even, x)["t1"]
     assert maxima.max() < 1.001 * maxima.min()
     plain, balanced = (output_error(graph, x, QuantizerSettings(equalize=e)).std() for e in (False, True))
@@ -106,11 +108,11 @@ def test_what_cannot_be_equalized_is_left_alone() -> None:
     clipped = replace(
         graph, nodes=tuple(replace(n, params=Relu(6.0)) if n.name == "relu_1" else n for n in graph.nodes)
     )
-    assert equalized(clipped, x).nodes[0].params is clipped.nodes[0].params
+    assert equalized(clipped, x)[0].nodes[0].params is clipped.nodes[0].params
     ternary = np.sign(graph.nodes[3].params.weight)
     few = replace(graph.nodes[3], params=replace(graph.nodes[3].params, weight=ternary))
     graph = replace(graph, nodes=(*graph.nodes[:3], few, *graph.nodes[4:]))
-    assert np.array_equal(equalized(graph, x).nodes[3].params.weight, ternary)
+    assert np.array_equal(equalized(graph, x)[0].nodes[3].params.weight, ternary)
 
 
 def test_bias_correction_removes_the_mean_error() -> None:

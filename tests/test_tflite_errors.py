@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tflite
 
-from cpcc.build import BuildSettings
+from cpcc.build_settings import BuildSettings
 from cpcc.detector import Network
 from cpcc.emit import emit_library
 from cpcc.errors import CpccError, ModelError

@@ -25,7 +25,7 @@ from cpcc.targets import TARGETS
 from support import assert_equal, compiled, detector_of, extreme_inputs, single, target_for
 from tflite_samples import branchy_network
 
-ELEMENTWISE = ("add_tflite", "add_table_tflite", "add_affine", "mul")
+ELEMENTWISE = ("add_tflite", "add_table_tflite", "add_affine", "add_affine_table", "add_mve", "mul")
 ROUNDED = [(op, kernel) for op in OPS for kernel in op.kernels if op.weights or kernel.name in ELEMENTWISE]
 
 
@@ -141,13 +141,19 @@ def test_kernels(op: Op, kernel: Kernel, seed: int) -> None:
     assume(check(op, kernel, target_for(kernel), seed))
 
 
-@pytest.mark.parametrize("name", ["add_table_tflite", "add_affine"])
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [("add_table_tflite", "stm32"), ("add_affine", "stm32"), ("add_affine_table", "cortex-m3"),
+     ("add_affine_table", "cortex-m0plus"), ("add_mve", "cortex-m55")],
+)  # fmt: skip
 @pytest.mark.parametrize("relu", [False, True])
-def test_long_sums(relu: bool, name: str) -> None:
+def test_long_sums(relu: bool, name: str, target: str) -> None:
     """Of 37 elements: whole words and a rest, with and without the correction of negative numbers."""
+    if target == "cortex-m55":
+        need_tool("qemu-system-arm")
     op = replace(add.OP, sample=lambda rng: (Add(relu), ((37,), (37,))))
     kernel = next(kernel for kernel in op.kernels if kernel.name == name)
-    assert check(op, kernel, "stm32", 1)
+    assert check(op, kernel, target, 1)
 
 
 def test_ties_on_the_host() -> None:

@@ -74,13 +74,15 @@ class Decision:
 class Network:
     """An int8 graph ready for planning, and how raw samples enter each of its inputs, in the graph's order. Its result are
     the output tensors. `noise` keeps the signal-to-noise ratios per layer for reports, where cpcc quantized the network;
-    `int16` the layers that `--int16 auto` widened, those first that gained most; `kept` the channels left of every tensor that lost dead ones, as the float network numbers them."""
+    `int16` the layers that `--int16 auto` widened, those first that gained most; `kept` the channels left of every tensor that lost dead ones, as the float network numbers them; `balance` what
+    equalization divided the channels of a tensor by."""
 
     graph: Graph
     inputs: tuple[InputSpec, ...]
     noise: dict[str, Noise] = field(default_factory=dict, kw_only=True)
     int16: tuple[str, ...] = field(default=(), kw_only=True)
     kept: dict[str, np.ndarray] = field(default_factory=dict, kw_only=True)
+    balance: dict[str, np.ndarray] = field(default_factory=dict, kw_only=True)
 
     @property
     def input(self) -> InputSpec:

@@ -7,7 +7,6 @@ import math
 import numpy as np
 
 from cpcc import onnx_model
-from cpcc.build import float_scores, scaled_inputs
 from cpcc.calibration import fixed_scores
 from cpcc.detector import Decision, Detector, check_raw, quantize_inputs, to_channels_last
 from cpcc.errors import UsageError
@@ -19,6 +18,7 @@ from cpcc.model_file import load_model
 from cpcc.quantize import run_nodes
 from cpcc.records import each
 from cpcc.report import table
+from cpcc.torch_model import float_scores, scaled_inputs
 
 HEADER = (
     "node",
@@ -83,7 +83,8 @@ def explain(build: BuildFolder, raw: np.ndarray, number: int) -> str:
     for tensor, node in names.items():
         own = detector.graph.tensors[tensor].integer
         if tensor in real:  # a pass may have made tensors that the float graph has not
-            rows.append(_row(node, real[tensor], fixed[tensor], own, detector.kept.get(tensor)))
+            balanced = real[tensor] / detector.balance.get(tensor, 1.0)
+            rows.append(_row(node, balanced, fixed[tensor], own, detector.kept.get(tensor)))
     return f"sample {number}\n{table(HEADER, rows)}\n{_decisions(detector, scores, raw)}"
 
 

@@ -142,8 +142,7 @@ class Samples:
 
 def quantize_network(graph: Graph, samples: Samples, settings: QuantizerSettings) -> tuple[Network, Ranges]:
     """(the int8 network without a decision, the calibrated range of every tensor)."""
-    if settings.equalize:
-        graph = equalized(graph, samples.scaled)
+    graph, balance = equalized(graph, samples.scaled) if settings.equalize else (graph, {})
     ranges = calibrate(graph, samples.scaled, settings.calibration)
 
     @functools.cache
@@ -160,7 +159,7 @@ def quantize_network(graph: Graph, samples: Samples, settings: QuantizerSettings
     (int8, noise), widened = chosen(graph, settings.int16, attempt)
     raw = by_name(samples.raw, int8.inputs)
     specs = tuple(_spec(raw[n], s, int8.tensors[n].integer) for n, s in zip(int8.inputs, samples.scalings, strict=True))
-    return Network(int8, specs, noise=noise, int16=widened), ranges
+    return Network(int8, specs, noise=noise, int16=widened, balance=balance), ranges
 
 
 def _spec(raw: np.ndarray, scaling: Scaling, kind: Integer) -> InputSpec:
@@ -188,7 +187,15 @@ def quantize(
         positive = np.zeros(len(outputs), bool) if labels is None else labels == rule.positive
         scores = integer_scores(rule, logits.integer, outputs)
         decisions.append(integer_decision(int8, rule, scores, floats, positive))
-    return Detector(int8, network.inputs, tuple(decisions), ranges, noise=network.noise, int16=network.int16)
+    return Detector(
+        int8,
+        network.inputs,
+        tuple(decisions),
+        ranges,
+        noise=network.noise,
+        int16=network.int16,
+        balance=network.balance,
+    )
 
 
 __all__ = [

@@ -10,8 +10,8 @@ from cpcc.costs import fitted
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import TfliteRequant, halfwords, narrow
 from cpcc.graph import Graph, Int8, Node
-from cpcc.ops import wide_sum
-from cpcc.ops.affine_sum import AffineSum, affine_sum
+from cpcc.ops import affine_kernels, wide_sum
+from cpcc.ops.affine_kernels import affine_form
 from cpcc.ops.base import DSP, Kernel, Op, Packed
 from cpcc.ops.float_params import Add
 from cpcc.ops.requantized import Output
@@ -148,19 +148,13 @@ def pack_dual(node: Node, graph: Graph) -> Packed:
                    "low": params.low, "high": params.high})  # fmt: skip
 
 
-def _affine(params: QAdd) -> AffineSum | None:
-    x = np.arange(-128, 128)
-    outputs = np.clip(params.scaling.apply(x[:, None], x[None, :]), params.low, params.high)
-    return affine_sum(outputs, params.scaling.factors)
-
-
 def affine_applies(node: Node, graph: Graph) -> bool:
-    return _affine(node.params) is not None
+    return affine_form(node) is not None
 
 
 def pack_affine(node: Node, graph: Graph) -> Packed:
     params: QAdd = node.params
-    form = _affine(params)
+    form = affine_form(node)
     assert form is not None
     m, n = form.multipliers
     return Packed({"size": graph.output_tensor(node).size, "multiplier_a": m, "multiplier_b": n, "offset": form.offset,
@@ -257,6 +251,8 @@ OP = Op(
         Kernel("add_table_tflite", pack_table, fitted("add_table_tflite", table_features), DSP, table_applies,
                shared=(*DUAL_FILES, "include/cpcc_rounding.h")),
         Kernel("add_affine", pack_affine, fitted("add_affine", affine_features), DSP, affine_applies, shared=DUAL_FILES),
+        affine_kernels.TABLES,
+        affine_kernels.HELIUM,
     ),
     in_place=True,
     wide=wide_sum.form("add_wide", Add, run_float, sample),

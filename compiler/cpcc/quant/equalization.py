@@ -20,15 +20,20 @@ from cpcc.quant.running import batches, run_nodes
 from cpcc.quant.weighted import Weighted, input_maxima, rows, with_rows, with_scaled_inputs
 
 
-def equalized(graph: Graph, x: np.ndarray) -> Graph:
-    """`graph`, the same function, with the channels between its layers balanced over the samples `x` (n, ...)."""
+def equalized(graph: Graph, x: np.ndarray) -> tuple[Graph, dict[str, np.ndarray]]:
+    """`graph`, the same function, with the channels between its layers balanced over the samples `x` (n, ...); and what
+    the values of a tensor were divided by, (channels,) float64, for every tensor that changed."""
     maxima = channel_maxima(graph, x)
+    balance: dict[str, np.ndarray] = {}
     for node in graph.nodes:
         current = next(n for n in graph.nodes if n.output == node.output)
-        follower = _follower(graph, current)
-        if follower is not None:
-            graph = _balanced(graph, current, follower, maxima[follower.inputs[0]])
-    return graph
+        between = _between(graph, current)
+        if between is not None:
+            tensors, follower = between
+            scale = _scale(maxima[tensors[-1]], follower.params)
+            graph = _balanced(graph, current, follower, scale)
+            balance |= dict.fromkeys(tensors, scale)
+    return graph, balance
 
 
 def channel_maxima(graph: Graph, x: np.ndarray) -> dict[str, np.ndarray]:
@@ -41,17 +46,20 @@ def channel_maxima(graph: Graph, x: np.ndarray) -> dict[str, np.ndarray]:
     return maxima
 
 
-def _follower(graph: Graph, node: Node) -> Node | None:
-    """The layer with weights that alone reads `node`'s channels, through nothing but what scales along; else None."""
+def _between(graph: Graph, node: Node) -> tuple[list[str], Node] | None:
+    """The tensors between `node` and the layer with weights that alone reads its channels, through nothing but what
+    scales along, and that layer; else None."""
     if not isinstance(node.params, Linear | Conv2d | DepthwiseConv2d) or not _homogeneous(node):
         return None
+    tensors = []
     while True:
+        tensors.append(node.output)
         readers = list(graph.consumers(node.output))
         if len(readers) != 1 or node.output in graph.outputs:
             return None
         node = readers[0]
         if isinstance(node.params, Linear | Conv2d | DepthwiseConv2d):
-            return node if _can_absorb(node) else None
+            return (tensors, node) if _can_absorb(node) else None
         if not isinstance(node.params, MaxPool2d | AvgPool2d | Mean) and not (
             isinstance(node.params, Relu) and node.params.ceiling == math.inf
         ):
@@ -68,8 +76,7 @@ def _can_absorb(node: Node) -> bool:
     return isinstance(node.params, DepthwiseConv2d) or not any(level_step(row) for row in rows(node.params))
 
 
-def _balanced(graph: Graph, node: Node, follower: Node, activations: np.ndarray) -> Graph:
-    scale = _scale(activations, follower.params)
+def _balanced(graph: Graph, node: Node, follower: Node, scale: np.ndarray) -> Graph:
     params: Weighted = node.params
     first = replace(node, params=with_rows(params, rows(params) / scale[:, None], params.bias / scale))
     second = replace(follower, params=with_scaled_inputs(follower.params, scale))

@@ -116,6 +116,8 @@ def cases() -> list[Case]:
                 found += _convolutions(np.random.default_rng(7), keep, rounding, fit, structure)
             for keep in (1.0, 0.1):
                 found += _linears(rng, keep, rounding, fit) + _convolutions(rng, keep, rounding, fit)
+            for keep in (0.02, 0.005):
+                found += _convolutions(np.random.default_rng(8), keep, rounding, fit)
         wide = np.random.default_rng(4)
         found += _depthwise(wide, INT16, fit) + _linears(wide, 1.0, INT16, fit) + _convolutions(wide, 1.0, INT16, fit)
     return found + list(_samples())

@@ -208,7 +208,9 @@ def test_striping_is_used_where_it_is_needed_or_pays() -> None:
     needed = best_stripes(graph, kernels, STM32, ram=0.6 * whole.arena, only_needed=True)
     assert needed and Search(graph, kernels, STM32).outcome(needed).arena <= 0.6 * whole.arena
     rng = np.random.default_rng(0)
-    small = detector_of(pooled(rng, 9, 12), np.random.default_rng(0)).graph  # calls would take more flash than they save RAM
+    small = detector_of(
+        pooled(rng, 9, 12), np.random.default_rng(0)
+    ).graph  # calls would take more flash than they save RAM
     assert best_stripes(small, make_plan(small, STM32).kernels, STM32) == ()
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from cpcc.detector import Decision, Detector, InputSpec, Network
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import Requant, TfliteRequant
-from cpcc.graph import Band, Graph, Int8, Int16, Node, Tensor
+from cpcc.graph import Graph, Int8, Int16, Node, Tensor
 from cpcc.ops import OPS, WIDE
 from cpcc.ops.add import AddScaling, TfliteAddScaling
 from cpcc.ops.float_params import AvgPool2d, Pad
@@ -27,7 +27,7 @@ from cpcc.quant.noise import Noise
 FORMAT = 3
 _CLASSES: dict[str, type] = {
     cls.__name__: cls
-    for cls in (Network, Detector, Noise, InputSpec, Decision, Guarantee, OperatingPoint, Band, Graph, Tensor, Node, Int8, Int16,
+    for cls in (Network, Detector, Noise, InputSpec, Decision, Guarantee, OperatingPoint, Graph, Tensor, Node, Int8, Int16,
                 Requant, TfliteRequant, Output, AvgPool2d, Pad, AddScaling, TfliteAddScaling, WideOutput, *(op.int8_params for op in (*OPS, *WIDE)))
 }  # fmt: skip
 

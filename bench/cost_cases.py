@@ -15,7 +15,7 @@ from cpcc.graph import Float32, Graph, Int8, Node, Tensor
 from cpcc.ops import OPS
 from cpcc.ops.add import QAdd, tflite_add_scaling
 from cpcc.ops.base import Op
-from cpcc.ops.float_params import ChannelAffine, Conv2d, DepthwiseConv2d, Linear, Reshape
+from cpcc.ops.float_params import ChannelLookup, Conv2d, DepthwiseConv2d, Linear, Reshape
 from cpcc.quant.widths import wide_tensors
 from cpcc.quantize import calibrate, quantize_graph
 
@@ -117,6 +117,8 @@ def cases() -> list[Case]:
                 found += _convolutions(np.random.default_rng(7), keep, rounding, fit, structure)
             for keep in (1.0, 0.1):
                 found += _linears(rng, keep, rounding, fit) + _convolutions(rng, keep, rounding, fit)
+            for keep in (0.02, 0.005):
+                found += _convolutions(np.random.default_rng(8), keep, rounding, fit)
         wide = np.random.default_rng(4)
         found += _depthwise(wide, INT16, fit) + _linears(wide, 1.0, INT16, fit) + _convolutions(wide, 1.0, INT16, fit)
     return found + list(_samples())
@@ -133,8 +135,8 @@ def _samples() -> Iterator[Case]:
             if i % 3 == 0 and op.in_place:  # sums and tables of an ordinary size
                 size = int(rng.integers(50, 600))
                 shapes = ((size,),) * len(shapes)
-                if isinstance(params, ChannelAffine):  # whole pixels
-                    shapes = ((size // len(params.scale), 1, len(params.scale)),)
+                if isinstance(params, ChannelLookup):  # whole pixels
+                    shapes = ((size // params.channels, 1, params.channels),)
             for rounding in ("once", *(["tflite"] if op.name == "add" else []), *([INT16] if op.int16 else [])):
                 yield Case(f"{op.name} {i} {rounding}", params, shapes[0], rounding, i < SAMPLES, shapes[1:])
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import torch
 
-from cpcc.build import BuildSettings, build
+from cpcc.build import build
+from cpcc.build_settings import BuildSettings
 from cpcc.cli.verify import run_verify
 from cpcc.demo import EXECUTORS, SETTINGS, demo_data
 from cpcc.targets import find_target

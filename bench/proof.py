@@ -22,7 +22,8 @@ from typing import Any
 import torch
 from proof_cases import Case, cases
 
-from cpcc.build import BuildSettings, build
+from cpcc.build import build
+from cpcc.build_settings import BuildSettings
 from cpcc.errors import CpccError
 from cpcc.folder import open_build
 from cpcc.plan.kernels import any_kernel, dense_only

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cpcc.build import BuildSettings, build
+from cpcc.build import build
+from cpcc.build_settings import BuildSettings
 from cpcc.cli.verify import run_verify
 from cpcc.data import make_dataset
 from cpcc.exporting import export_module

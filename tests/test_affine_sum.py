@@ -12,7 +12,7 @@ from cpcc.ops.affine_kernels import HELIUM_BITS
 from cpcc.ops.affine_sum import OPERAND_BITS, SHIFT, AffineSum, affine_sum
 
 X = np.arange(-128, 128)
-scales = st.floats(0.01, 0.3)
+scales = st.one_of(st.floats(0.01, 0.3), st.floats(0.3, 3))  # the large ones as output: few values, clamped nowhere
 points = st.integers(-128, 127)
 
 
@@ -21,7 +21,7 @@ def outputs_of(params: QAdd) -> np.ndarray:
 
 
 def form_of(params: QAdd, bits: int = OPERAND_BITS) -> AffineSum | None:
-    return affine_sum(outputs_of(params), params.scaling.factors, bits)
+    return affine_sum(outputs_of(params), params.scaling.factors, params.low, params.high, bits)
 
 
 def evaluated(form: AffineSum, bits: int) -> np.ndarray:

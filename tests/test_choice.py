@@ -78,8 +78,8 @@ def test_a_kernel_in_common_beats_the_smallest_for_each() -> None:
     """Two layers of which each has a smallest kernel of its own: one kernel for both takes less flash in all."""
     own = partial(Option, cycles=10.0, need=Need())
     options = [
-        [own("a", constants=100, files=frozenset({"a"})), own("c", constants=150, files=frozenset({"c"}))],
-        [own("b", constants=100, files=frozenset({"b"})), own("c", constants=150, files=frozenset({"c"}))],
+        [own("a", constants=100, pieces=frozenset({"a"})), own("c", constants=150, pieces=frozenset({"c"}))],
+        [own("b", constants=100, pieces=frozenset({"b"})), own("c", constants=150, pieces=frozenset({"c"}))],
     ]
     problem = Problem(options, lambda files: 1000 * len(files), lambda needs: 0)
     assert choose(problem, Objective.SIZE, INFINITY, INFINITY) == (1, 1)

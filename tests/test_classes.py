@@ -17,7 +17,7 @@ from sklearn.model_selection import train_test_split
 from torch import nn
 
 from commandline import inside
-from cpcc.build import BuildSettings, compile_model
+from cpcc.build_settings import BuildSettings
 from cpcc.calibration import fixed_scores
 from cpcc.data import make_dataset
 from cpcc.detector import Detector, decisions_of
@@ -32,6 +32,7 @@ from cpcc.model_meta import ModelMeta
 from cpcc.promise import promise_of
 from cpcc.proof import steps_of
 from cpcc.targets import TARGETS
+from cpcc.torch_model import compile_model
 from cpcc.training import float_scores_of
 from support import compiled
 

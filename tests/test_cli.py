@@ -543,5 +543,8 @@ def test_prune_defaults_are_the_librarys() -> None:
     from cpcc.prune.settings import PruneSettings
 
     defaults = {p.name: p.default for p in command.params}
-    for name in ("keep", "loss", "rank", "score", "scope", "schedule", "rewind", "max_fpr_increase", "seed"):
+    for name in (
+        "keep", "loss", "rank", "score", "scope", "schedule", "rewind", "max_fpr_increase", "seed", "lr", "batch_size", "floor",
+    ):  # fmt: skip
         assert defaults[name] == getattr(PruneSettings(), name), name
+    assert float(defaults["pos_weight"]) == PruneSettings().pos_weight

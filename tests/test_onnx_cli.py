@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cpcc.build import BuildSettings, build
+from cpcc.build import build
+from cpcc.build_settings import BuildSettings
 from cpcc.data import Dataset
 from cpcc.detector import Detector
 from cpcc.errors import DataError, ModelError, UsageError

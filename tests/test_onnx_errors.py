@@ -14,7 +14,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from cpcc.build import BuildSettings
+from cpcc.build_settings import BuildSettings
 from cpcc.data import Dataset
 from cpcc.emit import emit_library
 from cpcc.errors import CpccError, ModelError

@@ -16,7 +16,8 @@ import pytest
 
 from conftest import need_tool
 from cpcc import artifacts
-from cpcc.build import BuildSettings, build
+from cpcc.build import build
+from cpcc.build_settings import BuildSettings
 from cpcc.data import Dataset
 from cpcc.detector import Detector, Network, scores_of
 from cpcc.errors import DataError, ModelError, UsageError
@@ -89,7 +90,7 @@ def test_build_verify_run_and_profile_without_torch(work: Path) -> None:
     done = cpcc("profile", "plain", "--json", "profile.json", cwd=work)
     assert done.returncode == 0, done.stderr
     profile = json.loads((work / "profile.json").read_text())
-    assert profile["layers"][2]["kernel"] in ("add_tflite", "add_table_tflite")
+    assert profile["layers"][2]["kernel"].startswith("add_")  # whichever is cheapest
 
 
 def test_inspect_and_the_documented_operators(work: Path) -> None:

@@ -12,7 +12,8 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import train_test_split
 
 from cpcc import build_text, report
-from cpcc.build import BuildSettings, build
+from cpcc.build import build
+from cpcc.build_settings import BuildSettings
 from cpcc.cli.common import RUNGS
 from cpcc.cli.profile import profile_of
 from cpcc.cli.report import html_report

@@ -7,7 +7,6 @@ import math
 import numpy as np
 
 from cpcc import onnx_model
-from cpcc.build import float_scores, scaled_inputs
 from cpcc.calibration import fixed_scores
 from cpcc.detector import Decision, Detector, check_raw, quantize_inputs, to_channels_last
 from cpcc.errors import UsageError
@@ -19,6 +18,7 @@ from cpcc.model_file import load_model
 from cpcc.quantize import run_nodes
 from cpcc.records import each
 from cpcc.report import table
+from cpcc.torch_model import float_scores, scaled_inputs
 
 HEADER = (
     "node",

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from math import inf
 
 from cpcc import artifacts
-from cpcc.code_size import code_bytes
+from cpcc.code_size import kernel_code
 from cpcc.errors import DoesNotFitError, VerificationError
 from cpcc.folder import library_folder
 from cpcc.graph import Graph
 from cpcc.names import c_prefix
 from cpcc.plan.kernels import Policy, any_kernel
 from cpcc.plan.objective import Limits, Objective
-from cpcc.plan.plan import Plan, Step, make_plan, plan_with
-from cpcc.plan.select import kernel_files, select_kernels, uses_padding
+from cpcc.plan.plan import Plan, make_plan, plan_with
+from cpcc.plan.select import kernel_pieces, select_kernels
 from cpcc.plan.sizes import packed_bytes
 from cpcc.quant.int16_choice import int16_layers
 from cpcc.stack import StackBound, library_stack
@@ -62,16 +62,11 @@ def stack_of(fitted: Fitted, name: str) -> StackBound | str:
         return str(error)
 
 
-def step_files(step: Step) -> frozenset[str]:
-    """The firmware's C files that a step needs."""
-    return kernel_files(step.kernel, uses_padding(step.kernel, dict(step.packed.struct)))
-
-
 def kernel_flash(plan: Plan) -> int:
     """Bytes of a plan's constants and of its kernels' code."""
-    code = code_bytes(plan.target.core, plan.objective.level)
-    used = {file for step in plan.steps for file in step_files(step)}
-    return sum(packed_bytes(step.packed) for step in plan.steps) + sum(map(code, sorted(used)))
+    code = kernel_code(plan.target.core, plan.objective.level)
+    used = frozenset(piece for step in plan.steps for piece in kernel_pieces(code, step.kernel, step.packed))
+    return sum(packed_bytes(step.packed) for step in plan.steps) + code.size(used)
 
 
 def fit(graph: Graph, wish: Wish, emit: Callable[[Plan], dict[str, str]]) -> Fitted:
@@ -99,7 +94,7 @@ def planned(graph: Graph, wish: Wish, flash: float, ram: float) -> Plan:
     the fastest plan needs no search."""
     if wish.objective is Objective.SPEED and flash == ram == inf:
         return make_plan(graph, wish.target, wish.policy)
-    code = code_bytes(wish.target.core, wish.objective.level)
+    code = kernel_code(wish.target.core, wish.objective.level)
     kernels = select_kernels(graph, wish.target, wish.objective, code, flash, ram, wish.policy)
     return plan_with(graph, wish.target, kernels, wish.objective)
 

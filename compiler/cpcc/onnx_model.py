@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cpcc import calibration
-from cpcc.build import budgets_of, logit, refuse_input_dtype, refuse_quantizer, scores_by_rule, with_wishes
+from cpcc.build_settings import refuse_input_dtype, refuse_quantizer
 from cpcc.calibration import Labelled
 from cpcc.data import Scaling
 from cpcc.detector import Decision, Detector, Network, check_names, check_raw, deciding_output, to_channels_last
@@ -21,11 +21,12 @@ from cpcc.frontends.onnx.model import gives_probabilities, import_model, inputs_
 from cpcc.graph import Float32, Graph
 from cpcc.quant.running import run_outputs
 from cpcc.quantize import Samples, quantize, quantize_network
-from cpcc.quantized_model import detector_of, drawn_samples, input_spec
+from cpcc.quantized_model import detector_of, drawn_samples, input_spec, with_wishes
 from cpcc.records import by_name, each
+from cpcc.rules import budgets_of, logit, scores_by_rule
 
 if TYPE_CHECKING:
-    from cpcc.build import BuildSettings
+    from cpcc.build_settings import BuildSettings
     from cpcc.data import Dataset
     from cpcc.folder import BuildFolder
     from cpcc.verify import FloatScores

@@ -16,8 +16,19 @@ from cpcc.rewriting import WEIGHTED, merge, sole_producer
 def optimize(graph: Graph) -> Graph:
     """`graph` with batch normalisation folded, ReLUs fused and functions of one value as tables; the same function up to float32
     rounding. What can be folded into a weighted layer is, before tables are made of the rest."""
-    graph = fuse_pointwise(fuse_relu(fold_batch_norm(graph)))
+    graph = fuse_pointwise(fuse_relu(fold_batch_norm(drop_unread(graph))))
     return fold_pad(lower_relu6(fuse_relu(lower_batch_norm(graph))))
+
+
+def drop_unread(graph: Graph) -> Graph:
+    """`graph` without the nodes that no output depends on, such as the last state of a recurrent layer that nobody asks for."""
+    read, live = set(graph.outputs), []
+    for node in reversed(graph.nodes):
+        if node.output in read:
+            live.append(node)
+            read.update(node.inputs)
+    kept = {name: tensor for name, tensor in graph.tensors.items() if name in read or name in graph.inputs}
+    return replace(graph, nodes=tuple(reversed(live)), tensors=kept)
 
 
 def fuse_relu(graph: Graph) -> Graph:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cpcc import calibration
+from cpcc.build_settings import BuildSettings
+from cpcc.calibration import Labelled
+from cpcc.data import Dataset
 from cpcc.detector import Decision, Detector, InputSpec, Network, logits_of, scores_of
 from cpcc.errors import DataError, UsageError
 from cpcc.graph import Float32, Graph, Int8, Integer, Tensor
 from cpcc.quantize import integer_outputs
 from cpcc.records import joined
-
-if TYPE_CHECKING:
-    from cpcc.build import BuildSettings
-    from cpcc.data import Dataset
+from cpcc.rules import budgets_of
 
 INPUT_DTYPES = ("int8", "float32", "uint8")
 EXAMPLES = 2  # drawn where the user gives no samples
@@ -121,3 +121,18 @@ def _calibrated(detector: Detector, samples: Dataset) -> Detector:
             raise DataError(f"the calibration samples hold one side of class {rule.positive} only; give both")
         decisions.append(_at(rule, math.ceil(choose_threshold(positive, own))))
     return replace(detector, decisions=tuple(decisions))
+
+
+def with_wishes(
+    network: Network, settings: BuildSettings, given: Dataset | None, threshold_data: Dataset | None
+) -> Network:
+    """A quantized model's detector with the promised threshold and the table. Its ranges come with the file: all samples count."""
+    samples = threshold_data if threshold_data is not None else given
+    if not isinstance(network, Detector) or (settings.promise is None and not settings.threshold_table):
+        return network
+    if samples is None:
+        raise DataError("a promised rate and a threshold table need labelled samples; give some: --calibrate calib.npz")
+    labelled = Labelled(samples.x, samples.labels(), samples.group)
+    promise = settings.promise
+    detector = calibration.with_promise(network, labelled, budgets_of(network, promise)) if promise else network
+    return calibration.with_evidence(detector, labelled, settings.threshold_table)

@@ -16,7 +16,7 @@ from cpcc.ops.softmax import OUTPUT as PROBABILITY
 from cpcc.quantized_model import detector_of, drawn_samples, input_specs
 
 if TYPE_CHECKING:
-    from cpcc.build import BuildSettings
+    from cpcc.build_settings import BuildSettings
     from cpcc.data import Dataset
 
 MAX_BYTES = 2**28

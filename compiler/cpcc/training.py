@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from cpcc import __version__
-from cpcc.build import float_scores, scaled_inputs
 from cpcc.data import Dataset, sample_hashes
 from cpcc.detector import Detector
 from cpcc.errors import UsageError, VerificationError
@@ -21,6 +20,7 @@ from cpcc.model_meta import ModelMeta
 from cpcc.nets import NETS, check_net, load_module, load_net
 from cpcc.prune import ImportantClass
 from cpcc.prune.api import PruneResult, PruneSettings, prune_network
+from cpcc.torch_model import float_scores, scaled_inputs
 from cpcc.verify import FloatScores
 
 

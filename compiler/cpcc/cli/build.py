@@ -95,7 +95,8 @@ def command(
     more calibration positives than the float model, or keeps the rate promised with --max-fnr or --max-fpr.
     """
     from cpcc import build_text, report
-    from cpcc.build import BuildSettings, build, check_name, default_name, input_names
+    from cpcc.build import build, input_names
+    from cpcc.build_settings import BuildSettings, check_name, default_name
     from cpcc.data import load_dataset
     from cpcc.detector import Detector
     from cpcc.plan.objective import Objective

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.argument("model", type=PATH)
 def command(model: Path) -> None:
     """Layers, shapes, sparsity of MODEL, what is supported, and how it was pruned."""
-    from cpcc.build import suffix_of
+    from cpcc.build_settings import suffix_of
 
     {".tflite": _tflite, ".onnx": _onnx}.get(suffix_of(model), _torch)(model)
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
+from elftools.elf.relocation import RelocationSection
 from elftools.elf.sections import SymbolTableSection
 
-SHF_ALLOC, SHF_EXECINSTR = 0x2, 0x4
+SHF_ALLOC, SHF_EXECINSTR, SHF_LINK_ORDER = 0x2, 0x4, 0x80
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,41 @@ class Image:
         return sum(len(data) for _, _, data in self.segments)
 
 
-def loaded_bytes(path: Path) -> int:
-    """Bytes that an object file's code and constants will take: all its sections that are loaded."""
+@dataclass(frozen=True)
+class Piece:
+    """A section of an object file: what a linker keeps or drops as one. `size` in bytes, unwinding entries included; the global
+    symbols it `defines`; of what it refers to, sections of the same file by number (`own`) and symbols of others (`needs`)."""
+
+    number: int
+    size: int
+    defines: frozenset[str]
+    own: frozenset[int]
+    needs: frozenset[str]
+
+
+def read_pieces(path: Path) -> tuple[Piece, ...]:
+    """The sections of an object file that are loaded, empty ones aside."""
     with path.open("rb") as file:
-        return sum(s["sh_size"] for s in ELFFile(file).iter_sections() if s["sh_flags"] & SHF_ALLOC)
+        elf = ELFFile(file)
+        sections = list(elf.iter_sections())
+        table = elf.get_section_by_name(".symtab")
+        assert isinstance(table, SymbolTableSection)
+        symbols = list(table.iter_symbols())
+        size, needs = dict.fromkeys(range(len(sections)), 0), {}
+        for number, section in enumerate(sections):
+            if section["sh_flags"] & SHF_ALLOC:
+                size[section["sh_link"] if section["sh_flags"] & SHF_LINK_ORDER else number] += section["sh_size"]
+            if isinstance(section, RelocationSection):
+                needs[section["sh_info"]] = [symbols[r["r_info_sym"]] for r in section.iter_relocations()]
+        found = []
+        for number, nbytes in size.items():
+            symbols_needed = needs.get(number, [])
+            own = {s["st_shndx"] for s in symbols_needed if isinstance(s["st_shndx"], int)}
+            others = {s.name for s in symbols_needed if s["st_shndx"] == "SHN_UNDEF"}
+            defined = {s.name for s in symbols if s["st_shndx"] == number and s["st_info"]["bind"] == "STB_GLOBAL"}
+            if nbytes:
+                found.append(Piece(number, nbytes, frozenset(defined), frozenset(own), frozenset(others)))
+        return tuple(found)
 
 
 def read_image(path: Path) -> Image:

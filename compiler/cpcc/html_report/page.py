@@ -12,7 +12,6 @@ import jinja2
 import numpy as np
 
 from cpcc import __version__
-from cpcc.build import scaled_inputs
 from cpcc.detector import Decision, decisions_of
 from cpcc.evidence import FIXED, FLOAT_DENSE, FLOAT_PRUNED
 from cpcc.files import write_atomically
@@ -25,6 +24,7 @@ from cpcc.profile import Profile
 from cpcc.records import by_name
 from cpcc.report import group_lines, percent, threshold_line, threshold_lines
 from cpcc.results import Results
+from cpcc.torch_model import scaled_inputs
 from cpcc.verdict import class_line, headline
 
 DRAWN = 24

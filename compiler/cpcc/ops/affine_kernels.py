@@ -18,7 +18,7 @@ def affine_form(node: Node, bits: int = OPERAND_BITS) -> AffineSum | None:
     params = node.params
     x = np.arange(-128, 128)
     outputs = np.clip(params.scaling.apply(x[:, None], x[None, :]), params.low, params.high)
-    return affine_sum(outputs, params.scaling.factors, bits)
+    return affine_sum(outputs, params.scaling.factors, params.low, params.high, bits)
 
 
 def _pack_tables(node: Node, graph: Graph) -> Packed:

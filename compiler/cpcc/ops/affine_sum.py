@@ -20,16 +20,18 @@ class AffineSum:
     offset: int
 
 
-def affine_sum(outputs: np.ndarray, factors: tuple[float, float], bits: int = OPERAND_BITS) -> AffineSum | None:
+def affine_sum(
+    outputs: np.ndarray, factors: tuple[float, float], low: int, high: int, bits: int = OPERAND_BITS
+) -> AffineSum | None:
     """The form of int8 `outputs` (256, 256) of the operands from -128 on, about `factors` times them and a constant; None where
-    no offset makes it exact. What lies at the ends of `outputs` may lie beyond them in the form: it is clamped."""
+    no offset makes it exact. Outputs of `low` or `high` may lie beyond them in the form: it is clamped."""
     multipliers = tuple(round(factor * 2 ** (SHIFT + bits)) for factor in factors)
     if max(map(abs, multipliers)) >= _LIMIT:
         return None
     x = np.arange(-128, 128)
     first, second = (x * m >> bits for m in multipliers)
     total, y = first[:, None] + second[None, :], outputs.astype(np.int64)
-    above, below = y > y.min(), y < y.max()
+    above, below = y > low, y < high
     least = ((y << SHIFT) - total)[above].max(initial=-(2**62))
     most = ((y + 1 << SHIFT) - 1 - total)[below].min(initial=2**62)
     offset = int(least // 2 + most // 2)

@@ -5,9 +5,10 @@ the best of these steps until none helps; ties go to the earlier layer, so the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 from cpcc.plan.buffers import Need
 from cpcc.plan.objective import Objective
@@ -19,13 +20,13 @@ MANY = 11  # kernels of which every subset is tried
 
 @dataclass(frozen=True)
 class Option:
-    """One kernel for a layer: modelled `cycles`, bytes of `constants`, what it needs of the arena, and the C files it needs."""
+    """One kernel for a layer: modelled `cycles`, bytes of `constants`, what it needs of the arena, and the pieces of code it needs."""
 
     kernel: str
     cycles: float
     constants: int
     need: Need
-    files: frozenset[str]
+    pieces: frozenset[Hashable]
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,10 @@ class Totals:
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """`options` by layer; `code(files)` is the flash of C files; `ram(needs)` the arena for the needs by layer (0 where no limit asks)."""
+    """`options` by layer; `code(pieces)` is the flash of pieces of code; `ram(needs)` the arena for the needs by layer (0 where no limit asks)."""
 
     options: Sequence[Sequence[Option]]
-    code: Callable[[frozenset[str]], int]
+    code: Callable[[frozenset[Any]], int]
     ram: Callable[[tuple[Need, ...]], int]
 
     def chosen(self, choice: Choice) -> list[Option]:
@@ -50,9 +51,9 @@ class Problem:
 
     def totals(self, choice: Choice) -> Totals:
         chosen = self.chosen(choice)
-        files = frozenset(file for option in chosen for file in option.files)
+        pieces = frozenset(piece for option in chosen for piece in option.pieces)
         return Totals(
-            sum(o.cycles for o in chosen), sum(o.constants for o in chosen) + self.code(files),
+            sum(o.cycles for o in chosen), sum(o.constants for o in chosen) + self.code(pieces),
             self.ram(tuple(o.need for o in chosen)),
         )  # fmt: skip
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from math import inf
 
+from cpcc.code_size import Code, KernelCode
 from cpcc.graph import Graph, Node
-from cpcc.ops.base import Kernel
+from cpcc.ops.base import Kernel, Packed
 from cpcc.plan.bound import lower_bound
 from cpcc.plan.buffers import Need, Needs, lags, live_buffers
 from cpcc.plan.choice import Option, Problem, choose
@@ -16,8 +16,6 @@ from cpcc.plan.objective import Objective
 from cpcc.plan.placement import problem_of, quick_plan
 from cpcc.plan.sizes import packed_bytes
 from cpcc.targets import Target
-
-CodeBytes = Callable[[str], int]  # flash of a C file of the firmware, compiled for the target
 
 
 def kernel_files(kernel: Kernel, padded: bool) -> frozenset[str]:
@@ -31,35 +29,38 @@ def uses_padding(kernel: Kernel, struct: dict[str, object]) -> bool:
     return "window.in_h" in struct and not kernel.shared
 
 
-def options_of(node: Node, graph: Graph, target: Target, policy: Policy) -> list[Option]:
+def kernel_pieces(code: KernelCode, kernel: Kernel, packed: Packed) -> frozenset[Code]:
+    """The code that a call of `kernel` with these constants needs."""
+    files = kernel_files(kernel, uses_padding(kernel, dict(packed.struct)))
+    return code.pieces(files, f"cpcc_{kernel.name}{packed.entry}")
+
+
+def options_of(node: Node, graph: Graph, target: Target, code: KernelCode, policy: Policy) -> list[Option]:
     """What can run `node`; several only where there is something to choose."""
     found = []
     for kernel in usable_kernels(node, graph, target.core, policy):
         packed = kernel.pack(node, graph)
-        files = kernel_files(kernel, uses_padding(kernel, dict(packed.struct)))
+        pieces = kernel_pieces(code, kernel, packed)
         need = Need(packed.scratch_bytes, kernel.overlap(node, graph))
         cycles = kernel.cost(node, graph, target.core.name).cycles
-        found.append(Option(kernel.name, cycles, packed_bytes(packed), need, files))
+        found.append(Option(kernel.name, cycles, packed_bytes(packed), need, pieces))
     return found
 
 
 def select_kernels(
-    graph: Graph, target: Target, objective: Objective, code: CodeBytes, flash: float, ram: float,
+    graph: Graph, target: Target, objective: Objective, code: KernelCode, flash: float, ram: float,
     policy: Policy = any_kernel,
 ) -> dict[str, str]:  # fmt: skip
     """Kernel by node name, within bytes of `flash` for constants and kernel code and of `ram` for the arena where possible."""
-    layers = [(node, options_of(node, graph, target, policy)) for node in graph.nodes]
+    layers = [(node, options_of(node, graph, target, code, policy)) for node in graph.nodes]
     layers = [(node, options) for node, options in layers if options]
 
     @functools.cache
     def arena(needs: tuple[Need, ...]) -> int:
         return arena_bytes(graph, {node.name: need for (node, _), need in zip(layers, needs, strict=True)})
 
-    @functools.cache
-    def of_files(files: frozenset[str]) -> int:
-        return sum(code(file) for file in files)
-
-    problem = Problem([options for _, options in layers], of_files, arena if ram < inf else lambda needs: 0)
+    code_bytes = functools.cache(code.size)
+    problem = Problem([options for _, options in layers], code_bytes, arena if ram < inf else lambda needs: 0)
     chosen = problem.chosen(choose(problem, objective, flash, ram))
     return {node.name: option.kernel for (node, _), option in zip(layers, chosen, strict=True)}
 

@@ -2,7 +2,20 @@
 
 from cpcc.ops import float_params
 from cpcc.ops.base import Op
-from cpcc.ops.conv2d import blocks8, dense, mve, mve_blocks, paired, signs8, sparse, sparse8, swar, swar2, wide
+from cpcc.ops.conv2d import (
+    blocks8,
+    dense,
+    mve,
+    mve_blocks,
+    paired,
+    signs8,
+    sparse,
+    sparse8,
+    swar,
+    swar2,
+    unrolled,
+    wide,
+)
 from cpcc.ops.conv2d.semantics import (
     QConv2d,
     check,
@@ -37,6 +50,7 @@ OP = Op(
         mve_blocks.KERNEL,
         blocks8.KERNEL,
         signs8.KERNEL,
+        unrolled.KERNEL,
     ),
     macs=macs,
     reach=reach,

@@ -55,6 +55,33 @@ def strip_bytes(node: Node, graph: Graph, kernel_h: int, outputs: int) -> int:
     return rows * (w + node.params.padding[2] + node.params.padding[3]) * c
 
 
+def strip_work(node: Node, graph: Graph, kernel_h: int) -> tuple[float, ...]:
+    """What ``cpcc_strip`` does for one output row after the other, as features of a cost: rows held already, rows of the image
+    and of padding; sixteen bytes copied, four, and one; four and one of padding."""
+    if not any(node.params.padding):
+        return (0.0,) * 8
+    height, width, channels = graph.tensors[node.inputs[0]].shape
+    top, _, left, right = node.params.padding
+    stride, out_h = node.params.stride[0], graph.output_tensor(node).shape[0]
+    kept, pitch, row = max(kernel_h - stride, 0), (left + width + right) * channels, width * channels
+    fresh = [
+        first + i
+        for first in range(-top, out_h * stride - top, stride)
+        for i in range(kept if first > -top else 0, kernel_h)
+    ]
+    inside = sum(0 <= y < height for y in fresh)
+    moved, outside, borders = (out_h - 1) * (kept > 0), len(fresh) - inside, (left * channels, right * channels)
+
+    def copied(unit: int, above: int) -> int:
+        return moved * (kept * pitch % above // unit) + inside * (row % above // unit)
+
+    fours, ones = (sum(b // 4 for b in borders), sum(b % 4 for b in borders))
+    return (
+        moved, inside, outside, copied(16, 2**31), copied(4, 16), copied(1, 4),
+        inside * fours + outside * (pitch // 4), inside * ones + outside * (pitch % 4),
+    )  # fmt: skip
+
+
 def padded_scratch(node: Node, graph: Graph) -> int:
     return padded_bytes(graph.tensors[node.inputs[0]].shape, node.params.padding)
 

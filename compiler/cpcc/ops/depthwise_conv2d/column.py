@@ -70,10 +70,10 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
 
 
 def overlap(node: Node, graph: Graph) -> Overlap:
-    """Four channels of a line after four others, which are read whole before one output is written: in place where output and
-    input have one shape and no channel is computed twice."""
-    out = graph.output_tensor(node).shape
-    return Overlap(in_place=graph.tensors[node.inputs[0]].shape == out and out[2] % 4 == 0)
+    """Four channels of a line after four others, which are read whole before one output is written, over inputs of the same
+    channels: in place where the line grows no longer and no channel is computed twice."""
+    out, axis = graph.output_tensor(node).shape, _axis(node)
+    return Overlap(in_place=out[axis] <= graph.tensors[node.inputs[0]].shape[axis] and out[2] % 4 == 0)
 
 
 KERNEL = Kernel(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cpcc.depthwise import column_steps, steps_stream
+from cpcc.formats.depthwise import column_steps, steps_stream
+from cpcc.formats.rounding import ONCE, Rounding
 from cpcc.ops import depthwise_conv2d
 from cpcc.ops.base import Kernel
 from cpcc.ops.depthwise_conv2d import column as kernel
 from cpcc.ops.float_params import DepthwiseConv2d
-from cpcc.rounding import ONCE, Rounding
 from support import assert_equal, chain, compiled, detector_of, extreme_inputs
 
 NONE = (0, 0, 0, 0)

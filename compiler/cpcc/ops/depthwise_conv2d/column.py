@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from cpcc.costs import fitted
-from cpcc.depthwise import column_steps, steps_stream
+from cpcc.formats.depthwise import column_steps, steps_stream
+from cpcc.formats.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Overlap, Packed
 from cpcc.ops.depthwise_conv2d.semantics import per_channel
-from cpcc.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of
 
 STEPS = 16  # of the assembly
 

@@ -100,8 +100,8 @@ def _in_place(node: Node, op: Op, graph: Graph, needs: Needs) -> bool:
     """Whether the output may lie on the first input. Bands have their place."""
     if node.output in graph.bands or node.inputs[0] in graph.bands:
         return False
-    same_size = graph.output_tensor(node).bytes == graph.tensors[node.inputs[0]].bytes
-    return same_size and (op.in_place or needs.get(node.name, Need()).overlap.in_place)
+    more = graph.output_tensor(node).bytes - graph.tensors[node.inputs[0]].bytes
+    return (more == 0 and op.in_place) or (more <= 0 and needs.get(node.name, Need()).overlap.in_place)
 
 
 def _needed_after(graph: Graph, i: int, memory: _Memory) -> bool:

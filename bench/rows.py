@@ -24,10 +24,11 @@ from cpcc.graph import Graph, Int8
 from cpcc.ops import op_of
 from cpcc.plan.kernels import any_kernel, dense_only
 from cpcc.plan.objective import Objective, limits_of
-from cpcc.plan.plan import Plan
+from cpcc.plan.plan import Plan, fastest_kernels, plan_with
 from cpcc.plan.sizes import stored_bytes
 from cpcc.project import main_source
 from cpcc.stack import library_stack
+from cpcc.stripes.choice import best_stripes
 from cpcc.targets import find_target
 
 HERE = Path(__file__).parent
@@ -36,6 +37,7 @@ PEERS = json.loads((RESULTS / "peers.json").read_text())
 CORES = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m3", "cortex-m0plus", "cortex-m55")
 KEYS = ("name", "core", "policy", "compiler", "generator")
 POLICIES = ("speed", "dense", "size", "balanced")  # dense: speed without sparse kernels
+STRIPING = ("whole", "least")
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,15 @@ class Peer:
 
 
 def plan_of(graph: Graph, core: str, policy: str) -> Plan:
-    """Without budgets."""
+    """Without budgets; ``whole`` is speed without stripes, ``least`` speed with the smallest arena that stripes reach."""
     target = find_target(core)
+    if policy in STRIPING:
+        kernels = fastest_kernels(graph, target)
+        stripes = best_stripes(graph, kernels, target, ram=0) if policy == "least" else ()
+        return plan_with(graph, target, kernels, Objective.SPEED, stripes)
     objective = Objective.SPEED if policy == "dense" else Objective(policy)
-    kernels = dense_only if policy == "dense" else any_kernel
-    return planned(graph, Wish("bench", target, limits_of(target, None, None), objective, kernels), inf, inf)
+    allowed = dense_only if policy == "dense" else any_kernel
+    return planned(graph, Wish("bench", target, limits_of(target, None, None), objective, allowed), inf, inf)
 
 
 def run(name: str, graph: Graph, core: str, policy: str, compiler: str, peer: Peer) -> Row:

@@ -13,7 +13,7 @@ from typing import Any
 from rows import CORES, RESULTS, write
 from table import page
 
-PARTS = ("kernels", "models", "pruned", "zoo_sizes", "mlps", "machine")
+PARTS = ("kernels", "models", "pruned", "zoo_sizes", "striping", "mlps", "machine")
 
 
 def _rows(part: str, cores: tuple[str, ...], models: tuple[str, ...]) -> Iterator[Any]:
@@ -32,9 +32,10 @@ def _rows(part: str, cores: tuple[str, ...], models: tuple[str, ...]) -> Iterato
 def _others() -> dict[str, Callable[[], Iterator[Any]]]:
     from models import pruned_rows
     from peer_mlps import rows as mlp_rows
+    from striping import striping_rows
     from zoo_sizes import zoo_rows
 
-    return {"pruned": pruned_rows, "mlps": mlp_rows, "zoo_sizes": zoo_rows}
+    return {"pruned": pruned_rows, "mlps": mlp_rows, "zoo_sizes": zoo_rows, "striping": striping_rows}
 
 
 def _machine() -> None:

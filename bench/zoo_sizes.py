@@ -13,6 +13,7 @@ from rows import Peer, Row, run, show
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 from cpcc.detector import to_channels_last
 from cpcc.frontends.torch_export import to_graph
+from cpcc.graph import Graph
 from cpcc.models.exporting import export_module
 from cpcc.quantize import calibrate, quantize_graph
 from zoo import ZOO
@@ -20,13 +21,18 @@ from zoo import ZOO
 M4 = "cortex-m4"
 
 
+def integer_graph(name: str, shape: tuple[int, ...]) -> Graph:
+    """A network of the zoo as drawn: its weights are random and dense."""
+    torch.manual_seed(1)
+    net = ZOO[name].build(shape, ZOO[name].outputs).eval()
+    graph = to_graph(export_module(net, shape), name)
+    x = np.ascontiguousarray(to_channels_last(torch.randn(16, *shape).numpy().astype(np.float64)))
+    return quantize_graph(graph, calibrate(graph, x))
+
+
 def zoo_rows() -> Iterator[Row]:
-    """As drawn, at the zoo's small input sizes: code does not depend on them. Weights are random and dense."""
+    """At the zoo's small input sizes: code does not depend on them."""
     for name, entry in ZOO.items():
-        torch.manual_seed(1)
-        net = entry.build(entry.small, entry.outputs).eval()
-        graph = to_graph(export_module(net, entry.small), name)
-        x = np.ascontiguousarray(to_channels_last(torch.randn(16, *entry.small).numpy().astype(np.float64)))
-        int8 = quantize_graph(graph, calibrate(graph, x))
+        int8 = integer_graph(name, entry.small)
         for policy in ("speed", "size"):
             yield show(run(name, int8, M4, policy, "zig", Peer()))

@@ -139,10 +139,11 @@ def _no_ram(plan: Plan, wish: Wish) -> DoesNotFitError:
     views = {node.output for node in plan.graph.nodes if isinstance(node.params, RowSlice)}
     tensor = max((t for t in plan.graph.tensors.values() if t.name not in views), key=lambda t: t.bytes)
     where = _where(wish, wish.limits.ram, wish.target.ram_bytes, "--ram")
+    bands = " even in bands of rows" if plan.stripes else ""
     wide = len(int16_layers(plan.graph))
     narrower = f"Try --int16 never ({wide} layers have int16 activations). " if wide else ""
     return DoesNotFitError(
-        f"{wish.name} needs {plan.arena.size:,} B of arena and {STACK_RESERVE:,} B of stack, {where} B of RAM; "
+        f"{wish.name} needs {plan.arena.size:,} B of arena and {STACK_RESERVE:,} B of stack{bands}, {where} B of RAM; "
         f"largest tensor: {tensor.name} {tensor.bytes:,} B. {narrower}Use smaller inputs or fewer channels, or choose a larger --target"
     )
 

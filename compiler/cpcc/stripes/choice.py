@@ -14,6 +14,7 @@ from cpcc.plan.buffers import live_buffers
 from cpcc.plan.kernels import Policy, any_kernel
 from cpcc.plan.lags import lags
 from cpcc.plan.placement import Problem, problem_of, quick_plan
+from cpcc.plan.sizes import stored_bytes, struct_bytes
 from cpcc.plan.steps import Step, Stepper, layer_of, needs_of
 from cpcc.plan.thrift import RATE, slowdown
 from cpcc.stripes.regions import Region, Stripe, region
@@ -33,8 +34,8 @@ CALL_CYCLES, BYTE_CYCLES = 60, 1  # a first guess of what a band and a byte move
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a graph with `stripes` comes to: at least `bound` bytes of arena, the cost of an inference, bytes of flash for calls
-    and structs. `needs` are the bytes that each step cannot do without, `peaks` the layers that need the most."""
+    """What a graph with `stripes` comes to: at least `bound` bytes of arena, the cost of an inference, bytes of flash for calls,
+    structs and constants. `needs` are the bytes that each step cannot do without, `peaks` the layers that need the most."""
 
     stripes: tuple[Stripe, ...]
     cost: Estimate
@@ -72,7 +73,7 @@ class Search:
         most = max(found.values())
         full = frozenset(layer_of(node, graph) for i, node in enumerate(graph.nodes) if found.get(i) == most)
         return Outcome(
-            tuple(stripes), self._stepper.cost(graph, self._kernels), _call_bytes(steps), problem, found, full
+            tuple(stripes), self._stepper.cost(graph, self._kernels), _flash(steps), problem, found, full
         )
 
     def candidates(self, now: Outcome) -> list[Outcome]:
@@ -134,9 +135,10 @@ def _heights(found: Region) -> list[int]:
     return sorted({-(-height // bands) for bands in BANDS if bands <= height})
 
 
-def _call_bytes(steps: Sequence[Step]) -> int:
-    structs = {id(step.packed): 4 * len(step.packed.struct) for step in steps}
-    return CALL_BYTES * len(steps) + sum(structs.values())
+def _flash(steps: Sequence[Step]) -> int:
+    """Of calls, structs and constants: a band that its layer's kernel cannot run has weights of its own."""
+    packed = [step.packed for step in steps]
+    return CALL_BYTES * len(steps) + struct_bytes(packed) + stored_bytes(packed)
 
 
 def best_stripes(

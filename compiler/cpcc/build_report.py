@@ -15,7 +15,7 @@ from cpcc.narrowing import Narrowed
 from cpcc.ops import op_of
 from cpcc.plan.kernels import dense_only
 from cpcc.plan.plan import Plan, Step
-from cpcc.plan.sizes import packed_bytes
+from cpcc.plan.sizes import packed_bytes, stored_bytes
 from cpcc.quant.int16_choice import int16_layers
 from cpcc.quant.noise import Noise
 from cpcc.stack import StackBound
@@ -53,7 +53,7 @@ class LayerReport:
 
 @dataclass(frozen=True)
 class BuildReport:
-    """Bytes. `flash_bytes` is the model library, `constant_bytes` the part of it that is weights and tables, `image_bytes` the whole
+    """Bytes. `flash_bytes` is the model library, `constant_bytes` the part of it that is weights and tables (equal ones once), `image_bytes` the whole
     image; `int16_left_out` the layers that `--int16 auto` gave up so that the rest fits; `saved_flash` what sparsity saves in constants and kernel code (negative: costs); `stack_bytes` a bound by call graph, None
     where there is none, with the reason in `stack_note`."""
 
@@ -126,7 +126,7 @@ def report_of(
     return BuildReport(
         plan.target.name, plan.objective.value, wish.limits.flash, wish.limits.ram,
         sum(layer.instructions for layer in layers), sum(layer.cycles for layer in layers),
-        sum(layer.dense_instructions for layer in layers), sizes.model_flash, sum(layer.bytes for layer in layers),
+        sum(layer.dense_instructions for layer in layers), sizes.model_flash, stored_bytes(step.packed for step in plan.steps),
         sizes.firmware_flash, kernel_flash(dense) - kernel_flash(plan) if sparse else 0, plan.arena.size,
         plan.arena.lower_bound, plan.arena.optimal, stack.bytes if isinstance(stack, StackBound) else None, stack.path if isinstance(stack, StackBound) else (),
         "" if isinstance(stack, StackBound) else stack, tuple(int16_layers(plan.graph)), left_out, layers,

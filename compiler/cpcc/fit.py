@@ -16,7 +16,7 @@ from cpcc.plan.kernels import Policy, any_kernel
 from cpcc.plan.objective import Limits, Objective
 from cpcc.plan.plan import Plan, make_plan, plan_with
 from cpcc.plan.select import kernel_pieces, select_kernels
-from cpcc.plan.sizes import packed_bytes
+from cpcc.plan.sizes import packed_bytes, stored_bytes
 from cpcc.quant.int16_choice import int16_layers
 from cpcc.stack import StackBound, library_stack
 from cpcc.targets import Target
@@ -66,7 +66,7 @@ def kernel_flash(plan: Plan) -> int:
     """Bytes of a plan's constants and of its kernels' code."""
     code = kernel_code(plan.target.core, plan.objective.level)
     used = frozenset(piece for step in plan.steps for piece in kernel_pieces(code, step.kernel, step.packed))
-    return sum(packed_bytes(step.packed) for step in plan.steps) + code.size(used)
+    return stored_bytes(step.packed for step in plan.steps) + code.size(used)
 
 
 def fit(graph: Graph, wish: Wish, emit: Callable[[Plan], dict[str, str]]) -> Fitted:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cpcc.errors import UsageError
 from cpcc.plan.buffers import Need
-from cpcc.plan.choice import Option, Problem, Totals, choose, excess
+from cpcc.plan.choice import Option, Problem, Totals, choose, descend, excess
 from cpcc.plan.objective import Limits, Objective, limits_of
 from cpcc.targets import TARGETS
 
@@ -97,6 +97,9 @@ def test_an_array_in_common_is_stored_once() -> None:
     assert choose(problem, Objective.SIZE, INFINITY, INFINITY) == (1, 1)
     assert choose(problem, Objective.SPEED, 150, INFINITY) == (1, 1)
     assert choose(problem, Objective.SPEED, 200, INFINITY) == (0, 0)
+    other = [fast, Option("b", 20.0, 1000, Need(), frozenset())]  # giving up kernel a everywhere takes more
+    three = Problem([[fast, plain], [fast, plain], other], lambda files: 0, lambda needs: 0)
+    assert descend(three, (0, 0, 0), lambda totals: (totals.flash,)) == (1, 1, 0)
 
 
 def test_scratch_is_traded_for_cycles() -> None:

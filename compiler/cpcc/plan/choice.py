@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import Any, TypeVar
 
 from cpcc.plan.buffers import Need
 from cpcc.plan.objective import Objective
 from cpcc.plan.sizes import Array
 
+T = TypeVar("T")
 Choice = tuple[int, ...]  # by layer, which of its options
 Score = tuple[float, ...]
 MANY = 11  # kernels of which every subset is tried
@@ -114,23 +115,33 @@ def descend(problem: Problem, start: Choice, score: Callable[[Totals], Score]) -
 
 
 def smallest(problem: Problem) -> Choice:
-    """The choice of least flash: the best of every set of kernels, while there are few; else what a descent finds."""
+    """The choice of least flash: the best of every set of kernels, and of arrays in common, while there are few; else what a descent
+    finds. Of too many arrays none is taken for common here; a descent from the result may."""
     names = sorted({option.kernel for own in problem.options if len(own) > 1 for option in own})
     if len(names) > MANY:
         return descend(problem, problem.fastest(), lambda t: (t.flash, t.cycles))
-    sets = (set(chosen) for size in range(len(names) + 1) for chosen in combinations(names, size))
-    found = [choice for kernels in sets if (choice := _within(problem, kernels)) is not None]
+    arrays = sorted({array for own in problem.options for option in own for array in option.arrays})
+    arrays = arrays if len(names) + len(arrays) <= MANY else []
+    found = [
+        choice for kernels in _subsets(names) for common in _subsets(arrays)
+        if (choice := _within(problem, kernels, common)) is not None
+    ]  # fmt: skip
     return min(found, key=lambda choice: (problem.totals(choice).flash, problem.totals(choice).cycles))
 
 
-def _within(problem: Problem, kernels: set[str]) -> Choice | None:
-    """Each layer's smallest of `kernels`; None where a layer can run on none of them."""
+def _subsets(items: Sequence[T]) -> Iterator[frozenset[T]]:
+    return (frozenset(chosen) for size in range(len(items) + 1) for chosen in combinations(items, size))
+
+
+def _within(problem: Problem, kernels: frozenset[str], common: frozenset[Array]) -> Choice | None:
+    """Each layer's smallest of `kernels`, where the arrays in `common` are paid for; None where a layer can run on none of them."""
     choice = []
     for own in problem.options:
         allowed = [i for i, option in enumerate(own) if len(own) == 1 or option.kernel in kernels]
         if not allowed:
             return None
-        choice.append(min(allowed, key=lambda i: (own[i].bytes, own[i].cycles)))
+        unpaid = [option.bytes - sum(nbytes for _, nbytes in option.arrays & common) for option in own]
+        choice.append(min(allowed, key=lambda i: (unpaid[i], own[i].cycles)))
     return tuple(choice)
 
 

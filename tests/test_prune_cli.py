@@ -80,7 +80,7 @@ def test_impossible_options_are_one_line(data, tmp_path, capsys, monkeypatch, op
 
 
 def test_the_class_weight_reaches_the_run_and_its_file(data, tmp_path):
-    from cpcc.model_file import load_model
+    from cpcc.models.model_file import load_model
 
     for word, kept in (("ratio", None), ("2.5", 2.5)):
         done = prune(data, tmp_path / f"{word}.pt", "--pos-weight", word, "--lr", "0.002", "--floor", "1")

@@ -19,10 +19,10 @@ from cpcc.emit import emit_library
 from cpcc.errors import CpccError, ModelError
 from cpcc.frontends.tflite import HANDLERS, to_graph
 from cpcc.frontends.tflite.rewrites import REWRITES
+from cpcc.models.quantized_model import input_specs
+from cpcc.models.tflite_model import compile_tflite
 from cpcc.plan.plan import make_plan
-from cpcc.quantized_model import input_specs
 from cpcc.targets import TARGETS
-from cpcc.tflite_model import compile_tflite
 from golden import Oracle
 from support import assert_equal, compiled, extreme_inputs
 from tflite_files import FileOperator, FileTensor, activation, constant, tflite_file

@@ -16,8 +16,8 @@ from cpcc.errors import ModelError, UsageError
 from cpcc.fixedpoint import wide_requant, wide_scaled
 from cpcc.frontends.tflite import HANDLERS, to_graph
 from cpcc.graph import Int16
+from cpcc.models.quantized_model import input_specs
 from cpcc.quantize import run_int8
-from cpcc.quantized_model import input_specs
 from golden import Oracle
 from support import assert_equal, compiled, extreme_inputs
 from test_tflite_ops import ACTIVATIONS, SAME, VALID, image, window

@@ -13,10 +13,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from cpcc.errors import ModelError
-from cpcc.exporting import export_module
-from cpcc.float_program import run_program
 from cpcc.frontends.torch_export import strip_final_activation, to_graph
 from cpcc.graph import Graph
+from cpcc.models.exporting import export_module
+from cpcc.models.float_program import run_program
 from cpcc.ops import OPS
 from cpcc.ops import float_params as fp
 from cpcc.ops.formulas import Formula

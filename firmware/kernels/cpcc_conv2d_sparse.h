@@ -4,7 +4,7 @@
 #include "cpcc_fixed.h"
 
 /* One row of (offset, weight) pairs per output channel; an offset counts elements of the padded input from the
-   origin of the window. Format: cpcc/sparse.py, OffsetRows. */
+   origin of the window. Format: cpcc/formats/sparse.py, OffsetRows. */
 typedef struct {
   cpcc_window_t window;
   int32_t out_channels;

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from cpcc.batch_norm import to_float32
 from cpcc.frontends.channels_first.affine import by_channel
 from cpcc.frontends.channels_first.builder import GraphBuilder, Value
 from cpcc.frontends.channels_first.layout import ordered
 from cpcc.frontends.channels_first.site import Site
 from cpcc.ops import float_params as fp
+from cpcc.passes.batch_norm import to_float32
 
 SELU = (1.6732632423543772848170429916717, 1.0507009873554804934193349852946)  # Klambauer et al. 2017
 MOST_TABLES = 256  # of 256 bytes, which a byte per channel chooses from

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from cpcc.batch_norm import BatchNorm
 from cpcc.frontends.channels_first.builder import GraphBuilder, Value
 from cpcc.frontends.channels_first.site import Site
+from cpcc.passes.batch_norm import BatchNorm
 
 
 def batch_norm(builder: GraphBuilder, site: Site, value: Value, scale: np.ndarray, offset: np.ndarray) -> Value:

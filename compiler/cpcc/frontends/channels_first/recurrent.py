@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from cpcc.batch_norm import to_float32
 from cpcc.frontends.channels_first.builder import GraphBuilder, Value
 from cpcc.frontends.channels_first.site import Site
 from cpcc.frontends.channels_first.slices import concatenated, flipped, sliced
 from cpcc.ops import float_params as fp
+from cpcc.passes.batch_norm import to_float32
 
 
 @dataclass(frozen=True, eq=False)

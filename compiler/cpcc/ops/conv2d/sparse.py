@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from cpcc.costs import fitted
+from cpcc.formats.rounding import is_tflite
+from cpcc.formats.sparse import OffsetRows, pack_rows_offset16
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import Kernel, Packed
 from cpcc.ops.conv2d import dense
 from cpcc.ops.conv2d.geometry import geometry, padded_scratch, pixels, tap_offsets
-from cpcc.rounding import is_tflite
-from cpcc.sparse import OffsetRows, pack_rows_offset16
 
 
 def _rows(node: Node, graph: Graph) -> OffsetRows:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from cpcc.costs import fitted
+from cpcc.formats.rounding import is_tflite
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import Kernel, Overlap, Packed
 from cpcc.ops.conv2d.geometry import geometry
 from cpcc.ops.overlap import conv_lag
 from cpcc.ops.windows import padded_bytes
-from cpcc.rounding import is_tflite
 
 
 def pack(node: Node, graph: Graph) -> Packed:

@@ -31,10 +31,21 @@ def own_bytes(packed: Packed) -> int:
 
 
 def stored_bytes(layers: Iterable[Packed]) -> int:
-    """Of all layers together."""
-    layers = list(layers)
-    every = frozenset(array for packed in layers for array in arrays_of(packed))
-    return sum(map(own_bytes, layers)) + sum(nbytes for _, nbytes in every)
+    """Bytes of the arrays and code of `layers`, each once: what equals, as the weights of a layer's bands, is stored once."""
+    different = {id(packed): packed for packed in layers}
+    arrays, code = {}, 0
+    for packed in different.values():
+        for value in packed.struct.values():
+            if isinstance(value, np.ndarray):
+                arrays[_digest(value)] = value.nbytes
+            elif not isinstance(value, int):
+                code += value.nbytes
+    return sum(arrays.values()) + code
+
+
+def struct_bytes(layers: Iterable[Packed]) -> int:
+    """Bytes of the structs of `layers`; one for the bands of a layer that are alike."""
+    return sum({id(packed): WORD * len(packed.struct) for packed in layers}.values())
 
 
 def _digest(array: np.ndarray) -> bytes:

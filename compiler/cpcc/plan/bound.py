@@ -38,15 +38,15 @@ def together(problem: Problem, a: int, b: int) -> int:
     return min(max(first, problem.after[b][a] + second), max(second, problem.after[a][b] + first))
 
 
-def bounds(problem: Problem) -> dict[int, int]:
-    """`bound_at` of every step."""
+def bounds(problem: Problem, steps: int) -> list[int]:
+    """`bound_at` of the first `steps` steps."""
     by_live: dict[tuple[int, ...], int] = {}
-    found = {}
-    for step in range(-1, max((buffer.last for buffer in problem.buffers), default=-1) + 1):
+    found = []
+    for step in range(steps):
         live = tuple(live_at(problem, step))
         if live not in by_live:
             by_live[live] = bound_at(problem, step)
-        found[step] = by_live[live]
+        found.append(by_live[live])
     return found
 
 

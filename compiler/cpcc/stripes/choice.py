@@ -35,18 +35,18 @@ CALL_CYCLES, BYTE_CYCLES = 60, 1  # a first guess of what a band and a byte move
 @dataclass(frozen=True, eq=False)
 class Outcome:
     """What a graph with `stripes` comes to: at least `bound` bytes of arena, the cost of an inference, bytes of flash for calls,
-    structs and constants. `needs` are the bytes that each step cannot do without, `peaks` the layers that need the most."""
+    structs and constants. `by_layer` are the bytes that a layer's steps cannot do without, `peaks` the layers that need the most."""
 
     stripes: tuple[Stripe, ...]
     cost: Estimate
     flash: int
     problem: Problem
-    needs: dict[int, int]
+    by_layer: dict[str, int]
     peaks: frozenset[str]
 
     @property
     def bound(self) -> int:
-        return max(self.needs.values())
+        return max(self.by_layer.values())
 
     @cached_property
     def arena(self) -> int:
@@ -69,18 +69,18 @@ class Search:
         needs = needs_of(steps)
         buffers = live_buffers(graph, needs)
         problem = problem_of(buffers, lags(graph, needs, buffers))
-        found = bounds(problem)
-        most = max(found.values())
-        full = frozenset(layer_of(node, graph) for i, node in enumerate(graph.nodes) if found.get(i) == most)
-        return Outcome(
-            tuple(stripes), self._stepper.cost(graph, self._kernels), _flash(steps), problem, found, full
-        )
+        by_layer: dict[str, int] = {}
+        for need, node in zip(bounds(problem, len(graph.nodes)), graph.nodes, strict=True):
+            layer = layer_of(node, graph)
+            by_layer[layer] = max(need, by_layer.get(layer, 0))
+        peaks = frozenset(layer for layer, need in by_layer.items() if need == max(by_layer.values()))
+        cost = self._stepper.cost(graph, self._kernels)
+        return Outcome(tuple(stripes), cost, _flash(steps), problem, by_layer, peaks)
 
     def candidates(self, now: Outcome) -> list[Outcome]:
         """The most promising of those with one stripe more, or another one."""
-        outside = self._outside()
         found = {
-            (found.begin, found.end, rows): (self._promise(found, plan, now, outside), found.stripe(rows))
+            (found.begin, found.end, rows): (self._promise(found, plan, now), found.stripe(rows))
             for found in self._regions(now.peaks)
             for rows in _heights(found)
             for plan in (schedule(found, self._graph, rows),)
@@ -111,23 +111,26 @@ class Search:
     def _span(self, stripe: Stripe) -> set[int]:
         return set(range(self._number[stripe.first], self._number[stripe.last] + 1))
 
-    def _outside(self) -> list[int]:
-        """Bytes that each step needs where nothing is striped."""
-        return [self._whole.needs.get(i, 0) for i in range(len(self._graph.nodes))]
+    def _rest(self, found: Region, now: Outcome) -> int:
+        """Bytes that some step outside the region needs, where stripes that share a layer with it are given up."""
+        own = set(range(found.begin, found.end))
+        given_up = {i for stripe in now.stripes if (span := self._span(stripe)) & own for i in span}
+        names = enumerate(node.name for node in self._graph.nodes)
+        needs = ((self._whole if i in given_up else now).by_layer.get(name, 0) for i, name in names if i not in own)
+        return max(needs, default=0)
 
     @cached_property
     def _whole(self) -> Outcome:
         return self.outcome(())
 
-    def _promise(self, found: Region, plan: Schedule, now: Outcome, outside: list[int]) -> float:
+    def _promise(self, found: Region, plan: Schedule, now: Outcome) -> float:
         """Less is better: the arena's share that may be left, and `RATE` times what time it may take."""
         tensors, axis = self._graph.tensors, found.layers[0].axis
         row = {name: tensors[name].bytes // tensors[name].shape[axis] for name in found.inner}
         ends = [tensors[name].bytes for name in {*found.layers[0].node.inputs, found.output}]
         held = max(ends) + sum(plan.window(name) * row[name] for name in found.inner)
-        rest = max((outside[i] for i in range(len(outside)) if not found.begin <= i < found.end), default=0)
         cycles = plan.bands * len(found.layers) * CALL_CYCLES + BYTE_CYCLES * sum(plan.moved(n) * row[n] for n in row)
-        return max(held, rest) / now.arena + RATE * cycles / max(self._whole.cost.cycles, 1)
+        return max(held, self._rest(found, now)) / now.arena + RATE * cycles / max(self._whole.cost.cycles, 1)
 
 
 def _heights(found: Region) -> list[int]:

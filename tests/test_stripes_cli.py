@@ -61,7 +61,7 @@ def test_what_does_not_fit_whole_is_striped(work: Path, objective: str) -> None:
     assert report["arena_bytes"] <= 4096 < 9216 < found["whole_arena"]
     assert found["instructions"] < 1.1 * found["whole_instructions"] or objective != "speed"
     (line,) = [line for line in text.splitlines() if line.startswith("striped: ")]
-    assert f"arena {report['arena_bytes']:,} B instead of {found['whole_arena']:,} for " in line
+    assert f"arena {report['arena_bytes']:,} B instead of {found['whole_arena']:,}, " in line
     opened = open_build(work / objective)
     assert opened.plan.stripes and opened.plan.arena.size == report["arena_bytes"]
     assert [layer["name"] for layer in report["layers"]] == list(opened.plan.kernels)

@@ -17,7 +17,6 @@ from cpcc.ops.roll import Roll
 from cpcc.plan.kernels import dense_only
 from cpcc.plan.plan import Plan, Step, estimate, plan_with
 from cpcc.plan.sizes import stored_bytes, struct_bytes
-from cpcc.plan.steps import layer_of
 from cpcc.quant.int16_choice import int16_layers
 from cpcc.stack import StackBound
 from cpcc.stripes.regions import Stripe, find_region
@@ -127,14 +126,6 @@ def _decibels(value: float | None) -> float | None:
     return None if value is None or isinf(value) else value
 
 
-def _by_layer(plan: Plan) -> dict[str, list[Step]]:
-    """The steps of each layer: one, or those of its bands."""
-    found: dict[str, list[Step]] = {}
-    for step in plan.steps:
-        found.setdefault(layer_of(step.node, plan.graph), []).append(step)
-    return found
-
-
 def _cost(steps: list[Step], plan: Plan) -> Estimate:
     core = plan.target.core.name
     return sum((step.kernel.cost(step.node, plan.graph, core) for step in steps), Estimate(0, 0))
@@ -176,7 +167,7 @@ def report_of(
     """The report of a plan made for `wish`, with what its image measures and the int16 layers `left_out`."""
     kernels = kernels_for(network.graph, replace(wish, policy=dense_only), inf, inf)
     dense = plan_with(network.graph, plan.target, kernels, plan.objective, plan.stripes, dense_only)
-    own, without, nodes = _by_layer(plan), _by_layer(dense), {node.name: node for node in network.graph.nodes}
+    own, without, nodes = plan.layers, dense.layers, {node.name: node for node in network.graph.nodes}
     layers = tuple(
         _layer(nodes[name], plan, steps, _cost(without[name], dense), network) for name, steps in own.items()
     )

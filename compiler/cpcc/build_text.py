@@ -78,11 +78,12 @@ def _striping(report: BuildReport) -> list[str]:
     if found is None:
         return []
     parts = ", ".join(f"{s.first} to {s.last} in {s.bands} bands of {s.rows}" for s in found.stripes)
-    more = percent(found.instructions / found.whole_instructions - 1)
+    more = found.instructions / found.whole_instructions - 1
     return [
-        f"striped: {parts} rows: arena {report.arena_bytes:,} B instead of {found.whole_arena:,} for {more} more instructions "
-        f"(estimated); {found.moved_bytes:,} B of rows are kept for the next band, none is computed again"
-    ]  # fmt: skip
+        f"striped: {parts} rows: arena {report.arena_bytes:,} B instead of {found.whole_arena:,}, {percent(abs(more))} "
+        f"{'more' if more >= 0 else 'fewer'} instructions (estimated); {found.moved_bytes:,} B of rows are kept for the next band, "
+        "none is computed again"
+    ]
 
 
 def _totals(report: BuildReport) -> list[str]:

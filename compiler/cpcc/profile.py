@@ -12,7 +12,9 @@ from cpcc.executors.arm import ArmExecutor
 from cpcc.executors.qemu import QemuExecutor
 from cpcc.folder import BuildFolder
 from cpcc.graph import Graph, Tensor
-from cpcc.plan.plan import Plan
+from cpcc.ops.roll import Roll
+from cpcc.plan.plan import Plan, Step
+from cpcc.plan.sizes import stored_bytes
 from cpcc.records import joined
 
 SCHEMA = "cpcc-profile-1"
@@ -20,7 +22,8 @@ SCHEMA = "cpcc-profile-1"
 
 @dataclass(frozen=True)
 class LayerProfile:
-    """One layer call. `cycles` are modelled, not measured; `weight_bytes` are its constants: weights, indices, bias, multipliers."""
+    """One layer, in one call or, where it is computed in bands of rows, in several (those that keep rows for the next band among
+    them). `cycles` are modelled, not measured; `weight_bytes` are its constants: weights, indices, bias, multipliers."""
 
     name: str
     kernel: str
@@ -30,6 +33,7 @@ class LayerProfile:
     macs_nonzero: int
     weight_bytes: int
     output_bytes: int
+    calls: int = 1
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,15 @@ def arena_map(plan: Plan) -> tuple[ArenaEntry, ...]:
     return tuple(sorted(entries, key=lambda e: (e.offset, e.first, e.name)))
 
 
+def _layer(name: str, steps: list[Step], counts: dict[str, tuple[int, int]], plan: Plan) -> LayerProfile:
+    """`counts` are instructions and cycles by node."""
+    made = sum(plan.graph.output_tensor(step.node).bytes for step in steps if not isinstance(step.node.params, Roll))
+    return LayerProfile(
+        name, steps[0].kernel.name, sum(counts[s.node.name][0] for s in steps), sum(counts[s.node.name][1] for s in steps),
+        sum(s.macs_dense for s in steps), sum(s.macs_nonzero for s in steps), stored_bytes(s.packed for s in steps), made, len(steps),
+    )  # fmt: skip
+
+
 def profile(build: BuildFolder, executor: ArmExecutor | QemuExecutor, sizes: Sizes, wait_states: int = 0) -> Profile:
     """Profile of the build on zeros; on the other `probes` only whether the counts are the same."""
     plan = build.plan
@@ -103,14 +116,8 @@ def profile(build: BuildFolder, executor: ArmExecutor | QemuExecutor, sizes: Siz
         for i, step in enumerate(plan.steps)
         if any(other.layer_instructions[i] != cost.layer_instructions[i] for other in others)
     )
-    layers = tuple(
-        LayerProfile(
-            step.node.name, step.kernel.name, count, cycles, step.macs_dense, step.macs_nonzero,
-            step.packed.constant_bytes,
-            plan.graph.output_tensor(step.node).bytes,
-        )
-        for step, count, cycles in zip(plan.steps, cost.layer_instructions, cost.layer_cycles)
-    )  # fmt: skip
+    counts = dict(zip((step.node.name for step in plan.steps), zip(cost.layer_instructions, cost.layer_cycles)))
+    layers = tuple(_layer(name, steps, counts, plan) for name, steps in plan.layers.items())
     return Profile(
         plan.target.name, cost.instructions, cost.cycles, plan.arena.size + sizes.model_ram, plan.arena.size, cost.stack_bytes,
         sizes.model_flash, sizes.firmware_flash, sum(s.macs_dense for s in plan.steps),

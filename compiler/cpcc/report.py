@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # printing must not import torch
     from cpcc.detector import Decision
     from cpcc.metrics import Evaluation
     from cpcc.models.model_file import Model
-    from cpcc.profile import Profile
+    from cpcc.profile import LayerProfile, Profile
     from cpcc.proof.evidence import PromiseCheck, Transition
     from cpcc.proof.verify import ClassReport, Report
     from cpcc.prune.api import PruneResult
@@ -169,11 +169,15 @@ def threshold_line(decision: Decision) -> str:
 def profile_table(profile: Profile) -> str:
     header = ("layer", "kernel", "instructions", "cycles~", "MACs", "nonzero", "instr/nonzero")
     rows = [
-        (layer.name, layer.kernel, f"{layer.instructions:,}", f"{layer.cycles:,}", f"{layer.macs_dense:,}", f"{layer.macs_nonzero:,}",
+        (_called(layer), layer.kernel, f"{layer.instructions:,}", f"{layer.cycles:,}", f"{layer.macs_dense:,}", f"{layer.macs_nonzero:,}",
          f"{layer.instructions / layer.macs_nonzero:.2f}" if layer.macs_nonzero else "-")
         for layer in profile.layers
     ]  # fmt: skip
     return f"{table(header, rows)}\n{profile_totals(profile)}\n{_constancy(profile)}\n{_arena_table(profile)}"
+
+
+def _called(layer: LayerProfile) -> str:
+    return layer.name if layer.calls == 1 else f"{layer.name} ({layer.calls} calls)"
 
 
 def _constancy(profile: Profile) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 from sklearn.metrics import roc_curve
 
+from cpcc.graph import Int8, Node
 from cpcc.html_report.svg import GRID, INK, MUTED, NEGATIVE, PAPER, POSITIVE, THIRD, figure, inline, style
-from cpcc.plan.buffers import Buffer
+from cpcc.ops import op_of
 from cpcc.plan.plan import Plan
+from cpcc.plan.steps import layer_of
 from cpcc.profile import Profile
 
 BINS = 48
@@ -145,32 +148,50 @@ def layers(profile: Profile) -> str:
         return inline(fig, "layers", "Layers", "kept multiplications, bytes and instructions of each layer")
 
 
-def _places(plan: Plan) -> list[tuple[Buffer, int]]:
-    return [(buffer, plan.arena.offsets[buffer.name]) for buffer in plan.buffers]
+BANDED = 8  # places that the bands of a stripe take on the time axis, however many they are
+
+
+def _times(plan: Plan) -> tuple[list[float], list[tuple[float, str]]]:
+    """Where each step begins on the time axis, the end last, and the axis's labels: a layer's in its middle, or a stripe's."""
+    edges, labels, at = [0.0], [(-0.5, "input")], 0.0
+    for banded, nodes in groupby(plan.graph.nodes, lambda node: _banded(node, plan)):
+        run = list(nodes)
+        width = BANDED / len(run) if banded else 1.0
+        if banded:
+            first = next(layer_of(node, plan.graph) for node in run if op_of(node, Int8).kernels)
+            labels.append((at + BANDED / 2, f"{first} ... in bands"))
+        else:
+            labels += [(at + i + 0.5, node.name) for i, node in enumerate(run)]
+        edges += [at + (i + 1) * width for i in range(len(run))]
+        at = edges[-1]
+    return edges, [*labels, (at + 0.5, "output")]
+
+
+def _banded(node: Node, plan: Plan) -> bool:
+    return node.output in plan.graph.bands or any(name in plan.graph.bands for name in node.inputs)
 
 
 def arena(plan: Plan) -> str:
     """Which bytes of the arena each tensor holds, and when."""
-    nodes = [node.name for node in plan.graph.nodes]
+    edges, labels = _times(plan)
+    edges = [-1.0, *edges, edges[-1] + 1]
     with style():
         fig = figure(8.6, 3.4)
         axes = fig.subplots()
-        for buffer, offset in _places(plan):
+        for buffer in plan.buffers:
             colour = MUTED if buffer.name.startswith("scratch:") else NEGATIVE
-            start, width = max(buffer.first, -1) - 0.5, buffer.last - buffer.first + 1
-            axes.bar(start, buffer.size, width, offset, align="edge", color=colour, edgecolor=PAPER, linewidth=1.5)
-            if buffer.size > plan.arena.size / 14:
-                axes.text(
-                    start + width / 2,
-                    offset + buffer.size / 2,
-                    f"{buffer.size:,} B",
-                    ha="center",
-                    va="center",
-                    color=PAPER,
-                    fontsize=8,
-                )
-        axes.set_xticks(range(-1, len(nodes) + 1), ["input", *nodes, "output"], rotation=30 if len(nodes) > 8 else 0)
-        axes.set(ylabel="byte of the arena", ylim=(0, plan.arena.size * 1.02), xlim=(-1.6, len(nodes) + 0.6))
+            offset = plan.arena.offsets[buffer.name]
+            for part in buffer.parts:
+                start, end = edges[part.first + 1], edges[part.last + 2]
+                axes.bar(
+                    start, part.high - part.low, end - start, offset + part.low, align="edge", color=colour,
+                    edgecolor=PAPER, linewidth=0 if buffer.spans else 1.5,
+                )  # fmt: skip
+            if buffer.size > plan.arena.size / 14 and not buffer.spans:
+                middle = (edges[buffer.first + 1] + edges[buffer.last + 2]) / 2, offset + buffer.size / 2
+                axes.text(*middle, f"{buffer.size:,} B", ha="center", va="center", color=PAPER, fontsize=8)
+        axes.set_xticks([at for at, _ in labels], [name for _, name in labels], rotation=30 if len(labels) > 10 else 0)
+        axes.set(ylabel="byte of the arena", ylim=(0, plan.arena.size * 1.02), xlim=(edges[0] - 0.1, edges[-1] + 0.1))
         axes.grid(False, axis="x")
         return inline(fig, "arena", "Arena", "bytes in use at each step of an inference")
 

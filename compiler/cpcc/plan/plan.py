@@ -11,7 +11,7 @@ from cpcc.plan.buffers import Buffer, live_buffers
 from cpcc.plan.kernels import Policy, any_kernel, priced
 from cpcc.plan.memory import Arena, plan_arena
 from cpcc.plan.objective import Objective
-from cpcc.plan.steps import Step, Stepper, needs_of
+from cpcc.plan.steps import Step, Stepper, layer_of, needs_of
 from cpcc.plan.thrift import candidate, thrifty
 from cpcc.stripes.regions import Stripe
 from cpcc.stripes.rewrite import striped
@@ -32,6 +32,14 @@ class Plan:
     objective: Objective = Objective.SPEED
     stripes: tuple[Stripe, ...] = ()
     kernels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def layers(self) -> dict[str, list[Step]]:
+        """The steps of each layer of the given graph: one, or those of its bands."""
+        found: dict[str, list[Step]] = {}
+        for step in self.steps:
+            found.setdefault(layer_of(step.node, self.graph), []).append(step)
+        return found
 
     @property
     def buffers(self) -> list[Buffer]:

@@ -70,6 +70,8 @@ CASES = (
     ("depthwise_column", (9, 1, 12), column(12, (4, 1), (2, 1, 0, 0))),
     ("depthwise_conv2d", (6, 6, 3), depthwise(3, 1, NONE)),
     ("max_pool2d", (6, 6, 4), MaxPool2d((3, 3), (1, 1), SAME, (6, 6))),
+    ("max_pool2d_quad", (6, 6, 8), MaxPool2d((3, 3), (1, 1), SAME, (6, 6))),
+    ("max_pool2d_quad", (6, 6, 7), MaxPool2d((2, 2), (2, 2), (0, 0, 0, 0), (3, 3))),
     ("avg_pool2d", (5, 6, 3), average(5, 6)),
     ("avg_pool2d_quad", (5, 6, 4), average(5, 6)),
     ("linear_paired", (50,), fully_connected(14, 50)),

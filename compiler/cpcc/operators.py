@@ -12,7 +12,7 @@ from cpcc.frontends.onnx.vectors import others as other_vectors
 from cpcc.frontends.onnx.vectors import rows as vector_rows
 from cpcc.frontends.tflite import HANDLERS as TFLITE
 from cpcc.frontends.torch_export.program import FAMILIES
-from cpcc.ops import OPS
+from cpcc.ops import LAYOUT, OPS
 from cpcc.ops.base import Kernel, Op
 
 HEAD = """# Operators
@@ -50,7 +50,7 @@ def document() -> str:
     layers = [(", ".join(f.names), f.becomes, f.limits or "-") for f in FAMILIES if f.names]
     rewrites = [(f"`{name}`", rewrite) for name, rewrite in sorted(REWRITES.items())]
     onnx = [(", ".join(sorted(group.handlers)), group.becomes, group.limits or "-") for group in ONNX]
-    ops = [(f"`{op.name}`", _first_line(op), _kernels(op)) for op in OPS]
+    ops = [(f"`{op.name}`", _first_line(op), _kernels(op)) for op in (*OPS, *LAYOUT)]
     return "\n\n".join([
         HEAD.strip(),
         "## torch.export",
@@ -62,7 +62,8 @@ def document() -> str:
         "What a network writes out of functions of one value (activations, arithmetic with a number, products and sums of such with one "
         "another: GELU by its definition, `x * sigmoid(x)`) becomes one table too, here and in .onnx.",
         "## .tflite",
-        "int8 per channel, as TensorFlow Lite Micro computes it: " + ", ".join(f"`{name}`" for name in sorted(TFLITE)) + ".",
+        "int8 per channel, as TensorFlow Lite Micro computes it: " + ", ".join(f"`{name}`" for name in sorted(TFLITE)) + ". With int16 "
+        "activations: " + ", ".join(f"`{name}`" for name, handler in sorted(TFLITE.items()) if handler.int16) + ".",
         "## .onnx",
         "Opset 9 and newer, float32 or QDQ; a dynamic batch is 1 ([onnx.md](onnx.md)). Operators on constants and on shapes are computed at "
         "compile time; a node that no output depends on is dropped.",

@@ -15,7 +15,7 @@ from cpcc.graph import Float32, Graph, Int8, Node, Tensor
 from cpcc.ops import OPS
 from cpcc.ops.add import QAdd, tflite_add_scaling
 from cpcc.ops.base import Op
-from cpcc.ops.float_params import ChannelAffine, Conv2d, DepthwiseConv2d, Linear, Reshape
+from cpcc.ops.float_params import ChannelLookup, Conv2d, DepthwiseConv2d, Linear, Reshape
 from cpcc.quant.widths import wide_tensors
 from cpcc.quantize import calibrate, quantize_graph
 
@@ -149,8 +149,8 @@ def _samples() -> Iterator[Case]:
             if i % 3 == 0 and op.in_place:  # sums and tables of an ordinary size
                 size = int(rng.integers(50, 600))
                 shapes = ((size,),) * len(shapes)
-                if isinstance(params, ChannelAffine):  # whole pixels
-                    shapes = ((size // len(params.scale), 1, len(params.scale)),)
+                if isinstance(params, ChannelLookup):  # whole pixels
+                    shapes = ((size // params.channels, 1, params.channels),)
             for rounding in ("once", *(["tflite"] if op.name == "add" else []), *([INT16] if op.int16 else [])):
                 yield Case(f"{op.name} {i} {rounding}", params, shapes[0], rounding, i < SAMPLES, shapes[1:])
 

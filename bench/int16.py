@@ -18,9 +18,9 @@ from zoo_accuracy import CALIBRATION, ROOT, TASKS, Task, score, train
 
 from cpcc.data import Scaling
 from cpcc.detector import to_channels_last
-from cpcc.exporting import export_module
 from cpcc.frontends.torch_export import to_graph
 from cpcc.graph import Graph
+from cpcc.models.exporting import export_module
 from cpcc.quant.int16_choice import int16_layers, output_ratio
 from cpcc.quant.noise import worst
 from cpcc.quantize import QuantizerSettings, Samples, quantize_network, run_int8

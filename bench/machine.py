@@ -17,10 +17,10 @@ from cost_layers import detector_of
 from rows import models_folder, plan_of
 
 from cpcc import artifacts
-from cpcc.dead_channels import drop_dead_channels
 from cpcc.emit import emit_library
 from cpcc.executors.arm import ArmExecutor
 from cpcc.frontends.tflite import to_graph
+from cpcc.passes.dead_channels import drop_dead_channels
 from cpcc.project import main_source
 
 MODEL = "vww_96_int8"

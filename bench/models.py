@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from rows import CORES, PEERS, POLICIES, Peer, Row, model_files, run, show
 from structures import STRUCTURES, pruned
 
-from cpcc.dead_channels import drop_dead_channels
 from cpcc.frontends.tflite import to_graph
-from cpcc.single_pixel import linear_where_single_pixel
+from cpcc.passes.dead_channels import drop_dead_channels
+from cpcc.passes.single_pixel import linear_where_single_pixel
 
 M4 = "cortex-m4"
 STRUCTURED = "pretrainedResnet_quant"

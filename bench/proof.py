@@ -27,7 +27,7 @@ from cpcc.build_settings import BuildSettings
 from cpcc.errors import CpccError
 from cpcc.folder import open_build
 from cpcc.plan.kernels import any_kernel, dense_only
-from cpcc.proof import Job, prove
+from cpcc.proof.prove import Job, prove
 from cpcc.quantize import QuantizerSettings
 from cpcc.targets import TARGETS
 

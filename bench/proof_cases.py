@@ -19,8 +19,8 @@ from torch import nn
 from zoo_accuracy import DATA, TASKS, ZOO, Task, train
 
 from cpcc.data import Dataset, Scaling, make_dataset
-from cpcc.exporting import export_module
-from cpcc.model_file import save_program
+from cpcc.models.exporting import export_module
+from cpcc.models.model_file import save_program
 from cpcc.nets import load_net
 from cpcc.prune import PruneSettings
 from cpcc.prune.api import prune_network

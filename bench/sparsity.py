@@ -19,6 +19,7 @@ from models import STRUCTURED
 from rows import models_folder
 from structures import STRUCTURES, pruned
 
+from cpcc.formats.rounding import constant_outputs
 from cpcc.frontends.tflite import to_graph
 from cpcc.graph import Graph, Int8, Node
 from cpcc.ops import op_of
@@ -26,7 +27,6 @@ from cpcc.ops.base import Kernel
 from cpcc.ops.conv2d import QConv2d
 from cpcc.ops.float_params import Conv2d, Linear
 from cpcc.ops.linear import QLinear
-from cpcc.rounding import constant_outputs
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "sparsity.json"

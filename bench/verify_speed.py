@@ -16,8 +16,8 @@ from cpcc.build import build
 from cpcc.build_settings import BuildSettings
 from cpcc.cli.verify import run_verify
 from cpcc.data import make_dataset
-from cpcc.exporting import export_module
-from cpcc.model_file import save_program
+from cpcc.models.exporting import export_module
+from cpcc.models.model_file import save_program
 from cpcc.nets import load_net
 from cpcc.targets import TARGETS
 

@@ -26,9 +26,9 @@ from torch.nn import functional as F
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 from cpcc.detector import to_channels_last
-from cpcc.exporting import export_module
 from cpcc.frontends.torch_export import to_graph
 from cpcc.graph import Int8
+from cpcc.models.exporting import export_module
 from cpcc.quant.calibration import calibrate
 from cpcc.quant.equalization import equalized
 from cpcc.quant.running import run_outputs

@@ -12,8 +12,8 @@ from rows import Peer, Row, run, show
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 from cpcc.detector import to_channels_last
-from cpcc.exporting import export_module
 from cpcc.frontends.torch_export import to_graph
+from cpcc.models.exporting import export_module
 from cpcc.quantize import calibrate, quantize_graph
 from zoo import ZOO
 

@@ -19,8 +19,8 @@ from torch import nn
 
 from cpcc.archive import ATEN_OPS, load_programs, parse_archive, read_archive, user_line
 from cpcc.errors import ModelError
-from cpcc.exporting import export_module
-from cpcc.float_program import run_program
+from cpcc.models.exporting import export_module
+from cpcc.models.float_program import run_program
 
 MODEL, WEIGHTS = "archive/models/model.json", "archive/data/weights/model_weights_config.json"
 CONSTANTS = "archive/data/constants/model_constants_config.json"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from conftest import need_tool
-from cpcc.blocks16 import entries
+from cpcc.formats.blocks16 import entries
 from cpcc.ops import conv2d
 from cpcc.ops.base import Kernel
 from cpcc.ops.conv2d import mve_blocks as kernel

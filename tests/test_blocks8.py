@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cpcc.blocks8 import entries
+from cpcc.formats.blocks8 import entries
 from cpcc.ops import conv2d
 from cpcc.ops.base import Kernel
 from cpcc.ops.conv2d import blocks8 as kernel

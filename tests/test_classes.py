@@ -18,21 +18,21 @@ from torch import nn
 
 from commandline import inside
 from cpcc.build_settings import BuildSettings
-from cpcc.calibration import fixed_scores
 from cpcc.data import make_dataset
 from cpcc.detector import Detector, decisions_of
 from cpcc.errors import UsageError
 from cpcc.executors.memory_map import FEED
 from cpcc.executors.unicorn_core import UnicornCore
-from cpcc.exporting import export_module
 from cpcc.folder import open_build
-from cpcc.guarantee import MAX_FNR, MAX_FPR, Budget, choose_threshold
-from cpcc.model_file import load_model, save_model, save_program
-from cpcc.model_meta import ModelMeta
-from cpcc.promise import promise_of
-from cpcc.proof import steps_of
+from cpcc.models.exporting import export_module
+from cpcc.models.model_file import load_model, save_model, save_program
+from cpcc.models.model_meta import ModelMeta
+from cpcc.models.torch_model import compile_model
+from cpcc.proof.calibration import fixed_scores
+from cpcc.proof.guarantee import MAX_FNR, MAX_FPR, Budget, choose_threshold
+from cpcc.proof.promise import promise_of
+from cpcc.proof.prove import steps_of
 from cpcc.targets import TARGETS
-from cpcc.torch_model import compile_model
 from cpcc.training import float_scores_of
 from support import compiled
 

@@ -285,8 +285,8 @@ def test_explain_shows_every_node(work: Path) -> None:
 
 def test_explain_compares_the_channels_that_were_kept(tmp_path: Path) -> None:
     """Hidden units 0 and 2 of four are dead: their weights behind are zero. The others are subtracted as they are."""
-    from cpcc.exporting import export_module
-    from cpcc.model_file import save_program
+    from cpcc.models.exporting import export_module
+    from cpcc.models.model_file import save_program
 
     torch.manual_seed(3)
     net = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.ReLU(), torch.nn.Linear(4, 1))
@@ -304,8 +304,8 @@ def test_explain_compares_the_channels_that_were_kept(tmp_path: Path) -> None:
 
 def test_explain_compares_balanced_channels_with_balanced_ones(tmp_path: Path) -> None:
     """One hidden unit is a thousand times larger than the other, until equalization divides both."""
-    from cpcc.exporting import export_module
-    from cpcc.model_file import save_program
+    from cpcc.models.exporting import export_module
+    from cpcc.models.model_file import save_program
 
     torch.manual_seed(3)
     net = torch.nn.Sequential(torch.nn.Linear(6, 2), torch.nn.ReLU(), torch.nn.Linear(2, 1))
@@ -425,8 +425,8 @@ def test_truncated_archive(work: Path, tmp_path: Path) -> None:
 
 def test_unsupported_layer_is_named(tmp_path: Path) -> None:
     net = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.LayerNorm(4), torch.nn.Linear(4, 1))
-    from cpcc.exporting import export_module
-    from cpcc.model_file import save_program
+    from cpcc.models.exporting import export_module
+    from cpcc.models.model_file import save_program
 
     program = export_module(torch.nn.Sequential(torch.nn.Linear(6, 1)), (6,))
     save_program(tmp_path / "ok.pt", program)
@@ -543,5 +543,8 @@ def test_prune_defaults_are_the_librarys() -> None:
     from cpcc.prune.settings import PruneSettings
 
     defaults = {p.name: p.default for p in command.params}
-    for name in ("keep", "loss", "rank", "score", "scope", "schedule", "rewind", "max_fpr_increase", "seed"):
+    for name in (
+        "keep", "loss", "rank", "score", "scope", "schedule", "rewind", "max_fpr_increase", "seed", "lr", "batch_size", "floor",
+    ):  # fmt: skip
         assert defaults[name] == getattr(PruneSettings(), name), name
+    assert float(defaults["pos_weight"]) == PruneSettings().pos_weight

@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cpcc.conv_program import affine_of
 from cpcc.executors.elf import read_image
 from cpcc.fixedpoint import TfliteRequant
+from cpcc.formats.conv_program import affine_of
+from cpcc.formats.rounding import TFLITE, TFLITE_RELU, rounding_kind
 from cpcc.ops import conv2d
 from cpcc.ops.base import Kernel
 from cpcc.ops.conv2d import unrolled
 from cpcc.ops.float_params import Conv2d
-from cpcc.rounding import TFLITE, TFLITE_RELU, rounding_kind
 from cpcc.stack import library_stack
 from support import NAME, Compiled, assert_equal, chain, compiled, detector_of, extreme_inputs
 

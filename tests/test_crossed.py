@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cpcc.crossed import LIMIT, RAISED, crossable, crossed_words
+from cpcc.formats.crossed import LIMIT, RAISED, crossable, crossed_words
 
 
 def halves(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,11 +6,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cpcc.dead_channels import dead_channels, drop_dead_channels, kept_channels
 from cpcc.graph import Graph, Int8
 from cpcc.ops import conv2d, depthwise_conv2d, linear, lookup, max_pool2d, mean
 from cpcc.ops.base import Op
 from cpcc.ops.float_params import Conv2d, DepthwiseConv2d, Linear, Lookup, MaxPool2d, Mean
+from cpcc.passes.dead_channels import dead_channels, drop_dead_channels, kept_channels
 from cpcc.quantize import run_int8, run_nodes
 from support import chain, detector_of, extreme_inputs
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cpcc.model_file import load_model
+from cpcc.models.model_file import load_model
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 

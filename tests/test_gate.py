@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from cpcc import gate
 from cpcc.errors import DataError
+from cpcc.proof import gate
 
 
 def report(*labels: int, **changes: Any) -> dict[str, Any]:

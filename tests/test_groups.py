@@ -12,10 +12,10 @@ import torch
 from torch import nn
 
 from commandline import inside
-from cpcc.calibration import Labelled, divide, one_per_group
-from cpcc.exporting import export_module
-from cpcc.guarantee import MAX_FNR, Budget, choose_threshold
-from cpcc.model_file import save_program
+from cpcc.models.exporting import export_module
+from cpcc.models.model_file import save_program
+from cpcc.proof.calibration import Labelled, divide, one_per_group
+from cpcc.proof.guarantee import MAX_FNR, Budget, choose_threshold
 
 
 def windows(groups: int, each: int, seed: int) -> Labelled:

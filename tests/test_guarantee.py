@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from cpcc import calibration
-from cpcc.calibration import Labelled
 from cpcc.data import sample_hashes
 from cpcc.detector import Decision, score_span
 from cpcc.errors import DataError, UsageError
 from cpcc.graph import Int8
-from cpcc.guarantee import MAX_FNR, MAX_FPR, Budget, choose_threshold, needed_samples
-from cpcc.operating_points import MOST_POINTS, operating_points
+from cpcc.proof import calibration
+from cpcc.proof.calibration import Labelled
+from cpcc.proof.guarantee import MAX_FNR, MAX_FPR, Budget, choose_threshold, needed_samples
+from cpcc.proof.operating_points import MOST_POINTS, operating_points
 
 SPAN = (-128, 127)
 

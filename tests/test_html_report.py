@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from commandline import inside
 from conftest import need_tool
 from cpcc.folder import open_build
-from cpcc.results import load_results
+from cpcc.proof.results import load_results
 
 LIMIT = 2 * 2**20
 

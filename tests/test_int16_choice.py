@@ -21,12 +21,12 @@ from cpcc.cli import cli
 from cpcc.data import Scaling
 from cpcc.errors import DataError, DoesNotFitError, ModelError, UsageError
 from cpcc.executors.firmware import boot
-from cpcc.exporting import export_module
 from cpcc.fit import STACK_RESERVE
 from cpcc.folder import BuildFolder, open_build
 from cpcc.graph import Float32, Graph, Int8, Int16, Node, Tensor, validate
 from cpcc.metrics import auc
-from cpcc.model_file import save_program
+from cpcc.models.exporting import export_module
+from cpcc.models.model_file import save_program
 from cpcc.ops import avg_pool2d, linear, relu
 from cpcc.ops.convert import QConvert
 from cpcc.ops.float_params import Add, AvgPool2d, Concat, Linear, Lookup, Relu, Reshape
@@ -83,7 +83,7 @@ def build(files: Path, wish: str) -> Result:
 
 
 def scores(files: Path, wish: str) -> np.ndarray:
-    from cpcc.calibration import fixed_scores
+    from cpcc.proof.calibration import fixed_scores
 
     return fixed_scores(open_build(files / wish).detector, faint(300, 1)[0])
 

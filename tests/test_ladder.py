@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cpcc.evidence import Model, changes, check_promise, interval, transition
 from cpcc.executors.base import ExecutionError, Trace, broken_off
-from cpcc.guarantee import MAX_FNR, Guarantee
-from cpcc.ladder import Step, climb
 from cpcc.metrics import Counts
 from cpcc.ops import linear
+from cpcc.proof.evidence import Model, changes, check_promise, interval, transition
+from cpcc.proof.guarantee import MAX_FNR, Guarantee
+from cpcc.proof.ladder import Step, climb
 from support import compiled, detector_of, single
 
 RNG = np.random.default_rng(3)

@@ -15,10 +15,10 @@ from torch import nn
 
 from cpcc.archive import read_archive
 from cpcc.errors import DataError, ModelError, UsageError
-from cpcc.exporting import export_network
-from cpcc.float_program import input_shapes, run_program
-from cpcc.model_file import load_model, save_model
-from cpcc.model_meta import ModelMeta
+from cpcc.models.exporting import export_network
+from cpcc.models.float_program import input_shapes, run_program
+from cpcc.models.model_file import load_model, save_model
+from cpcc.models.model_meta import ModelMeta
 
 META = ModelMeta(
     name="net", positive=1, threshold=-0.25, input_dtype="uint8", scaling_mean=(1.5,), scaling_std=(2.0,),

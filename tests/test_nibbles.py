@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cpcc.code_size import kernel_code
+from cpcc.formats.nibbles import block_rows, dense_bytes, few_levels, sparse_bytes
 from cpcc.graph import Int8
-from cpcc.nibbles import block_rows, dense_bytes, few_levels, sparse_bytes
 from cpcc.ops import OPS, conv2d, linear
 from cpcc.ops.base import Kernel, Op
 from cpcc.ops.float_params import Conv2d, Linear

@@ -14,8 +14,8 @@ from cpcc.build_settings import BuildSettings
 from cpcc.data import Dataset
 from cpcc.detector import Detector
 from cpcc.errors import DataError, ModelError, UsageError
-from cpcc.onnx_model import compile_onnx
-from cpcc.promise import Level, Promise
+from cpcc.models.onnx_model import compile_onnx
+from cpcc.proof.promise import Level, Promise
 from cpcc.targets import TARGETS
 from onnx_files import node, onnx_file, run_oracle
 from test_tflite_cli import cpcc

@@ -23,7 +23,7 @@ from cpcc.frontends.onnx.model import HANDLERS
 from cpcc.frontends.onnx.rewrites import REWRITES
 from cpcc.frontends.onnx.wire import parsed_bytes
 from cpcc.graph import Int8
-from cpcc.onnx_model import compile_onnx
+from cpcc.models.onnx_model import compile_onnx
 from cpcc.plan.plan import make_plan
 from cpcc.targets import TARGETS
 from onnx_files import node, onnx_file

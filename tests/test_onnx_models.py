@@ -11,10 +11,10 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 from cpcc.detector import to_channels_last
-from cpcc.exporting import export_module
 from cpcc.frontends.onnx import to_graph
 from cpcc.frontends.torch_export import to_graph as torch_graph
 from cpcc.graph import Float32, Graph, Int8, validate
+from cpcc.models.exporting import export_module
 from cpcc.quantize import calibrate, quantize_graph, run_int8, run_nodes
 from onnx_files import exported, run_oracle
 from test_zoo import with_statistics

@@ -193,7 +193,8 @@ def with_number(data: Any, kind: str) -> Drawn:
 
 @draws("PRelu")
 def prelu(data: Any, kind: str) -> Drawn:
-    return one(kind, (1, 2, 3, 4), {"s": np.full(data.draw(st.sampled_from([(1,), (2, 1, 1)])), 0.3, np.float32)})
+    shape = data.draw(st.sampled_from([(1,), (2, 1, 1), (3, 1), (4,), (2, 3, 4)]))
+    return one(kind, (1, 2, 3, 4), {"s": np.random.default_rng(0).choice([0.3, -1.0, 2.0], shape).astype(np.float32)})
 
 
 @draws("Cast")
@@ -242,9 +243,11 @@ def recurrent(data: Any, kind: str) -> Drawn:
         3,
         data.draw(st.integers(1, 6)),
     )
-    constants = {"w": weights(data, 1, gates * units, inputs), "r": weights(data, 1, gates * units, units),
-                 "b": weights(data, 1, 2 * gates * units)}  # fmt: skip
-    attributes = {"linear_before_reset": 1} if kind == "GRU" else {}
+    direction = data.draw(st.sampled_from(["forward", "reverse", "bidirectional"]))
+    count = 2 if direction == "bidirectional" else 1
+    constants = {"w": weights(data, count, gates * units, inputs), "r": weights(data, count, gates * units, units),
+                 "b": weights(data, count, 2 * gates * units)}  # fmt: skip
+    attributes = {"direction": direction} | ({"linear_before_reset": 1} if kind == "GRU" else {})
     names = [["y"], ["", "y"]][data.draw(st.integers(0, 1), label="last state")]
     before = [node("Transpose", ["x"], ["series"], perm=[1, 0, 2])]
     layer = node(kind, ["series", *constants], names, hidden_size=units, **attributes)

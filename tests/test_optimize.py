@@ -17,9 +17,9 @@ from torch import nn
 
 from cpcc.cli import cli
 from cpcc.errors import CpccError, DoesNotFitError, UsageError
-from cpcc.exporting import export_module
 from cpcc.folder import open_build
-from cpcc.model_file import save_program
+from cpcc.models.exporting import export_module
+from cpcc.models.model_file import save_program
 
 SHAPE = (1, 12, 12)
 run = partial(CliRunner().invoke, cli, catch_exceptions=False)

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cpcc.formats.paired import LIMIT_B, pair_rows, pairable, widened_order
+from cpcc.formats.rounding import ONCE, Rounding
+from cpcc.formats.sparse8 import row_entries, stream
 from cpcc.ops import conv2d, depthwise_conv2d, linear
 from cpcc.ops.base import Kernel, Op
 from cpcc.ops.float_params import Conv2d, DepthwiseConv2d, Linear
-from cpcc.paired import LIMIT_B, pair_rows, pairable, widened_order
-from cpcc.rounding import ONCE, Rounding
-from cpcc.sparse8 import row_entries, stream
 from cpcc.targets import TARGETS
 from support import chain, compiled, detector_of, target_for
 

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from torch import nn
 
 from cpcc.errors import ModelError
-from cpcc.exporting import export_module
 from cpcc.frontends.onnx import to_graph
 from cpcc.frontends.onnx.vectors import run_float
 from cpcc.frontends.torch_export import to_graph as torch_to_graph
 from cpcc.graph import Float32, Graph, Int8, Node, Tensor, validate
+from cpcc.models.exporting import export_module
 from cpcc.ops import lookup
 from cpcc.ops.float_params import DepthwiseConv2d, Lookup, Mul, Relu, Reshape, StridedCopy
 from cpcc.ops.formulas import Formula, Term
-from cpcc.pointwise import fuse_pointwise
+from cpcc.passes.pointwise import fuse_pointwise
 from cpcc.quant.running import run_outputs
 from cpcc.quantize import calibrate, quantize_graph
 from onnx_files import node, onnx_file, run_oracle

@@ -16,12 +16,12 @@ from cpcc.data import load_dataset
 from cpcc.detector import InputSpec, Network, check_raw
 from cpcc.errors import DataError, ModelError, UsageError
 from cpcc.executors.base import broken_off, bytes_per_sample
-from cpcc.exporting import export_module
 from cpcc.folder import open_build
 from cpcc.frontends.tflite import to_graph as tflite_graph
 from cpcc.frontends.torch_export import to_graph
 from cpcc.graph import Float32
-from cpcc.model_file import save_program
+from cpcc.models.exporting import export_module
+from cpcc.models.model_file import save_program
 from cpcc.quant.calibration import calibrate
 from cpcc.quant.running import run_outputs
 from cpcc.quantize import quantize_graph

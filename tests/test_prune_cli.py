@@ -77,3 +77,20 @@ def test_impossible_options_are_one_line(data, tmp_path, capsys, monkeypatch, op
     error = capsys.readouterr().err
     assert error.startswith("cpcc: error: ") and message in error and error.count("\n") == 1
     assert not (tmp_path / "m.pt").exists()
+
+
+def test_the_class_weight_reaches_the_run_and_its_file(data, tmp_path):
+    from cpcc.models.model_file import load_model
+
+    for word, kept in (("ratio", None), ("2.5", 2.5)):
+        done = prune(data, tmp_path / f"{word}.pt", "--pos-weight", word, "--lr", "0.002", "--floor", "1")
+        assert done.exit_code == 0, done.output
+        settings = load_model(tmp_path / f"{word}.pt").meta.settings
+        assert settings["pos_weight"] == kept and settings["lr"] == 0.002 and settings["floor"] == 1
+
+
+def test_a_class_weight_that_is_none(data, tmp_path):
+    done = prune(data, tmp_path / "m.pt", "--pos-weight", "heavy")
+    assert done.exit_code == 2 and "give a number above 0, or ratio" in done.output
+    done = prune(data, tmp_path / "m.pt", "--pos-weight", "-1")
+    assert "pos-weight -1.0" in str(done.exception)

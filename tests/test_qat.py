@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 from cpcc.detector import to_channels_last
-from cpcc.exporting import export_module
 from cpcc.frontends.torch_export import to_graph
 from cpcc.graph import Float32, validate
+from cpcc.models.exporting import export_module
 from cpcc.prune.batches import TensorBatches, Whole
 from cpcc.prune.equipment import Equipment, equip
 from cpcc.prune.pruner import ClassDependentPruner

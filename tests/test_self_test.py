@@ -13,11 +13,11 @@ from cpcc import artifacts
 from cpcc.detector import Detector
 from cpcc.emit import emit_library
 from cpcc.executors.unicorn_core import UnicornCore
-from cpcc.operating_points import operating_points
 from cpcc.ops import conv2d, linear
 from cpcc.ops.float_params import Conv2d, Linear
 from cpcc.plan.plan import make_plan
 from cpcc.project import choose_examples, main_source, self_test_of
+from cpcc.proof.operating_points import operating_points
 from cpcc.targets import TARGETS
 from support import NAME, chain, detector_of, with_rule
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cpcc.formats.signs8 import level, signs
 from cpcc.ops import conv2d
 from cpcc.ops.base import Kernel
 from cpcc.ops.conv2d import signs8 as kernel
 from cpcc.ops.float_params import Conv2d
-from cpcc.signs8 import level, signs
 from support import Compiled, assert_equal, chain, compiled, detector_of, extreme_inputs
 
 

@@ -11,8 +11,8 @@ from cpcc.graph import Graph
 from cpcc.ops import conv2d, linear
 from cpcc.ops.float_params import Conv2d, Linear
 from cpcc.ops.linear import QLinear
+from cpcc.passes.single_pixel import linear_where_single_pixel
 from cpcc.quantize import run_int8
-from cpcc.single_pixel import linear_where_single_pixel
 from support import assert_equal, chain, compiled, detector_of, extreme_inputs
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cpcc.sparse import pack_rows_delta8, unpack_rows_delta8
+from cpcc.formats.sparse import pack_rows_delta8, unpack_rows_delta8
 
 
 @given(

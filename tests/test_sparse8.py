@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from cpcc.fixedpoint import TfliteRequant, accumulator_bound
+from cpcc.formats.rounding import TFLITE, TFLITE_RELU, rounding_kind
+from cpcc.formats.sparse8 import LIMIT
 from cpcc.ops import conv2d
 from cpcc.ops.base import Kernel
 from cpcc.ops.conv2d import sparse8 as kernel
 from cpcc.ops.float_params import Conv2d
-from cpcc.rounding import TFLITE, TFLITE_RELU, rounding_kind
-from cpcc.sparse8 import LIMIT
 from cpcc.stack import library_stack
 from support import NAME, Compiled, assert_equal, chain, compiled, detector_of, extreme_inputs
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import need_tool
+from cpcc.formats.swar import FOUR, TWO, Tile, chunks, group_chunks
 from cpcc.ops import conv2d, depthwise_conv2d, linear
 from cpcc.ops.float_params import Conv2d, DepthwiseConv2d, Linear
-from cpcc.swar import FOUR, TWO, Tile, chunks, group_chunks
 from cpcc.targets import TARGETS
 from support import chain, compiled, detector_of, extreme_inputs
 

@@ -24,9 +24,9 @@ from cpcc.errors import DataError, ModelError, UsageError
 from cpcc.executors.unicorn_core import UnicornCore
 from cpcc.folder import open_build
 from cpcc.frontends.tflite import HANDLERS, to_graph
+from cpcc.models.tflite_model import compile_tflite
 from cpcc.quantize import run_int8
 from cpcc.targets import TARGETS
-from cpcc.tflite_model import compile_tflite
 from cpcc.toolchains import build_program, gcc_cross, zig_cross
 from support import assert_equal, compiled
 from tflite_files import FileOperator, FileTensor, activation, tflite_file

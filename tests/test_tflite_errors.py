@@ -19,10 +19,10 @@ from cpcc.emit import emit_library
 from cpcc.errors import CpccError, ModelError
 from cpcc.frontends.tflite import HANDLERS, to_graph
 from cpcc.frontends.tflite.rewrites import REWRITES
+from cpcc.models.quantized_model import input_specs
+from cpcc.models.tflite_model import compile_tflite
 from cpcc.plan.plan import make_plan
-from cpcc.quantized_model import input_specs
 from cpcc.targets import TARGETS
-from cpcc.tflite_model import compile_tflite
 from golden import Oracle
 from support import assert_equal, compiled, extreme_inputs
 from tflite_files import FileOperator, FileTensor, activation, constant, tflite_file
@@ -67,6 +67,8 @@ CASES: list[tuple[str, Callable[[], bytes], str]] = [
                                             (0,), (1,)), r"\(CONCATENATION\): input 0 is missing"),
     ("nothing to stack", lambda: tflite_file([PLAIN, PLAIN], [FileOperator("PACK", (), (1,), "PackOptions", {"Axis": 1})], (0,), (1,)),
      r"\(PACK\): input 0 is missing"),
+    ("operands that do not fit", lambda: tflite_file([PLAIN, activation((3,), 0.1, 0), PLAIN], [FileOperator("ADD", (0, 1), (2,), "AddOptions", {})],
+                                                     (0, 1), (2,)), r"shapes \(4,\) and \(3,\) for \(4,\); supported: shapes that"),
     ("stride 0", lambda: pooled(IMAGE, IMAGE), "stride"),
     ("no output", lambda: tflite_file([PLAIN, PLAIN], [FileOperator("SOFTMAX", (0,), (1,), "SoftmaxOptions", {})], (0,), ()),
      "1 inputs, 0 outputs; supported: 1 and more of each"),

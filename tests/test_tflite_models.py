@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cpcc.dead_channels import drop_dead_channels, kept_channels
 from cpcc.detector import Network
 from cpcc.executors.base import traced_tensors
 from cpcc.frontends.tflite import to_graph
 from cpcc.graph import Graph, Int8
+from cpcc.models.quantized_model import input_specs
+from cpcc.passes.dead_channels import drop_dead_channels, kept_channels
+from cpcc.passes.single_pixel import linear_where_single_pixel
 from cpcc.quantize import run_int8, run_nodes
-from cpcc.quantized_model import input_specs
-from cpcc.single_pixel import linear_where_single_pixel
 from golden import MLPERF_TINY, GoldenModel, Oracle, golden_model
 from support import Compiled, assert_equal, check_stack, compiled
 

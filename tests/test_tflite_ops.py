@@ -194,6 +194,32 @@ def test_sums(code: str, kind: str, seed: int) -> None:
     check(tflite_file([activation(shape, s, z), activation(shape, s, z), y], operators, (0,), (2,)), shape, rng)
 
 
+@pytest.mark.parametrize(("code", "kind"), [("ADD", "AddOptions"), ("SUB", "SubOptions")])
+@settings(max_examples=40)
+@given(seed=seeds)
+def test_sums_that_broadcast(code: str, kind: str, seed: int) -> None:
+    """x and its maximum over rows, columns or both, on either side."""
+    rng = np.random.default_rng(seed)
+    shape = image(rng)
+    window = [n if rng.integers(2) else 1 for n in shape[:2]]
+    s, z = scale(rng), zero_point(rng)
+    small = activation((shape[0] // window[0], shape[1] // window[1], shape[2]), s, z)
+    y = activation(shape, float(np.float32(s * rng.choice([0.3, 1.0, 4.0]))), zero_point(rng))
+    pool = {
+        "Padding": VALID,
+        "StrideH": window[0],
+        "StrideW": window[1],
+        "FilterHeight": window[0],
+        "FilterWidth": window[1],
+    }
+    order = (0, 1) if rng.integers(2) else (1, 0)
+    operators = [
+        FileOperator("MAX_POOL_2D", (0,), (1,), "Pool2DOptions", pool),
+        FileOperator(code, order, (2,), kind, {"FusedActivationFunction": int(rng.choice(ACTIVATIONS))}),
+    ]
+    check(tflite_file([activation(shape, s, z), small, y], operators, (0,), (2,)), shape, rng)
+
+
 @settings(max_examples=60)
 @given(seed=seeds)
 def test_mul(seed: int) -> None:

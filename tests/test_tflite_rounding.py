@@ -16,11 +16,11 @@ from cpcc.errors import ModelError
 from cpcc.fixedpoint import TfliteRequant, rounding_shift
 from cpcc.frontends.tflite import to_graph
 from cpcc.graph import Graph, Int8, Node, Tensor, validate
+from cpcc.models.quantized_model import input_specs
 from cpcc.ops import OPS, add, linear, mul, op_of, softmax
 from cpcc.ops.base import Kernel, Op
 from cpcc.ops.float_params import Add
 from cpcc.ops.requantized import Output
-from cpcc.quantized_model import input_specs
 from cpcc.targets import TARGETS
 from support import assert_equal, compiled, detector_of, extreme_inputs, single, target_for
 from tflite_samples import branchy_network

@@ -13,10 +13,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from cpcc.errors import ModelError
-from cpcc.exporting import export_module
-from cpcc.float_program import run_program
 from cpcc.frontends.torch_export import strip_final_activation, to_graph
 from cpcc.graph import Graph
+from cpcc.models.exporting import export_module
+from cpcc.models.float_program import run_program
 from cpcc.ops import OPS
 from cpcc.ops import float_params as fp
 from cpcc.ops.formulas import Formula
@@ -71,8 +71,12 @@ def run_other(p, *inputs: torch.Tensor) -> torch.Tensor:
         return run_recurrent(p, x)
     if isinstance(p, fp.Convert):
         return x
-    if isinstance(p, fp.ChannelAffine):
-        return (x.reshape(-1, len(p.scale)) * torch.tensor(p.scale) + torch.tensor(p.offset)).reshape(x.shape)
+    if isinstance(p, fp.ChannelLookup):
+        rows, own = x.reshape(-1, p.channels), [torch.tensor(a) for a in p.arguments]
+        function = {"line": lambda x, m, c: m * x + c, "leaky_relu": lambda x, m: torch.where(x > 0, x, m * x)}[
+            p.function
+        ]
+        return function(rows, *own).reshape(x.shape)
     if isinstance(p, fp.Softmax):
         return (p.beta * x).softmax(-1)
     if isinstance(p, fp.Mean):
@@ -466,6 +470,25 @@ def test_activations(layer):
     check(nn.Sequential(nn.MaxPool1d(1), layer, nn.Linear(6, 2)), (2, 6))
 
 
+def slopes(*values: float) -> nn.PReLU:
+    layer = nn.PReLU(len(values))
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor(values))
+    return layer
+
+
+def many_slopes() -> nn.PReLU:
+    return slopes(*(i / 300 for i in range(300)))
+
+
+def test_slopes_per_channel() -> None:
+    """One table for each different slope; of a vector, a series, an image, also behind a transpose."""
+    for net, shape in ((nn.Sequential(nn.Linear(5, 3), slopes(0.1, -0.5, 2)), (5,)), (nn.Sequential(slopes(0.1, -0.5, 2)), (3, 6)),
+                       (nn.Sequential(nn.Conv2d(2, 4, 2), slopes(0.3, 0.1, 0.3, 0)), (2, 5, 6)),
+                       (nn.Sequential(nn.Flatten(2), slopes(0.1, 0.2), nn.Flatten()), (2, 3, 4))):  # fmt: skip
+        check(net, shape)
+
+
 class Sequence(nn.Module):
     """A recurrent layer over a transposed series, and what is taken of its results."""
 
@@ -483,18 +506,41 @@ def test_recurrent_layers(kind):
     check(Sequence(kind(3, 5, batch_first=True), lambda y, h: y[:, -1]), (3, 7))
     check(Sequence(kind(3, 5, bias=False), lambda y, h: h[-1]), (3, 7))
     check(Sequence(kind(3, 5, 2, batch_first=True), lambda y, h: y.mean(1)), (3, 7))
+    check(Sequence(kind(3, 5, 3), lambda y, h: h.transpose(0, 1).flatten(1)), (3, 7))
+    check(Sequence(kind(3, 5, bidirectional=True), lambda y, h: y.permute(1, 2, 0)), (3, 7))
+    check(Sequence(kind(3, 5, bidirectional=True), lambda y, h: torch.cat([h[0], h[1]], 1)), (3, 7))
+    check(
+        Sequence(kind(3, 5, 2, batch_first=True, bidirectional=True), lambda y, h: y[:, 2] + h[1:3].flatten()), (3, 7)
+    )
+
+
+class States(nn.Module):
+    """What is refused: a cell state that is read, or a state that is given."""
+
+    def __init__(self, read: bool) -> None:
+        super().__init__()
+        self.layer, self.read = nn.LSTM(3, 5), read
+        self.register_buffer("start", torch.ones(1, 1, 5))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        _, (h, c) = self.layer(x.permute(2, 0, 1), None if self.read else (self.start, self.start))
+        return (c if self.read else h)[0]
 
 
 @pytest.mark.parametrize(
-    ("layer", "take", "message"),
-    [
-        (nn.GRU(3, 5, bidirectional=True), lambda y, h: y[-1], r"layer \(GRU.*\): bidirectional True .* one direction"),
-        (nn.LSTM(3, 5, 2), lambda y, h: h[0], r"states of several layers"),
-    ],
+    ("read", "message"), [(True, "the use of a cell state"), (False, "an initial state other than zeros")]
 )
-def test_recurrent_layers_that_are_refused(layer, take, message):
-    with pytest.raises(ModelError, match=message):
-        to_graph(export_module(Sequence(layer, take), (3, 7)), "net")
+def test_states_that_are_refused(read: bool, message: str) -> None:
+    with pytest.raises(ModelError, match=rf"layer \(LSTM.*\): {message} is not supported"):
+        to_graph(export_module(States(read), (3, 7)), "net")
+
+
+def test_states_that_nothing_reads_are_not_computed() -> None:
+    graph = to_graph(
+        export_module(Sequence(nn.GRU(3, 5, 2, bidirectional=True), lambda y, h: y.mean(0)), (3, 7)), "net"
+    )
+    kinds = [type(n.params).__name__ for n in graph.nodes]
+    assert kinds.count("Gru") == 4 and kinds.count("StridedCopy") == 4 and kinds.count("Concat") == 2, kinds
 
 
 def test_residual_sums():
@@ -556,7 +602,7 @@ def test_every_op_in_float_is_torchs(op, seed):
         ([nn.MaxPool2d(2, dilation=2)], (1, 9, 9), r"MaxPool2d.*dilation"),
         ([nn.LogSoftmax(1), nn.Linear(3, 3)], (3,), r"LogSoftmax in the middle"),
         ([nn.ConstantPad1d(1, 2.0)], (1, 3), r"padding with 2.0 .*: zeros"),
-        ([nn.PReLU(3)], (3, 4), r"PReLU with 3 slopes .* one slope"),
+        ([many_slopes()], (300, 2), r"a slope of 300 different values .* up to 256"),
         ([nn.AdaptiveMaxPool1d(2)], (3, 5), r"uneven windows, \(1, 5\) to \(1, 2\)"),
         ([nn.Conv3d(1, 1, 2)], (1, 3, 3, 3), r"input shape \(1, 1, 3, 3, 3\)"),
         ([nn.Linear(4, 2).double()], (4,), "weight of type torch.float64"),

@@ -9,9 +9,9 @@ import numpy as np
 from cpcc.detector import Decision
 from cpcc.executors.base import Trace
 from cpcc.graph import Graph, Node
-from cpcc.ladder import Difference, first_difference
 from cpcc.metrics import evaluate
-from cpcc.verify import FloatScores, Report, class_report, extra_misses, margin
+from cpcc.proof.ladder import Difference, first_difference
+from cpcc.proof.verify import FloatScores, Report, class_report, extra_misses, margin
 
 Y = np.array([1, 1, 1, 0, 0], bool)
 RULE = Decision(0, 1, 4, 2.0, 0.5, 1)

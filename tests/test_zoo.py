@@ -16,10 +16,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 from cpcc.cli import cli
 from cpcc.detector import to_channels_last
 from cpcc.errors import UsageError
-from cpcc.exporting import export_module
 from cpcc.frontends.torch_export import to_graph
 from cpcc.graph import Float32, validate
-from cpcc.model_file import save_program
+from cpcc.models.exporting import export_module
+from cpcc.models.model_file import save_program
 from cpcc.plan.kernels import any_kernel, dense_only
 from cpcc.quantize import calibrate, quantize_graph, run_nodes
 from cpcc.targets import TARGETS

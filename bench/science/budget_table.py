@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from bench.science.cells import Cells
 
-from cpcc.evidence import interval
+from cpcc.proof.evidence import interval
 
 ARMS = ("constrained", "constrained-weighted")
 LEVEL = "0.1"

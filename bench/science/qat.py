@@ -20,9 +20,9 @@ from bench.science.run import pruner_for
 from bench.science.sets import SETS, Sides
 
 from cpcc.data import Scaling, split
-from cpcc.exporting import export_module
 from cpcc.frontends.torch_export import to_graph
 from cpcc.metrics import auc, evaluate, fnr_at_fpr
+from cpcc.models.exporting import export_module
 from cpcc.prune import PruneSettings
 from cpcc.prune.schedule import Round
 from cpcc.quantize import QuantizerSettings, Samples, integer_outputs, quantize_network

@@ -14,16 +14,16 @@ from cpcc import artifacts
 from cpcc.build_report import BuildReport, report_of
 from cpcc.build_settings import BuildSettings, refuse_quantizer, suffix_of
 from cpcc.data import Dataset, sample_hashes
-from cpcc.dead_channels import drop_dead_channels, kept_channels
 from cpcc.detector import Detector, Network
 from cpcc.errors import UsageError
 from cpcc.fit import Fitted, fit, library_of, stack_of
 from cpcc.folder import Manifest, check_output, sha256, write_folder
 from cpcc.narrowing import Made, made_to_fit
+from cpcc.passes.dead_channels import drop_dead_channels, kept_channels
+from cpcc.passes.single_pixel import linear_where_single_pixel
 from cpcc.plan.plan import Plan
 from cpcc.project import emit_project
 from cpcc.quantize import QuantizerSettings
-from cpcc.single_pixel import linear_where_single_pixel
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ class BuildResult:
 def input_names(model_path: Path) -> tuple[str, ...]:
     """Names of the model file's inputs: what its samples are called in a data file. Raises `ModelError`."""
     if suffix_of(model_path) == ".tflite":
-        from cpcc.tflite_model import inputs_of_file
+        from cpcc.models.tflite_model import inputs_of_file
 
         return inputs_of_file(model_path)
     if suffix_of(model_path) == ".onnx":
-        from cpcc.onnx_model import inputs_of_file as inputs_of_onnx
+        from cpcc.models.onnx_model import inputs_of_file as inputs_of_onnx
 
         return inputs_of_onnx(model_path)
     from cpcc.archive import read_archive
@@ -114,16 +114,16 @@ def _front(
     """(the int8 network or detector of the file, raw samples (n, ...) to choose examples from)."""
     suffix = suffix_of(model_path)
     if suffix == ".onnx":
-        from cpcc.onnx_model import compile_onnx
+        from cpcc.models.onnx_model import compile_onnx
 
         return compile_onnx(model_path, settings, given, threshold_data)
     if suffix == ".tflite":
-        from cpcc.quantized_model import with_wishes
-        from cpcc.tflite_model import compile_tflite
+        from cpcc.models.quantized_model import with_wishes
+        from cpcc.models.tflite_model import compile_tflite
 
         refuse_quantizer(model_path, settings)
         network, samples = compile_tflite(model_path, settings, given)
         return with_wishes(network, settings, given, threshold_data), samples
-    from cpcc.torch_model import compile_torch
+    from cpcc.models.torch_model import compile_torch
 
     return compile_torch(model_path, settings, given, threshold_data)

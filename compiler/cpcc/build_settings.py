@@ -10,7 +10,7 @@ from cpcc.errors import UsageError
 from cpcc.fit import Wish
 from cpcc.plan.kernels import Policy, any_kernel
 from cpcc.plan.objective import Objective, limits_of
-from cpcc.promise import Promise
+from cpcc.proof.promise import Promise
 from cpcc.quantize import QuantizerSettings
 from cpcc.targets import Target
 

@@ -22,11 +22,11 @@ from cpcc.data import Dataset, make_dataset
 from cpcc.files import write_atomically
 from cpcc.folder import check_output
 from cpcc.metrics import Evaluation, evaluate
+from cpcc.proof.verify import Report
 from cpcc.prune.api import CLASS_BLIND, CLASS_DEPENDENT, PruneResult, scores
 from cpcc.prune.settings import PruneSettings
 from cpcc.targets import find_target
 from cpcc.training import prune_to_file
-from cpcc.verify import Report
 
 # The seed (cli/demo.py: the paper's year) and the split were fixed before their result was seen. docs/science.md gives the
 # pass rate over 50 other seeds, none of which was used when the pruner's defaults were chosen.

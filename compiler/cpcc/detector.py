@@ -9,8 +9,8 @@ import numpy as np
 
 from cpcc.errors import DataError, ModelError, UsageError
 from cpcc.graph import Graph, Integer, Tensor
-from cpcc.guarantee import NO_PROMISE, Guarantee
-from cpcc.operating_points import OperatingPoint
+from cpcc.proof.guarantee import NO_PROMISE, Guarantee
+from cpcc.proof.operating_points import OperatingPoint
 from cpcc.quant.noise import Noise
 from cpcc.records import by_name, described, joined
 

@@ -16,11 +16,11 @@ import numpy as np
 from cpcc import __version__
 from cpcc.detector import InputSpec, Network, decisions_of, input_bound
 from cpcc.graph import Int16, Integer, Tensor
-from cpcc.guarantee import joint_delta
 from cpcc.names import c_prefix, unique_identifiers
 from cpcc.ops.base import Code
 from cpcc.plan.plan import Plan, Step
 from cpcc.plan.select import uses_padding
+from cpcc.proof.guarantee import joint_delta
 from cpcc.self_test import SelfTest
 
 C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "uint16_t",

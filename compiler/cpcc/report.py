@@ -6,17 +6,17 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cpcc.graph import Float32, Graph, Int8
-from cpcc.guarantee import MAX_FNR, MAX_FPR, joint_delta
 from cpcc.ops import op_of
+from cpcc.proof.guarantee import MAX_FNR, MAX_FPR, joint_delta
 
 if TYPE_CHECKING:  # printing must not import torch
     from cpcc.detector import Decision
-    from cpcc.evidence import PromiseCheck, Transition
     from cpcc.metrics import Evaluation
-    from cpcc.model_file import Model
+    from cpcc.models.model_file import Model
     from cpcc.profile import Profile
+    from cpcc.proof.evidence import PromiseCheck, Transition
+    from cpcc.proof.verify import ClassReport, Report
     from cpcc.prune.api import PruneResult
-    from cpcc.verify import ClassReport, Report
 
 Row = Sequence[str]
 RATES = {MAX_FNR: ("FNR", "positives"), MAX_FPR: ("FPR", "negatives")}
@@ -64,7 +64,7 @@ def whose(found: ClassReport, report: Report) -> str:
 
 def _interval(errors: int, samples: int) -> str:
     """Clopper-Pearson, in percent."""
-    from cpcc.evidence import interval
+    from cpcc.proof.evidence import interval
 
     found = interval(errors, samples)
     return "-" if found is None else f"{100 * found[0]:.2f} ... {100 * found[1]:.2f} %"

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cpcc.calibration import fixed_scores
 from cpcc.detector import Decision, Detector
 from cpcc.plan.plan import Plan
+from cpcc.proof.calibration import fixed_scores
 from cpcc.records import by_name
 
 

@@ -15,13 +15,13 @@ from cpcc.detector import Decision, Detector, InputSpec, Network
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import Requant, TfliteRequant
 from cpcc.graph import Graph, Int8, Int16, Node, Tensor
-from cpcc.guarantee import Guarantee
-from cpcc.operating_points import OperatingPoint
 from cpcc.ops import OPS, WIDE
 from cpcc.ops.add import AddScaling, TfliteAddScaling
 from cpcc.ops.float_params import AvgPool2d, Pad
 from cpcc.ops.requantized import Output
 from cpcc.ops.wide import WideOutput
+from cpcc.proof.guarantee import Guarantee
+from cpcc.proof.operating_points import OperatingPoint
 from cpcc.quant.noise import Noise
 
 FORMAT = 3

@@ -13,15 +13,15 @@ from cpcc import __version__
 from cpcc.data import Dataset, sample_hashes
 from cpcc.detector import Detector
 from cpcc.errors import UsageError, VerificationError
-from cpcc.exporting import export_network
 from cpcc.folder import BuildFolder
-from cpcc.model_file import load_model, save_model, save_program
-from cpcc.model_meta import ModelMeta
+from cpcc.models.exporting import export_network
+from cpcc.models.model_file import load_model, save_model, save_program
+from cpcc.models.model_meta import ModelMeta
+from cpcc.models.torch_model import float_scores, scaled_inputs
 from cpcc.nets import NETS, check_net, load_module, load_net
+from cpcc.proof.verify import FloatScores
 from cpcc.prune import ImportantClass
 from cpcc.prune.api import PruneResult, PruneSettings, prune_network
-from cpcc.torch_model import float_scores, scaled_inputs
-from cpcc.verify import FloatScores
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@
  * The stream has, per output channel and without gaps: the bias; a jump; blocks of a byte, the distance from the previous
  * one in pixels, and four weights; after every 8 blocks, counted from the last, and at the end another jump; the channel's
  * constants (see cpcc_rounding.h). A channel whose output is one value has that value behind its first jump and nothing
- * more. Jumps are 16-bit distances in code, as in cpcc_sparse8.h. cpcc/blocks8.py writes it. */
+ * more. Jumps are 16-bit distances in code, as in cpcc_sparse8.h. cpcc/formats/blocks8.py writes it. */
 void cpcc_blocks8(const uint32_t *x, const uint8_t *stream, int8_t *y, const cpcc_tiles8_run_t *job);
 
 /* The words of all channels of an input row at `row`. Channels are a multiple of four. */

@@ -9,7 +9,7 @@
  * sixteen weights; behind the first block, then after every 8, counted from the last, and at the end another jump; the bias; the
  * channel's constants (see cpcc_rounding.h), shifts negated, because VSHL shifts left. A channel whose output is one value has
  * that value behind its first jump and nothing more. Behind the last channel is one more jump. Jumps are 16-bit distances in
- * code, from behind the instruction that jumps. cpcc/blocks16.py writes it. */
+ * code, from behind the instruction that jumps. cpcc/formats/blocks16.py writes it. */
 typedef struct {
   cpcc_window_t window;
   int32_t kernel_h, run; /* vectors in a row of a window */

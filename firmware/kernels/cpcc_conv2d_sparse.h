@@ -4,7 +4,7 @@
 #include "cpcc_fixed.h"
 
 /* One row of (distance, weight) pairs per output channel; a distance counts elements of the padded input from the previous
-   pair's, the first from the window's origin. Format: cpcc/sparse.py, DeltaRows. */
+   pair's, the first from the window's origin. Format: cpcc/formats/sparse.py, DeltaRows. */
 typedef struct {
   cpcc_window_t window;
   int32_t kernel_h, out_channels;

@@ -5,7 +5,7 @@
 #include "cpcc_fixed.h"
 #include "cpcc_strip.h"
 
-/* A very sparse convolution as a program of its own, written by cpcc/conv_program.py, which computes one output row: channel
+/* A very sparse convolution as a program of its own, written by cpcc/formats/conv_program.py, which computes one output row: channel
  * after channel, a few pixels in a loop, with the channel's weights and constants in registers. It reads its input bytes
  * where they lie. Elsewhere than on a core with the DSP extension the same program is a table, which is interpreted.
  *   r2: input   r3: output   r4: sum   r4 r5 r1: input bytes   r1: a weight for which there is no other register

@@ -4,7 +4,7 @@
 #include "cpcc_fixed.h"
 
 /* Rows of (delta, weight) pairs: step the input pointer by delta, then multiply. Gaps beyond 255 are bridged by
-   pairs with weight 0. Format: cpcc/sparse.py, DeltaRows. */
+   pairs with weight 0. Format: cpcc/formats/sparse.py, DeltaRows. */
 typedef struct {
   int32_t out_features;
   const uint16_t *counts;

@@ -7,7 +7,7 @@
  * weight. The stream has, per row: the bias; two 16-bit jumps; zero to three words; blocks of four words; after every
  * eight blocks, counted from the last, and at the end another jump, in a word; the channel's constants (see
  * cpcc_rounding.h). Jumps are distances in code: a row enters unrolled words and blocks as far from their end as it has
- * words and blocks. `sparse2_stream` in cpcc/sparse.py writes it. */
+ * words and blocks. `sparse2_stream` in cpcc/formats/sparse.py writes it. */
 typedef struct {
   const int32_t *stream;
   int32_t out_features;

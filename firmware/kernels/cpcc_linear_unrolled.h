@@ -4,7 +4,7 @@
 #include "cpcc_dsp.h"
 #include "cpcc_fixed.h"
 
-/* A sparse layer as a program of its own, written by cpcc/unrolled.py: straight-line code with one instruction per
+/* A sparse layer as a program of its own, written by cpcc/formats/unrolled.py: straight-line code with one instruction per
  * nonzero weight. Elsewhere than on a core with the DSP extension the same program is a table, which is interpreted.
  *   r0: inputs, int16, two in a word   r1: stream   r2-r5: inputs   r6 r7 r14: weights   r8-r12: sums   stack: output
  *

@@ -11,7 +11,7 @@
  * level above the right shift, the bias, the multiplier and what it adds (see cpcc_rounding.h; level and bias twice where that
  * wants twice the accumulator). After every 32 inputs and at a wide gap there is a jump too, at the gap with 16 bits of
  * words and another jump. A channel whose output is one value has that value behind its first jump and nothing more. Jumps
- * are 16-bit distances in code, as in cpcc_sparse8.h. cpcc/signs8.py writes it. */
+ * are 16-bit distances in code, as in cpcc_sparse8.h. cpcc/formats/signs8.py writes it. */
 void cpcc_signs8(const uint32_t *x, const uint8_t *stream, int8_t *y, const cpcc_tiles8_run_t *job);
 
 /* The words of all channels of an input row at `row`. */

@@ -11,7 +11,7 @@
  * from the last, and at the end another jump; the channel's constants (see cpcc_rounding.h). A channel whose output is one
  * value has that value behind its first jump and nothing more. Jumps are 16-bit distances in code: a row enters the
  * unrolled entries as far from their end as it has entries, and leaves them for its rounding, by an entry that skips two
- * bytes where the constants would lie across words. Shifts of TensorFlow Lite's up to 14 are the jump's, not constants. cpcc/sparse8.py writes it. */
+ * bytes where the constants would lie across words. Shifts of TensorFlow Lite's up to 14 are the jump's, not constants. cpcc/formats/sparse8.py writes it. */
 void cpcc_sparse8_once(const uint32_t *x, const uint8_t *stream, int8_t *y, const cpcc_tiles8_run_t *job);
 void cpcc_sparse8_tflite(const uint32_t *x, const uint8_t *stream, int8_t *y, const cpcc_tiles8_run_t *job);
 

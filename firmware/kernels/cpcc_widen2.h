@@ -23,7 +23,7 @@ uint32_t *cpcc_widen2_words(uint32_t *d, const int8_t *a, const int8_t *b, const
 void cpcc_widen2_rest(uint32_t *d, const int8_t *a, const int8_t *b, const cpcc_widen2_t *job);
 
 /* The patches at `a` and `b` as halfwords, interleaved word by word as the tile reads them, in the order of
- * `widened_order` in cpcc/paired.py. */
+ * `widened_order` in cpcc/formats/paired.py. */
 static inline void cpcc_widen2(uint32_t *d, const int8_t *a, const int8_t *b, const cpcc_widen2_t *job) {
   if (job->words > 0) {
     d = cpcc_widen2_words(d, a, b, job);

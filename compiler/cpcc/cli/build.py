@@ -100,7 +100,7 @@ def command(
     from cpcc.data import load_dataset
     from cpcc.detector import Detector
     from cpcc.plan.objective import Objective
-    from cpcc.promise import promise_of
+    from cpcc.proof.promise import promise_of
     from cpcc.quantize import QuantizerSettings
     from cpcc.targets import find_target
 

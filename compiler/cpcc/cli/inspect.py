@@ -26,7 +26,7 @@ def _tflite(model: Path) -> None:
     from cpcc import report
     from cpcc.frontends.tflite import to_graph
     from cpcc.graph import Int8
-    from cpcc.tflite_model import read_file
+    from cpcc.models.tflite_model import read_file
 
     graph = to_graph(read_file(model), model.stem).graph
     click.echo(f"{model}: int8, {_ports(graph)}, every operator is supported")
@@ -37,7 +37,7 @@ def _onnx(model: Path) -> None:
     from cpcc import report
     from cpcc.frontends.onnx import to_graph
     from cpcc.graph import Float32, Int8
-    from cpcc.onnx_model import read_file
+    from cpcc.models.onnx_model import read_file
 
     imported = to_graph(read_file(model), model.stem)
     what = "int8" if imported.quantized else "float"
@@ -49,7 +49,7 @@ def _torch(model: Path) -> None:
     from cpcc import report
     from cpcc.frontends.torch_export import to_graph
     from cpcc.graph import Float32, validate
-    from cpcc.model_file import load_model
+    from cpcc.models.model_file import load_model
 
     opened = load_model(model)
     graph = validate(to_graph(opened.program, model.stem), Float32)

@@ -36,6 +36,6 @@ def command(folder: Path, executor: str, json_path: Path | None, wait_states: in
 def profile_of(folder: Path, wait_states: int = 0) -> Profile:
     """The `profile.Profile` of the build in `folder`."""
     from cpcc.folder import open_build
-    from cpcc.proof import profile_of as measure
+    from cpcc.proof.prove import profile_of as measure
 
     return measure(open_build(folder), wait_states)

@@ -8,6 +8,18 @@ import click
 
 from cpcc.cli.common import PATH
 
+RATIO = "ratio"
+
+
+def _pos_weight(context: click.Context, parameter: click.Parameter, value: str) -> float | None:
+    """None of "ratio": what the settings call the class ratio."""
+    if value == RATIO:
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r}; give a number above 0, or {RATIO}") from None
+
 
 @click.command("prune")
 @click.argument("net")
@@ -55,6 +67,10 @@ from cpcc.cli.common import PATH
     help="Ranking term: the paper's hinge on the highest negative, all pairs, or pairs with the highest negatives.",
 )
 @click.option(
+    "--pos-weight", default="1", show_default=True, callback=_pos_weight, metavar=f"FLOAT|{RATIO}",
+    help="Weight of the important class in the cross entropy; ratio: other samples per sample of it.",
+)  # fmt: skip
+@click.option(
     "--score",
     type=click.Choice(["magnitude", "magnitude_increase", "snip", "snip_init", "class_saliency", "random"]),
     default="magnitude",
@@ -82,6 +98,12 @@ from cpcc.cli.common import PATH
 )
 @click.option("--rewind", default="lr", show_default=True, help="init, epoch:K, or lr (weights kept).")
 @click.option("--epochs", type=click.IntRange(1), default=None, help="Of the first training.")
+@click.option("--epochs-later", type=click.IntRange(1), default=None, help="Of each later training.")
+@click.option("--lr", type=click.FloatRange(0, min_open=True), default=5e-3, show_default=True, help="Learning rate.")
+@click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True)
+@click.option(
+    "--floor", type=click.IntRange(0), default=2, show_default=True, help="Weights that every output of a layer keeps."
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 @click.option(
@@ -101,12 +123,14 @@ from cpcc.cli.common import PATH
 @click.option("--qat", is_flag=True, help="A last round that trains with int8 rounding.")
 def command(
     net: str, data: Path, positive: int, keep: float, output: Path | None, quiet: bool, device: str, resume: bool,
-    run_dir: Path | None, important: tuple[str, ...], **options: object,
+    run_dir: Path | None, important: tuple[str, ...], pos_weight: float | None, **options: object,
 ) -> None:  # fmt: skip
     """Train NET and prune it class-dependently into a model file.
 
     NET is path/to/file.py:callable returning an nn.Module, or a named net: mlp, cnn3, lenet5, dscnn.
     """
+    from dataclasses import replace
+
     from cpcc import report
     from cpcc.data import load_dataset
     from cpcc.training import Run, important_classes, prune_to_file, settings_from
@@ -114,7 +138,8 @@ def command(
     dataset = load_dataset(data)
     path = output or Path("build") / f"{net.rpartition(':')[2] or net}.pt"
     more = important_classes(important)
-    settings = settings_from(positive=positive, keep=keep, more_classes=more, **options)
+    chosen = settings_from(positive=positive, keep=keep, more_classes=more, **options)
+    settings = replace(chosen, pos_weight=pos_weight)
     result = prune_to_file(net, dataset, settings, path, progress=not quiet, run=Run(device, resume, run_dir))
     click.echo(report.pruning_summary(result))
     click.echo(f"wrote {path}; next: cpcc build {path}")

@@ -32,8 +32,8 @@ def html_report(folder: Path, output: Path | None) -> tuple[Path, str]:
     """(path written, verdict in one line) of the build's last verification. Raises `DataError` where there is none."""
     from cpcc.folder import open_build
     from cpcc.html_report.page import write_report
-    from cpcc.proof import can_count
-    from cpcc.results import load_results
+    from cpcc.proof.prove import can_count
+    from cpcc.proof.results import load_results
 
     opened = open_build(folder)
     results = load_results(opened)

@@ -33,7 +33,7 @@ def command(folder: Path, input_path: Path, output: Path, executor: str, raw: bo
     """Run the build in FOLDER on samples."""
     from cpcc.folder import open_build
     from cpcc.inference import infer, load_inputs, saved
-    from cpcc.proof import executor_called
+    from cpcc.proof.prove import executor_called
 
     opened = open_build(folder)
     if executor == "arm" and opened.plan.target.name == "host":

@@ -14,7 +14,7 @@ from cpcc.files import write_atomically
 if TYPE_CHECKING:
     import numpy as np
 
-    from cpcc.verify import Report
+    from cpcc.proof.verify import Report
 
 TIME_LIMIT = 120.0  # seconds: of one layer's call on the emulator, of one batch elsewhere
 
@@ -104,7 +104,7 @@ def _gate(
     strict: bool,
 ) -> list[str]:  # fmt: skip
     """Write what CI reads; the lines by which the report is worse than the baseline, or than strictness allows."""
-    from cpcc import gate
+    from cpcc.proof import gate
 
     found = report.as_json()
     old = gate.read_baseline(baseline, found) if baseline else None
@@ -119,8 +119,8 @@ def _gate(
 
 def _explain(folder: Path, data: Path, sample: int) -> None:
     from cpcc.data import load_dataset
-    from cpcc.explain import explain as explained
     from cpcc.folder import open_build
+    from cpcc.proof.explain import explain as explained
 
     opened = open_build(folder)
     dataset = load_dataset(data, need_labels=False, inputs=opened.plan.graph.inputs)
@@ -135,7 +135,7 @@ def run_verify(
 ) -> Report:  # fmt: skip
     """The `verify.Report` of the build in `folder` on samples and labels, also kept in the folder."""
     from cpcc.folder import open_build
-    from cpcc.proof import Job, prove
+    from cpcc.proof.prove import Job, prove
 
     opened = open_build(folder)
     with progress("verifying", len(x)) as tick:

@@ -13,19 +13,19 @@ import numpy as np
 
 from cpcc import __version__
 from cpcc.detector import Decision, decisions_of
-from cpcc.evidence import FIXED, FLOAT_DENSE, FLOAT_PRUNED
 from cpcc.files import write_atomically
 from cpcc.folder import MANIFEST, BuildFolder, sha256
-from cpcc.guarantee import joint_delta
 from cpcc.html_report import charts
 from cpcc.html_report.svg import INK, MUTED, NEGATIVE
-from cpcc.model_file import Model, load_model
+from cpcc.models.model_file import Model, load_model
+from cpcc.models.torch_model import scaled_inputs
 from cpcc.profile import Profile
+from cpcc.proof.evidence import FIXED, FLOAT_DENSE, FLOAT_PRUNED
+from cpcc.proof.guarantee import joint_delta
+from cpcc.proof.results import Results
+from cpcc.proof.verdict import class_line, headline
 from cpcc.records import by_name
 from cpcc.report import group_lines, percent, threshold_line, threshold_lines
-from cpcc.results import Results
-from cpcc.torch_model import scaled_inputs
-from cpcc.verdict import class_line, headline
 
 DRAWN = 24
 PACKAGES = ("torch", "numpy", "scikit-learn", "mapie", "unicorn", "capstone", "matplotlib")

@@ -38,6 +38,7 @@ def clip(x: np.ndarray, low: float, high: float) -> np.ndarray:
 
 FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
     "identity": lambda x: x,
+    "line": lambda x, scale, offset: x * scale + offset,
     "clip": clip,
     "clipped_line": lambda x, slope, offset: np.clip(slope * x + offset, 0, 1),
     "thresholded_relu": lambda x, threshold: np.where(x > threshold, x, 0.0),

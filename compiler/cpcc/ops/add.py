@@ -9,13 +9,13 @@ import numpy as np
 from cpcc.costs import fitted
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import TfliteRequant, halfwords, narrow
+from cpcc.formats.rounding import TFLITE, Rounding, tflite_rounding
 from cpcc.graph import Graph, Int8, Node
 from cpcc.ops import affine_kernels, wide_sum
 from cpcc.ops.affine_kernels import affine_form
 from cpcc.ops.base import DSP, Kernel, Op, Packed
 from cpcc.ops.float_params import Add
 from cpcc.ops.requantized import Output
-from cpcc.rounding import TFLITE, Rounding, tflite_rounding
 
 MULTIPLIER_BITS = 14  # of the larger int16 multiplier: 2**14 <= multiplier < 2**15
 MAX_SHIFT = 22  # zero_point << shift stays below 2**29

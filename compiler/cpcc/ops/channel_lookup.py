@@ -10,8 +10,9 @@ import numpy as np
 from cpcc.costs import fitted
 from cpcc.errors import ModelError
 from cpcc.graph import Graph, Int8, Node
+from cpcc.ops.activations import FUNCTIONS
 from cpcc.ops.base import Kernel, Op, Packed
-from cpcc.ops.float_params import ChannelAffine
+from cpcc.ops.float_params import ChannelLookup
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,16 +32,16 @@ class QChannelLookup:
         return QChannelLookup(np.ascontiguousarray(tables, np.int8), index.reshape(-1).astype(np.uint8))
 
 
-def infer_shape(params: ChannelAffine | QChannelLookup, x: tuple[int, ...]) -> tuple[int, ...]:
-    channels = len(params.index) if isinstance(params, QChannelLookup) else len(params.scale)
+def infer_shape(params: ChannelLookup | QChannelLookup, x: tuple[int, ...]) -> tuple[int, ...]:
+    channels = len(params.index) if isinstance(params, QChannelLookup) else params.channels
     if math.prod(x) % channels:
         raise ModelError(f"channel_lookup: {channels} channels do not divide the input {x}")
     return x
 
 
-def run_float(params: ChannelAffine, x: np.ndarray) -> np.ndarray:
-    flat = np.asarray(x, np.float64).reshape(len(x), -1, len(params.scale))
-    return (flat * params.scale + params.offset).reshape(x.shape)
+def run_float(params: ChannelLookup, x: np.ndarray) -> np.ndarray:
+    flat = np.asarray(x, np.float64).reshape(len(x), -1, params.channels)
+    return FUNCTIONS[params.function](flat, *params.arguments).reshape(x.shape)
 
 
 def run_int8(params: QChannelLookup, x: np.ndarray) -> np.ndarray:
@@ -48,9 +49,11 @@ def run_int8(params: QChannelLookup, x: np.ndarray) -> np.ndarray:
     return params.tables[params.index, flat].reshape(x.shape)
 
 
-def quantize(params: ChannelAffine, inputs: tuple[Int8, ...], output: Int8) -> QChannelLookup:
+def quantize(params: ChannelLookup, inputs: tuple[Int8, ...], output: Int8) -> QChannelLookup:
     every = inputs[0].dequantize(np.arange(-128, 128))
-    return QChannelLookup.of(output.quantize(every * params.scale[:, None] + params.offset[:, None]))
+    return QChannelLookup.of(
+        output.quantize(FUNCTIONS[params.function](every, *(a[:, None] for a in params.arguments)))
+    )
 
 
 def pack(node: Node, graph: Graph) -> Packed:
@@ -63,16 +66,17 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     return 1.0, size / len(node.params.index), size
 
 
-def sample(rng: np.random.Generator) -> tuple[ChannelAffine, tuple[tuple[int, ...], ...]]:
+def sample(rng: np.random.Generator) -> tuple[ChannelLookup, tuple[tuple[int, ...], ...]]:
     shape = tuple(int(v) for v in rng.integers(1, 6, int(rng.choice([1, 3]))))
     channels = math.prod(shape[-int(rng.integers(1, len(shape) + 1)) :])
-    values = rng.choice(rng.normal(0, 1, 3), (2, channels)).astype(np.float32)
-    return ChannelAffine(values[0], values[1]), (shape,)
+    function, count = (("line", 2), ("leaky_relu", 1))[int(rng.integers(2))]
+    values = rng.choice(rng.normal(0, 1, 3), (count, channels)).astype(np.float32)
+    return ChannelLookup(function, tuple(values)), (shape,)
 
 
 OP = Op(
     name="channel_lookup",
-    float_params=ChannelAffine,
+    float_params=ChannelLookup,
     int8_params=QChannelLookup,
     infer_shape=infer_shape,
     run_float=run_float,

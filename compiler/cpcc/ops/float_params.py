@@ -113,11 +113,15 @@ class Lookup:
 
 
 @dataclass(frozen=True, eq=False)
-class ChannelAffine:
-    """``x * scale + offset`` of every element; both float32 (channels,), which the elements of a sample take in turn."""
+class ChannelLookup:
+    """``function(x, *arguments)`` of every element; each argument float32 (channels,), which the elements of a sample take in turn."""
 
-    scale: np.ndarray
-    offset: np.ndarray
+    function: str
+    arguments: tuple[np.ndarray, ...]
+
+    @property
+    def channels(self) -> int:
+        return len(self.arguments[0])
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ import numpy as np
 from cpcc.ops.activations import FUNCTIONS
 
 _STEPS: dict[str, Callable[..., np.ndarray]] = FUNCTIONS | {
-    "line": lambda x, scale, offset: x * scale + offset,
     "product": lambda a, b: a * b,
     "sum": lambda a, b, left, right: left * a + right * b,
 }

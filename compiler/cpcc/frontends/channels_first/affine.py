@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from cpcc.batch_norm import BatchNorm
 from cpcc.frontends.channels_first.builder import GraphBuilder, Value
 from cpcc.frontends.channels_first.site import Site
+from cpcc.passes.batch_norm import BatchNorm
 
 
 def batch_norm(builder: GraphBuilder, site: Site, value: Value, scale: np.ndarray, offset: np.ndarray) -> Value:
@@ -25,17 +26,23 @@ def batch_norm(builder: GraphBuilder, site: Site, value: Value, scale: np.ndarra
 
 
 def per_element(builder: GraphBuilder, site: Site, value: Value, scale: np.ndarray, offset: np.ndarray) -> Value:
-    """``value * scale + offset`` with one scale and offset per element, both (n,) in the source's order.
+    """``value * scale + offset`` with one scale and offset per element, both (n,) in the source's order."""
+    source, (own_scale, own_offset) = by_channel(builder, site, value, (scale, offset))
+    return builder.emit_like(site, BatchNorm(own_scale, own_offset), source)
 
-    They are per channel where the graph tensor's last axis says so, else per element of the tensor as a vector."""
+
+def by_channel(
+    builder: GraphBuilder, site: Site, value: Value, arrays: Sequence[np.ndarray]
+) -> tuple[Value, list[np.ndarray]]:
+    """`value` as a graph tensor, and `arrays` (n,), one number per element in the source's order, as the elements of that tensor
+    take them in turn: one number per channel where the tensor's last axis says so, else per element of a vector."""
     source = builder.dense_or_vector(value, site)
-    scale, offset = (builder.memory_order(source, v.reshape(-1)) for v in (scale, offset))
+    own = [builder.memory_order(source, v.reshape(-1)) for v in arrays]
     channels = builder.tensors[source.tensor].shape[-1]
-    rows = [v.reshape(-1, channels) for v in (scale, offset)]
+    rows = [v.reshape(-1, channels) for v in own]
     if all((v == v[0]).all() for v in rows):
-        return builder.emit_like(site, BatchNorm(rows[0][0], rows[1][0]), source)
-    vector = builder.reshaped(source, (math.prod(value.shape),), site)
-    return builder.emit_like(site, BatchNorm(scale, offset), vector)
+        return source, [v[0] for v in rows]
+    return builder.reshaped(source, (math.prod(value.shape),), site), own
 
 
 def with_constants(

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cpcc.batch_norm import to_float32
 from cpcc.frontends.channels_first.builder import GraphBuilder, Value
 from cpcc.frontends.channels_first.linear import offsets
 from cpcc.frontends.channels_first.site import Site
 from cpcc.ops import float_params as fp
 from cpcc.ops.windows import conv_output_size
+from cpcc.passes.batch_norm import to_float32
 
 Pair = tuple[int, int]
 Padding = tuple[int, int, int, int]

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from cpcc.batch_norm import to_float32
 from cpcc.frontends.channels_first.builder import GraphBuilder, Value
 from cpcc.frontends.channels_first.site import Site
 from cpcc.ops import float_params as fp
+from cpcc.passes.batch_norm import to_float32
 
 
 def linear(

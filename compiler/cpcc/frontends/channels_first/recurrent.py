@@ -1,16 +1,18 @@
-"""GRU and LSTM: one node per layer, from a state of zeros."""
+"""GRU and LSTM: one node per layer and direction, from a state of zeros."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from cpcc.batch_norm import to_float32
 from cpcc.frontends.channels_first.builder import GraphBuilder, Value
 from cpcc.frontends.channels_first.site import Site
+from cpcc.frontends.channels_first.slices import concatenated, flipped, sliced
 from cpcc.ops import float_params as fp
+from cpcc.passes.batch_norm import to_float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,14 +25,45 @@ class Gates:
     hidden_bias: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """One direction of a layer: the states after every step, in the sequence's order, and the one after its last step."""
+
+    states: Value
+    last: Value
+
+
 def steps_of(value: Value) -> int:
     """Length of the sequence: the batch is 1 and the features are last."""
     return int(np.prod(value.shape[:-1]))
 
 
-def layer(
-    builder: GraphBuilder, site: Site, value: Value, gates: Gates, kind: type[fp.Gru] | type[fp.Lstm], output: str
-) -> Value:
+Kind = type[fp.Gru] | type[fp.Lstm]
+
+
+def passes(
+    builder: GraphBuilder, site: Site, value: Value, gates: Sequence[Gates], kind: Kind, backwards: Sequence[bool]
+) -> list[Pass]:
+    """A layer's directions over the sequence `value`, each with its own `gates`, forwards or `backwards`: the sequence reversed, and
+    the states again. The first is the site's output, further ones are called after it."""
+    steps = steps_of(value)
+    axis = value.shape.index(steps)
+    found = []
+    for number, (own, back) in enumerate(zip(gates, backwards, strict=True)):
+        output = f"{site.output}.{number}" if number else site.output
+        source = flipped(builder, site, value, [axis]) if back else value
+        states = _layer(builder, site, source, own, kind, output)
+        last = sliced(builder, site, states, axis, steps - 1, 1)
+        found.append(Pass(flipped(builder, site, states, [axis]) if back else states, last))
+    return found
+
+
+def side_by_side(builder: GraphBuilder, site: Site, values: list[Value], axis: int, output: str) -> Value:
+    """The values along `axis`; the only one itself."""
+    return values[0] if len(values) == 1 else concatenated(builder, replace(site, output=output), values, axis)
+
+
+def _layer(builder: GraphBuilder, site: Site, value: Value, gates: Gates, kind: Kind, output: str) -> Value:
     """The states after every step, as the graph tensor `output`: the shape of `value` with units for its features."""
     steps, inputs = steps_of(value), value.shape[-1]
     source = builder.laid_out(value, (1, steps, inputs), (0, 1, 2), site)

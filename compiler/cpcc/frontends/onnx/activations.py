@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from cpcc.frontends.channels_first.activations import activate, clip, power, softmax
+from cpcc.frontends.channels_first.activations import activate, clip, power, prelu, softmax
 from cpcc.frontends.channels_first.builder import Value
 from cpcc.frontends.onnx.families import Operators
 from cpcc.frontends.onnx.importer import Importer, axis_of
@@ -90,10 +90,7 @@ def _limit(importer: Importer, op: Operator) -> Value:
 
 
 def _prelu(importer: Importer, op: Operator) -> Value:
-    slopes = importer.weights(op, 1, "slope")
-    if (slopes != slopes.ravel()[0]).any():
-        raise op.refuse("a slope of", f"{slopes.size} different values", "one slope for all channels")
-    return activate(importer, op.site(), importer.value(op), fp.Lookup("leaky_relu", (float(slopes.ravel()[0]),)))
+    return prelu(importer, op.site(), importer.value(op), importer.weights(op, 1, "slope"))
 
 
 def _pow(importer: Importer, op: Operator) -> Value:
@@ -120,7 +117,7 @@ _TABLES = {name: _activation for name in ACTIVATIONS if name != "Relu"}
 FAMILY = (
     Operators("fused into the layer before it where only it reads that layer, else relu or lookup", "",
               {"Relu": _activation, "Clip": _clip}),
-    Operators("lookup, a table of 256 values", "PRelu with one slope, Pow with a whole exponent, Max and Min with a number",
+    Operators("lookup, a table of 256 values", "PRelu with slopes: one table for each different one; Pow with a whole exponent, Max and Min with a number",
               {**_TABLES, "Max": _limit, "Min": _limit, "Pow": _pow, "PRelu": _prelu}),
     Operators("softmax; dropped at the end of a detector", "LogSoftmax at the end of a detector only",
               dict.fromkeys(("Softmax", "LogSoftmax"), _softmax)),

@@ -10,13 +10,13 @@ import numpy as np
 import onnx
 
 from cpcc.archive.text import show
-from cpcc.batch_norm import to_float32
 from cpcc.errors import ModelError
 from cpcc.frontends.channels_first.builder import GraphBuilder, Value
 from cpcc.frontends.onnx.folding import MAX_BYTES, fold
 from cpcc.frontends.onnx.operator import Operator, read_operator
 from cpcc.frontends.onnx.tensors import QuantizedConstant, read_tensor, static_shape, type_name
 from cpcc.graph import Int8
+from cpcc.passes.batch_norm import to_float32
 
 MAX_ELEMENTS = 2**24  # of a tensor that is computed
 _LINEAR = ("QuantizeLinear", "DequantizeLinear")

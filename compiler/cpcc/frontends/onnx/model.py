@@ -15,7 +15,7 @@ from cpcc.frontends.onnx.operator import cleaned
 from cpcc.frontends.onnx.tensors import static_shape
 from cpcc.frontends.ports import input_names
 from cpcc.graph import Float32, Graph, validate
-from cpcc.optimize import optimize
+from cpcc.passes.optimize import optimize
 from cpcc.quant.prescribed import FakeQuantize, prescribed
 from cpcc.quantize import with_types
 

@@ -1,4 +1,4 @@
-"""GRU and LSTM, forward, from a state of zeros."""
+"""GRU and LSTM, in one direction or both, from a state of zeros."""
 
 from __future__ import annotations
 
@@ -7,40 +7,49 @@ from dataclasses import replace
 import numpy as np
 
 from cpcc.frontends.channels_first.builder import Value
-from cpcc.frontends.channels_first.recurrent import Gates, layer, steps_of
-from cpcc.frontends.channels_first.slices import sliced
+from cpcc.frontends.channels_first.recurrent import Gates, passes, side_by_side, steps_of
 from cpcc.frontends.onnx.families import Operators
 from cpcc.frontends.onnx.importer import Importer
 from cpcc.frontends.onnx.operator import Operator
 from cpcc.ops import float_params as fp
 
 _ORDER = {"GRU": (1, 0, 2), "LSTM": (0, 2, 3, 1)}  # ONNX: z, r, h and i, o, f, c; the graph: r, z, n and i, f, g, o
+_DIRECTIONS = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}  # whether backwards
 _ACTIVATIONS = {"GRU": ("Sigmoid", "Tanh"), "LSTM": ("Sigmoid", "Tanh", "Tanh")}
 
 
 def _recurrent(importer: Importer, op: Operator) -> list[Value | None]:
-    """[states of all steps (steps, 1, 1, units), the last (1, 1, units)], or batch first where layout is 1."""
+    """[states of all steps (steps, directions, 1, units), the last (directions, 1, units)], or batch first where layout is 1."""
     _check(importer, op)
     value, batch_first = importer.value(op), bool(op.attributes.get("layout"))
     if len(value.shape) != 3 or value.shape[0 if batch_first else 1] != 1:
         raise op.refuse("an input of shape", value.shape, "a batch of 1")
-    kind = fp.Gru if op.type == "GRU" else fp.Lstm
-    states = layer(importer, op.site(), value, _gates(importer, op, value.shape[-1]), kind, op.site().output)
-    steps, units = steps_of(value), states.shape[-1]
-    last = sliced(importer, op.site(), states, 1 if batch_first else 0, steps - 1, 1)
-    shape = (1, steps, 1, units) if batch_first else (steps, 1, 1, units)
-    return [replace(states, shape=shape), replace(last, shape=(1, 1, units))]
+    backwards = _DIRECTIONS[op.attributes["direction"]]
+    gates = [_gates(importer, op, number, value.shape[-1]) for number in range(len(backwards))]
+    site, steps, units = op.site(), steps_of(value), gates[0].hidden_weight.shape[1]
+    found = passes(importer, site, value, gates, fp.Gru if op.type == "GRU" else fp.Lstm, backwards)
+    shape, axis = ((1, steps, 1, units), 2) if batch_first else ((steps, 1, 1, units), 1)
+    states = [replace(p.states, shape=shape) for p in found]
+    last = [replace(p.last, shape=(1, 1, units)) for p in found]
+    return [side_by_side(importer, site, states, axis, f"{site.output}.both"),
+            side_by_side(importer, site, last, 1 if batch_first else 0, f"{site.output}.states")]  # fmt: skip
 
 
 def _check(importer: Importer, op: Operator) -> None:
     a = op.attributes
     refused = {
-        "direction": a["direction"] != "forward", "clip": "clip" in a, "input_forget": bool(a.get("input_forget")),
+        "direction": a["direction"] not in _DIRECTIONS, "clip": "clip" in a, "input_forget": bool(a.get("input_forget")),
         "activations": tuple(a.get("activations") or _ACTIVATIONS[op.type]) != _ACTIVATIONS[op.type],
     }  # fmt: skip
+    if op.attributes["direction"] == "bidirectional" and len(a.get("activations") or ()) == 2 * len(
+        _ACTIVATIONS[op.type]
+    ):
+        refused["activations"] = tuple(a["activations"]) != 2 * _ACTIVATIONS[op.type]
     for name, wrong in refused.items():
         if wrong:
-            raise op.refuse(name, a[name], "direction forward, the default activations, no clip, no input_forget")
+            raise op.refuse(
+                name, a[name], "forward, reverse and bidirectional, the default activations, no clip, no input_forget"
+            )
     if op.type == "GRU" and not a["linear_before_reset"]:
         raise op.refuse("linear_before_reset", 0, "1, as torch.onnx writes it")
     if importer.has(op, 7):
@@ -54,25 +63,25 @@ def _check(importer: Importer, op: Operator) -> None:
         raise op.refuse("the use of", "a cell state", "the outputs")
 
 
-def _gates(importer: Importer, op: Operator, inputs: int) -> Gates:
+def _gates(importer: Importer, op: Operator, number: int, inputs: int) -> Gates:
+    """Of direction `number`."""
     order = _ORDER[op.type]
     own, hidden = importer.weights(op, 1, "W"), importer.weights(op, 2, "R")
-    count, units = len(order), hidden.shape[-1]
-    if own.shape != (1, count * units, inputs) or hidden.shape != (1, count * units, units):
-        raise op.refuse("weights of shape", f"{own.shape}, {hidden.shape}", f"(1, {count} * units, ...)")
-    biases = importer.weights(op, 3, "B") if importer.has(op, 3) else np.zeros((1, 2 * count * units))
-    if biases.shape != (1, 2 * count * units):
-        raise op.refuse("B of shape", biases.shape, f"(1, {2 * count * units})")
+    count, units, directions = len(order), hidden.shape[-1], len(_DIRECTIONS[op.attributes["direction"]])
+    if own.shape != (directions, count * units, inputs) or hidden.shape != (directions, count * units, units):
+        raise op.refuse("weights of shape", f"{own.shape}, {hidden.shape}", f"({directions}, {count} * units, ...)")
+    biases = importer.weights(op, 3, "B") if importer.has(op, 3) else np.zeros((directions, 2 * count * units))
+    if biases.shape != (directions, 2 * count * units):
+        raise op.refuse("B of shape", biases.shape, f"({directions}, {2 * count * units})")
 
     def ordered(array: np.ndarray) -> np.ndarray:
         return array.reshape(count, units, -1)[list(order)].reshape(count * units, -1)
 
-    halves = (ordered(half)[:, 0] for half in np.split(biases[0], 2))
-    input_bias, hidden_bias = halves
-    return Gates(ordered(own[0]), input_bias, ordered(hidden[0]), hidden_bias)
+    input_bias, hidden_bias = (ordered(half)[:, 0] for half in np.split(biases[number], 2))
+    return Gates(ordered(own[number]), input_bias, ordered(hidden[number]), hidden_bias)
 
 
 FAMILY = (
-    Operators("gru, lstm", "forward, from a state of zeros; GRU with linear_before_reset; the cell state is no output",
+    Operators("gru, lstm", "from a state of zeros; GRU with linear_before_reset; the cell state is no output",
               dict.fromkeys(("GRU", "LSTM"), _recurrent)),
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,12 +11,13 @@ import numpy as np
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import TfliteRequant
 from cpcc.frontends.tflite.activation import clamp
-from cpcc.frontends.tflite.builder import Builder, Handler, int8_type
+from cpcc.frontends.tflite.builder import Builder, Handler, int8_type, without_batch
 from cpcc.frontends.tflite.schema import Operator, read_options
-from cpcc.graph import Int8
+from cpcc.graph import Int8, Tensor
 from cpcc.ops import add as add_op
 from cpcc.ops import mul as mul_op
 from cpcc.ops.channel_lookup import QChannelLookup
+from cpcc.ops.float_params import StridedCopy
 from cpcc.ops.lookup import QLookup
 from cpcc.ops.softmax import QSoftmax, exp_table
 
@@ -78,9 +80,30 @@ def _binary(params_of: Callable[..., Params], run: Callable[..., np.ndarray]) ->
         if fixed:
             tabulate(b, op, fixed[0], lambda x, y: run(params, x, y))
         else:
-            b.add(op, params, (b.value(op, 0), b.value(op, 1)))
+            operands = (b.value(op, 0), b.value(op, 1))
+            b.add(op, params, operands if isinstance(params, mul_op.QMul) else _repeated(b, op, operands))
 
     return Handler(build, 2)
+
+
+def _repeated(b: Builder, op: Operator, operands: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
+    """The operands of a sum in the output's shape: one that broadcasts is written out, since sums take two tensors alike."""
+    shape = without_batch(op.place, b.output(op))
+    rank = max(len(shape), *(len(x.shape) for x in operands))
+    out = (1,) * (rank - len(shape)) + shape
+    found = []
+    for i, x in enumerate(operands):
+        own = (1,) * (rank - len(x.shape)) + x.shape
+        if any(n not in (1, m) for n, m in zip(own, out)):
+            shapes = " and ".join(str(each.shape) for each in operands)
+            raise ModelError(
+                f"{op.place}: operands of the shapes {shapes} for {shape}; supported: shapes that broadcast to it"
+            )
+        steps = [math.prod(own[axis + 1 :]) for axis in range(rank)]
+        loops = tuple((n, step if size > 1 else 0) for n, size, step in zip(out, own, steps))
+        copy = StridedCopy(shape, loops)
+        found.append(x if x.shape == shape else b.step(op, f"operand{i}", copy, (x,), Tensor("", shape, x.type)))
+    return tuple(found)
 
 
 def _extremum(choose: Callable[..., np.ndarray]) -> Handler:

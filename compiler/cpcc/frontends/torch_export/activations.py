@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from cpcc.frontends.channels_first.activations import SELU, activate, clip, power, softmax
+from cpcc.frontends.channels_first.activations import SELU, activate, clip, power, prelu, softmax
 from cpcc.frontends.channels_first.builder import Value
 from cpcc.frontends.torch_export.families import Layers
 from cpcc.frontends.torch_export.importer import Importer
@@ -58,10 +58,9 @@ def _activation(importer: Importer, node: torch.fx.Node) -> Value:
 
 
 def _prelu(importer: Importer, node: torch.fx.Node) -> Value:
-    slopes = importer.required(node, "weight")
-    if slopes.size != 1:
-        raise refuse(node, "PReLU with", f"{slopes.size} slopes", "one slope (num_parameters=1)")
-    return _activate(importer, node, fp.Lookup("leaky_relu", (float(slopes.ravel()[0]),)))
+    value, slopes = importer.value(node), importer.required(node, "weight")
+    per_channel = slopes.reshape(-1, *[1] * max(0, len(value.shape) - 2)) if slopes.size > 1 else slopes
+    return prelu(importer, site(node), value, per_channel)
 
 
 def _power(importer: Importer, node: torch.fx.Node) -> Value:
@@ -77,7 +76,7 @@ def _log_softmax(importer: Importer, node: torch.fx.Node) -> Value:
     raise refuse(node, "a LogSoftmax in the middle", "", "one at the end of the network, which is dropped; use Softmax")
 
 
-_TABLES = ("LeakyReLU", "PReLU (one slope)", "Hardtanh", "Hardswish", "Hardsigmoid", "Sigmoid", "Tanh", "SiLU", "GELU", "Mish", "ELU", "CELU",
+_TABLES = ("LeakyReLU", "PReLU (a table per slope)", "Hardtanh", "Hardswish", "Hardsigmoid", "Sigmoid", "Tanh", "SiLU", "GELU", "Mish", "ELU", "CELU",
            "SELU", "Softplus", "LogSigmoid", "clamp", "abs", "square", "exp", "erf", "pow (whole exponents)")  # fmt: skip
 _FUSED = ("relu", "relu_", "relu6", "relu6_")
 FAMILY = (

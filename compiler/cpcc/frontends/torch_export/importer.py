@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cpcc.batch_norm import to_float32
 from cpcc.errors import ModelError
 from cpcc.frontends.channels_first.builder import GraphBuilder, Value
 from cpcc.frontends.torch_export.source import arguments, kind, place, refuse, unsupported
+from cpcc.passes.batch_norm import to_float32
 
 if TYPE_CHECKING:
     import torch

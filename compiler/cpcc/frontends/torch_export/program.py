@@ -10,7 +10,7 @@ from cpcc.frontends.torch_export.final import strip_final_activation
 from cpcc.frontends.torch_export.importer import Handler, Importer, constants
 from cpcc.frontends.torch_export.ports import inputs_of, results_of
 from cpcc.graph import Graph
-from cpcc.optimize import optimize
+from cpcc.passes.optimize import optimize
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram

@@ -1,15 +1,15 @@
-"""GRU and LSTM: one node per layer, from a state of zeros."""
+"""GRU and LSTM: one node per layer and direction, from a state of zeros."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cpcc.frontends.channels_first.builder import Value
-from cpcc.frontends.channels_first.recurrent import Gates, layer, steps_of
-from cpcc.frontends.channels_first.slices import sliced
+from cpcc.frontends.channels_first.recurrent import Gates, passes, side_by_side
 from cpcc.frontends.torch_export.families import Layers
 from cpcc.frontends.torch_export.importer import Importer
 from cpcc.frontends.torch_export.source import arguments, kind, refuse, site
@@ -20,34 +20,43 @@ if TYPE_CHECKING:
 
 
 def _recurrent(importer: Importer, node: torch.fx.Node) -> list[Value]:
-    """[outputs of every step, state after the last]."""
+    """[outputs of every step, the states after the last: of every layer and direction, in this order]."""
     a, value = arguments(node), importer.value(node)
-    if a["bidirectional"]:
-        raise refuse(node, "bidirectional", True, "one direction")
-    states = a["hx"] if isinstance(a["hx"], Sequence) else [a["hx"]]
-    if any(importer.constant(node, state, "initial state").any() for state in states):
+    given = a["hx"] if isinstance(a["hx"], Sequence) else [a["hx"]]
+    if any(importer.constant(node, state, "initial state").any() for state in given):
         raise refuse(node, "an initial state", "other than zeros", "zeros")
-    unused = [user for user in node.users if user.args[1] == 2 and user.users]
-    if unused or (any(user.args[1] == 1 and user.users for user in node.users) and a["num_layers"] > 1):
-        raise refuse(node, "the use of", "a cell state, or of the states of several layers", "the outputs")
-    per_layer = 4 if a["has_biases"] else 2
-    for index in range(a["num_layers"]):
-        weights = a["params"][index * per_layer : (index + 1) * per_layer]
-        value = _layer(importer, node, value, [importer.constant(node, w, "weight") for w in weights])
-    steps = steps_of(value)
-    last = sliced(importer, site(node), value, value.shape.index(steps), steps - 1, 1)
-    state = Value(last.tensor, tuple(node.meta["val"][1].shape), last.factors, last.storage)
-    return [value, state]
+    if any(user.args[1] == 2 and user.users for user in node.users):
+        raise refuse(node, "the use of", "a cell state", "the outputs and the hidden state")
+    directions = 2 if a["bidirectional"] else 1
+    own = site(node)
+    outputs = [own.output if layer == 0 else f"{own.output}.layer{layer}" for layer in range(a["num_layers"])]
+    last: list[Value] = []
+    for layer, output in enumerate(outputs):
+        gates = [_gates(importer, node, layer * directions + i) for i in range(directions)]
+        found = passes(
+            importer, replace(own, output=output), value, gates, _KINDS[kind(node)], [False, True][:directions]
+        )
+        value = side_by_side(importer, own, [p.states for p in found], len(value.shape) - 1, f"{output}.both")
+        last += [p.last for p in found]
+    states = [replace(v, shape=(1, *v.shape[1:]) if len(v.shape) == 3 else v.shape) for v in last]
+    used = any(user.args[1] == 1 and user.users for user in node.users)
+    state = side_by_side(importer, own, states, 0, f"{own.output}.states") if used else states[0]
+    return [value, replace(state, shape=tuple(node.meta["val"][1].shape))]
 
 
-def _layer(importer: Importer, node: torch.fx.Node, value: Value, weights: list[np.ndarray]) -> Value:
+_KINDS: dict[str, type[fp.Gru] | type[fp.Lstm]] = {"gru": fp.Gru, "lstm": fp.Lstm}
+
+
+def _gates(importer: Importer, node: torch.fx.Node, number: int) -> Gates:
+    """Of direction `number`, counted through all layers."""
+    a = arguments(node)
+    count = 4 if a["has_biases"] else 2
+    weights = [importer.constant(node, w, "weight") for w in a["params"][number * count : (number + 1) * count]]
     biases = weights[2:] or [np.zeros(len(weights[0]))] * 2
-    gates = Gates(weights[0], biases[0], weights[1], biases[1])
-    output = node.name if node.name not in importer.tensors else f"{node.name}.{len(importer.tensors)}"
-    return layer(importer, site(node), value, gates, fp.Gru if kind(node) == "gru" else fp.Lstm, output)
+    return Gates(weights[0], biases[0], weights[1], biases[1])
 
 
 FAMILY = (
-    Layers(("GRU", "LSTM"), "gru, lstm", "one direction, from a state of zeros; the cell state is no output",
+    Layers(("GRU", "LSTM"), "gru, lstm", "several layers, both directions; from a state of zeros; the cell state is no output",
            dict.fromkeys(("gru", "lstm"), _recurrent)),
 )  # fmt: skip

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from cpcc import blocks8
 from cpcc.costs import fitted
+from cpcc.formats import blocks8
+from cpcc.formats.rounding import constant_outputs, rounding_of
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, Kernel, Overlap, Packed
 from cpcc.ops.conv2d import tiles8
-from cpcc.rounding import constant_outputs, rounding_of
 
 FILES = (*tiles8.FILES, "kernels/cpcc_blocks8.h", "kernels/cpcc_blocks8.c")
 LAYOUT = tiles8.Layout(consecutive=8, group=4, words=2, unit=2)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from cpcc.costs import fitted
+from cpcc.formats.helium import LANES, VECTOR, dense_stream
+from cpcc.formats.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of
 from cpcc.graph import Graph, Node
-from cpcc.helium import LANES, VECTOR, dense_stream
 from cpcc.ops.base import MVE, MVE_FILES, Kernel, Packed
 from cpcc.ops.conv2d.geometry import flattened, image, strip_bytes
-from cpcc.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of
 
 FILES = (
     *MVE_FILES, "kernels/cpcc_strip.h", "kernels/cpcc_strip.c", "kernels/cpcc_mve4x2.h", "kernels/cpcc_mve4x2.c",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from cpcc import blocks16
 from cpcc.costs import fitted
+from cpcc.formats import blocks16
+from cpcc.formats.rounding import ONCE, TFLITE, TFLITE_RELU, constant_outputs, rounding_kind, rounding_of
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import MVE, MVE_FILES, Kernel, Packed
 from cpcc.ops.conv2d.geometry import flattened, image, strip_bytes
-from cpcc.rounding import ONCE, TFLITE, TFLITE_RELU, constant_outputs, rounding_kind, rounding_of
 
 FILES = (*MVE_FILES, "kernels/cpcc_strip.h", "kernels/cpcc_strip.c")
 PIXELS = 8

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from cpcc.costs import fitted
+from cpcc.formats.nibbles import dense_bytes, few_levels
+from cpcc.formats.rounding import is_tflite
 from cpcc.graph import Graph, Node
-from cpcc.nibbles import dense_bytes, few_levels
 from cpcc.ops.base import Kernel, Overlap, Packed, Value
 from cpcc.ops.conv2d.geometry import geometry, pad_overlap, pad_work, strip_bytes
-from cpcc.rounding import is_tflite
 
 FILES = ("include/cpcc_nibbles.h", "include/cpcc_dsp.h", "include/cpcc_pad.h", "kernels/cpcc_pad.c")
 PIXELS = 4

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from cpcc.costs import fitted
+from cpcc.formats.paired import GROUP, group_stream, pairable, widened_order
+from cpcc.formats.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Overlap, Packed
 from cpcc.ops.conv2d.geometry import flattened, image, strip_bytes
 from cpcc.ops.overlap import conv_lag, strip_lag
-from cpcc.paired import GROUP, group_stream, pairable, widened_order
-from cpcc.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of
 
 TILE_BODY = 32  # steps that the assembly of cpcc_tile4x2 unrolls
 

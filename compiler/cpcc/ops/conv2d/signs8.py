@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from cpcc import signs8
 from cpcc.costs import fitted
+from cpcc.formats import signs8
+from cpcc.formats.rounding import constant_outputs, rounding_of
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, Kernel, Overlap, Packed
 from cpcc.ops.conv2d import tiles8
-from cpcc.rounding import constant_outputs, rounding_of
 
 FILES = (*tiles8.FILES, "kernels/cpcc_signs8.h", "kernels/cpcc_signs8.c")
 LAYOUT = tiles8.Layout(consecutive=4, group=1, words=1, unit=1)

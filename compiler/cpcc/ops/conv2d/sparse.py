@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from cpcc.costs import fitted
+from cpcc.formats.rounding import is_tflite
+from cpcc.formats.sparse import DeltaRows, pack_rows_delta8
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import Kernel, Packed
 from cpcc.ops.conv2d import dense
 from cpcc.ops.conv2d.geometry import geometry, pad_work, pixels, strip_bytes, tap_offsets
-from cpcc.rounding import is_tflite
-from cpcc.sparse import DeltaRows, pack_rows_delta8
 
 
 def _rows(node: Node, graph: Graph) -> DeltaRows:

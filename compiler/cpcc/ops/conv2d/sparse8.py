@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from cpcc import sparse8
 from cpcc.costs import fitted
 from cpcc.fixedpoint import accumulator_bound
+from cpcc.formats import sparse8
+from cpcc.formats.rounding import constant_outputs, rounding_of
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, Kernel, Overlap, Packed
 from cpcc.ops.conv2d import tiles8
-from cpcc.rounding import constant_outputs, rounding_of
 
 FILES = (*tiles8.FILES, "kernels/cpcc_sparse8.h", "kernels/cpcc_sparse8.c", "kernels/cpcc_sparse8_load.c")
 LAYOUT = tiles8.Layout(consecutive=4, group=1, words=1, unit=1)

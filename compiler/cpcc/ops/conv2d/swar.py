@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from cpcc.costs import fitted
+from cpcc.formats.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of
+from cpcc.formats.swar import FOUR, Tile, group_chunks, swar_stream
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import ARMV7M, STREAM_FILES, Kernel, Packed
 from cpcc.ops.conv2d.geometry import flattened, image, strip_bytes
-from cpcc.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of
-from cpcc.swar import FOUR, Tile, group_chunks, swar_stream
 
 PIXELS = 4  # of a tile
 

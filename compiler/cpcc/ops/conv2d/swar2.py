@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from cpcc.costs import fitted
+from cpcc.formats.swar import TWO
 from cpcc.ops.base import ARMV6M, ROUND_ROW_FILES, Kernel
 from cpcc.ops.conv2d import swar
-from cpcc.swar import TWO
 
 FILES = (*swar.FILES, "kernels/cpcc_swar2.h", "kernels/cpcc_swar2.c", *ROUND_ROW_FILES)
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from cpcc.fixedpoint import narrow
+from cpcc.formats.rounding import ONCE, TFLITE, TFLITE_RELU, constant_outputs, rounding_kind, rounding_of
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import STREAM_FILES, Overlap, Packed, Value
 from cpcc.ops.conv2d.geometry import flattened
 from cpcc.ops.overlap import strip_lag
-from cpcc.rounding import ONCE, TFLITE, TFLITE_RELU, constant_outputs, rounding_kind, rounding_of
 
 FILES = (*STREAM_FILES, "kernels/cpcc_saturate.h", "kernels/cpcc_tiles8.h", "kernels/cpcc_tiles8.c")
 TILE = 8

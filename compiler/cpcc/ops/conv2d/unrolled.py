@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from cpcc.conv_program import REACH, Program, Row, budget_of, program
 from cpcc.costs import fitted
+from cpcc.formats.conv_program import REACH, Program, Row, budget_of, program
+from cpcc.formats.rounding import rounding_of
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, STREAM_FILES, Code, Kernel, Overlap, Packed, Value
 from cpcc.ops.conv2d.geometry import flattened, geometry, strip_bytes, strip_work, tap_offsets
 from cpcc.ops.overlap import conv_lag, strip_lag
-from cpcc.rounding import rounding_of
 
 FILES = (*STREAM_FILES, "kernels/cpcc_saturate.h", "kernels/cpcc_strip.h", "kernels/cpcc_strip.c")
 LONG = 64  # pixels that a 1x1 convolution's rows of several image rows have at most

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from cpcc.costs import fitted
+from cpcc.formats.wide_pairs import fits, groups, pair_words
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, Kernel, Packed
 from cpcc.ops.conv2d.geometry import geometry, padded_scratch
 from cpcc.ops.wide import DUAL_FILES, PADDED_FILES
-from cpcc.wide_pairs import fits, groups, pair_words
 
 
 def pack(node: Node, graph: Graph) -> Packed:

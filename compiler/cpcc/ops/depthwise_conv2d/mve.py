@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from cpcc.costs import fitted
-from cpcc.depthwise import groups_of_four
 from cpcc.fixedpoint import narrow
+from cpcc.formats.depthwise import groups_of_four
+from cpcc.formats.helium import vectors
+from cpcc.formats.rounding import Rounding
 from cpcc.graph import Graph, Node
-from cpcc.helium import vectors
 from cpcc.ops.base import MVE, MVE_FILES, Kernel, Packed
 from cpcc.ops.depthwise_conv2d import quad, twin
-from cpcc.rounding import Rounding
 
 FILES = (*MVE_FILES, "kernels/cpcc_strip.h", "kernels/cpcc_strip.c", "kernels/cpcc_twin.h")
 

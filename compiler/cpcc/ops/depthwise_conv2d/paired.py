@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from cpcc.costs import fitted
-from cpcc.depthwise import paired_stream
+from cpcc.formats.depthwise import paired_stream
+from cpcc.formats.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Overlap, Packed
 from cpcc.ops.conv2d.geometry import geometry
 from cpcc.ops.depthwise_conv2d import quad
 from cpcc.ops.depthwise_conv2d.semantics import per_channel
-from cpcc.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of
 
 PAIRS_BYTES = 2048  # of scratch, unless two strips need more
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from cpcc.costs import fitted
+from cpcc.formats.rounding import is_tflite
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import Kernel, Overlap, Packed
 from cpcc.ops.conv2d.geometry import geometry, pad_overlap, pad_work, strip_bytes
-from cpcc.rounding import is_tflite
 
 
 def pack(node: Node, graph: Graph) -> Packed:

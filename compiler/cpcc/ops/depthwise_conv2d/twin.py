@@ -7,14 +7,14 @@ from collections.abc import Callable
 import numpy as np
 
 from cpcc.costs import fitted
-from cpcc.depthwise import groups_of_four
 from cpcc.fixedpoint import narrow
+from cpcc.formats.depthwise import groups_of_four
+from cpcc.formats.rounding import TFLITE, TFLITE_RELU, Rounding, rounding_kind, rounding_of
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import ROUND_ROW_FILES, SCALAR, STREAM_FILES, Kernel, Packed
 from cpcc.ops.conv2d.geometry import geometry, is_line, laid_down, padded_scratch, strip_bytes
 from cpcc.ops.depthwise_conv2d import quad
 from cpcc.ops.depthwise_conv2d.semantics import per_channel
-from cpcc.rounding import TFLITE, TFLITE_RELU, Rounding, rounding_kind, rounding_of
 
 FILES = (*STREAM_FILES, *ROUND_ROW_FILES, "kernels/cpcc_saturate.h", "kernels/cpcc_strip.h", "kernels/cpcc_strip.c",
          "kernels/cpcc_twin.h")  # fmt: skip

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from cpcc.costs import fitted
+from cpcc.formats.nibbles import BLOCK, block_rows
+from cpcc.formats.rounding import is_tflite
 from cpcc.graph import Graph, Node
-from cpcc.nibbles import BLOCK, block_rows
 from cpcc.ops.base import Kernel, Packed, Value
-from cpcc.rounding import is_tflite
 
 
 def applies(node: Node, graph: Graph) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from cpcc.costs import fitted
+from cpcc.formats.rounding import is_tflite
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import Kernel, Packed
-from cpcc.rounding import is_tflite
 
 
 def pack(node: Node, graph: Graph) -> Packed:

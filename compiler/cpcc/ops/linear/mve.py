@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from cpcc.costs import fitted
+from cpcc.formats.helium import VECTOR, dense_stream
+from cpcc.formats.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of
 from cpcc.graph import Graph, Node
-from cpcc.helium import VECTOR, dense_stream
 from cpcc.ops.base import MVE, MVE_FILES, Kernel, Packed
-from cpcc.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of
 
 GROUP = 8  # rows
 

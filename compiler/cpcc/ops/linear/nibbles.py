@@ -6,10 +6,10 @@ import numpy as np
 
 from cpcc.costs import fitted
 from cpcc.fixedpoint import narrow
+from cpcc.formats.nibbles import dense_bytes, few_levels, sparse_bytes
+from cpcc.formats.rounding import is_tflite
 from cpcc.graph import Graph, Node
-from cpcc.nibbles import dense_bytes, few_levels, sparse_bytes
 from cpcc.ops.base import Kernel, Packed, Value
-from cpcc.rounding import is_tflite
 
 FILES = ("include/cpcc_nibbles.h",)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from cpcc.costs import fitted
-from cpcc.crossed import GROUP, crossable, crossed_stream
+from cpcc.formats.crossed import GROUP, crossable, crossed_stream
+from cpcc.formats.rounding import is_tflite, rounding_of
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Overlap, Packed
-from cpcc.rounding import is_tflite, rounding_of
 
 FILES = (
     *STREAM_FILES, "kernels/cpcc_crossed.h", "kernels/cpcc_rows4.h", "kernels/cpcc_rows4_asm.h", "kernels/cpcc_rows4.c",

@@ -6,9 +6,9 @@ import numpy as np
 
 from cpcc.costs import fitted
 from cpcc.fixedpoint import narrow
+from cpcc.formats.rounding import TFLITE, TFLITE_RELU, Rounding, rounding_kind, rounding_of
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import ROUND_ROW_FILES, SCALAR, STREAM_FILES, Kernel, Packed
-from cpcc.rounding import TFLITE, TFLITE_RELU, Rounding, rounding_kind, rounding_of
 
 GROUP = 8  # rows
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from cpcc.costs import fitted
+from cpcc.formats.rounding import is_tflite
+from cpcc.formats.sparse import pack_rows_delta8
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import Kernel, Packed
-from cpcc.rounding import is_tflite
-from cpcc.sparse import pack_rows_delta8
 
 
 def pack(node: Node, graph: Graph) -> Packed:

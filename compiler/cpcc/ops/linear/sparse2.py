@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from cpcc.costs import fitted
+from cpcc.formats.rounding import is_tflite, rounding_of
+from cpcc.formats.sparse import sparse2_stream, sparse2_words
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Packed
-from cpcc.rounding import is_tflite, rounding_of
-from cpcc.sparse import sparse2_stream, sparse2_words
 
 FILES = (*STREAM_FILES, "kernels/cpcc_saturate.h")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from cpcc.costs import fitted
+from cpcc.formats.paired import widened_order
+from cpcc.formats.rounding import rounding_of
+from cpcc.formats.unrolled import MAX_ROWS, MAX_WORDS, ROWS, Program, program
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, STREAM_FILES, Code, Kernel, Packed
 from cpcc.ops.linear.paired import overlap
-from cpcc.paired import widened_order
-from cpcc.rounding import rounding_of
-from cpcc.unrolled import MAX_ROWS, MAX_WORDS, ROWS, Program, program
 
 FILES = (*STREAM_FILES, "kernels/cpcc_widen.h", "kernels/cpcc_saturate.h")
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from cpcc.costs import fitted
+from cpcc.formats.wide_pairs import fits, groups, pair_words
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, Kernel, Packed
 from cpcc.ops.wide import DUAL_FILES
-from cpcc.wide_pairs import fits, groups, pair_words
 
 
 def pack(node: Node, graph: Graph) -> Packed:

@@ -1,0 +1,63 @@
+"""Stream of the convolution of 1x4 blocks: layout in firmware/kernels/cpcc_blocks8.h."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cpcc.formats.rounding import Rounding
+from cpcc.formats.sparse import MAX_DELTA
+
+BLOCK = 4  # weights
+BLOCKS = 8  # unrolled in the assembly
+_BLOCK_BYTES = 116
+_ROUNDING_BYTES, _CONSTANT = 256, 3
+_LEAVE = -2
+
+
+def entries(row: np.ndarray, offsets: np.ndarray) -> list[bytes]:
+    """Blocks of int8 `row` (4 * blocks,) that have a nonzero: distance from the one before and weights; `offsets` (blocks,).
+    A wide gap is bridged by blocks of zeros."""
+    blocks = row.reshape(-1, BLOCK)
+    found: list[bytes] = []
+    position = 0
+    kept = np.flatnonzero(blocks.any(axis=1))
+    for block in kept[np.argsort(offsets[kept], kind="stable")]:
+        gap = int(offsets[block]) - position
+        while gap > MAX_DELTA:
+            found.append(bytes((MAX_DELTA, 0, 0, 0, 0)))
+            gap -= MAX_DELTA
+        found.append(bytes((gap,)) + blocks[block].astype(np.int8).tobytes())
+        position = int(offsets[block])
+    return found
+
+
+def _jump(distance: int) -> bytes:
+    return distance.to_bytes(2, "little", signed=True)
+
+
+def _row(blocks: list[bytes], bias: int, kind: int) -> bytes:
+    first = len(blocks) % BLOCKS
+    text = bias.to_bytes(4, "little", signed=True) + _jump(_BLOCK_BYTES * (BLOCKS - first)) + b"".join(blocks[:first])
+    for at in range(first, len(blocks), BLOCKS):
+        text += _jump(-(_BLOCK_BYTES * BLOCKS + 8)) + b"".join(blocks[at : at + BLOCKS])
+    return text + _jump(_ROUNDING_BYTES * kind)
+
+
+def _constant_row(value: int) -> bytes:
+    behind = _BLOCK_BYTES * BLOCKS + 8
+    return bytes(4) + _jump(behind + _CONSTANT * _ROUNDING_BYTES) + value.to_bytes(1, "little", signed=True)
+
+
+def stream(
+    matrix: np.ndarray, offsets: np.ndarray, rounding: Rounding, fixed: np.ndarray, value: np.ndarray
+) -> np.ndarray:
+    """uint32 stream for int8 `matrix` (rows, 4 * blocks); `offsets` (blocks,) in pixels; rows `fixed` (rows,) are `value`."""
+    text = b""
+    for r, row in enumerate(matrix):
+        if fixed[r]:
+            text += _constant_row(int(value[r]))
+        else:
+            text += _row(entries(row, offsets), int(rounding.bias[r]), rounding.kind)
+            text += rounding.words[r].astype("<i4").tobytes()
+    text += bytes(4) + _jump(_LEAVE)
+    return np.frombuffer(text + bytes(-len(text) % 4), "<u4").astype(np.uint32)

@@ -1,0 +1,45 @@
+"""Weight streams of the depthwise kernels, four channels at a time. Layouts: the kernels' headers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cpcc.fixedpoint import halfwords, narrow
+from cpcc.formats.rounding import Rounding
+
+
+def groups_of_four(channels: int) -> np.ndarray:
+    """(groups, 4) channel numbers; the last four overlap the ones before where `channels` is no multiple of 4."""
+    starts = np.minimum(np.arange(0, channels, 4), channels - 4)
+    return starts[:, None] + np.arange(4)
+
+
+def quad_stream(weight: np.ndarray, rounding: Rounding) -> np.ndarray:
+    """int32 stream of int8 `weight` (channels, taps) for ``cpcc_depthwise_quad``."""
+    groups = groups_of_four(len(weight))
+    w = rounding.gain * weight.astype(np.int64)[groups]
+    words = np.stack([halfwords(w[:, 0], w[:, 2]), halfwords(w[:, 1], w[:, 3])], axis=-1)
+    bias, constants = rounding.gain * rounding.bias.astype(np.int64)[groups], rounding.words[groups]
+    parts = (bias, words.reshape(len(groups), -1), constants.reshape(len(groups), -1))
+    return narrow(np.concatenate(parts, axis=1), np.int32).ravel()
+
+
+def column_stream(weight: np.ndarray, rounding: Rounding) -> np.ndarray:
+    """int32 stream of int8 `weight` (channels, 9), a 3x3 kernel by rows, for ``cpcc_depthwise_3x3``."""
+    groups = groups_of_four(len(weight))
+    w = rounding.gain * weight.astype(np.int64)[groups].reshape(-1, 4, 3, 3)  # group, channel, row, column
+    upper = halfwords(w[:, :, 0], w[:, :, 1]).transpose(0, 2, 1)
+    third = np.stack([halfwords(w[:, 0, 2], w[:, 2, 2]), halfwords(w[:, 1, 2], w[:, 3, 2])], axis=-1)
+    words = np.concatenate([upper, third], axis=2).reshape(len(groups), -1)
+    bias = rounding.gain * rounding.bias.astype(np.int64)[groups]
+    parts = (bias, words, rounding.words[groups].reshape(len(groups), -1))
+    return narrow(np.concatenate(parts, axis=1), np.int32).ravel()
+
+
+def paired_stream(weight: np.ndarray, rounding: Rounding) -> np.ndarray:
+    """int32 stream of int8 `weight` (channels, 9), a 3x3 kernel by rows, for ``cpcc_depthwise_paired``."""
+    order = groups_of_four(len(weight)).ravel()
+    w = (rounding.gain * weight.astype(np.int64)).reshape(-1, 3, 3)[order]
+    bias = rounding.gain * rounding.bias.astype(np.int64)[order, None]
+    parts = (halfwords(w[:, 0], w[:, 1]), halfwords(w[:, 1], w[:, 2]), bias, rounding.words[order])
+    return narrow(np.concatenate(parts, axis=1), np.int32).ravel()

@@ -1,0 +1,1 @@
+"""What is promised of a build, and the proof that it holds."""

@@ -14,13 +14,24 @@ typedef struct {
 CPCC_NOINLINE static void dot4(const uint8_t *multiples, int32_t run, const int8_t *x, const int32_t *at, row_t *acc) {
   const int8_t *x1 = x + at[0], *x2 = x + at[1], *x3 = x + at[2];
   int32_t a = acc->a, b = acc->b, c = acc->c, d = acc->d;
-  for (int32_t i = 0; i < run; i++) {
-    const uint32_t pair = (uint32_t)multiples[i >> 1] << (4 * (~i & 1));
-    const int32_t weight = cpcc_high_nibble(pair);
-    a += weight * x[i];
-    b += weight * x1[i];
-    c += weight * x2[i];
-    d += weight * x3[i];
+  for (; run > 1; run -= 2) {
+    const uint32_t pair = *multiples++;
+    const int32_t low = cpcc_low_nibble(pair), high = cpcc_high_nibble(pair);
+    a += low * x[0] + high * x[1];
+    b += low * x1[0] + high * x1[1];
+    c += low * x2[0] + high * x2[1];
+    d += low * x3[0] + high * x3[1];
+    x += 2;
+    x1 += 2;
+    x2 += 2;
+    x3 += 2;
+  }
+  if (run > 0) {
+    const int32_t low = cpcc_low_nibble(*multiples);
+    a += low * *x;
+    b += low * *x1;
+    c += low * *x2;
+    d += low * *x3;
   }
   acc->a = a;
   acc->b = b;

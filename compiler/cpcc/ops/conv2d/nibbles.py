@@ -33,7 +33,18 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     height, width, _ = graph.output_tensor(node).shape
     fours = height * -(-width // PIXELS)
     rows, tflite = fours * out * kh, is_tflite(node.params.output)
-    return 1.0, height, fours, fours * out, fours * out * tflite, rows, rows * kw * channels, *pad_work(node, graph, kh)
+    pairs, odd = divmod(kw * channels, 2)
+    return (
+        1.0,
+        height,
+        fours,
+        fours * out,
+        fours * out * tflite,
+        rows,
+        rows * pairs,
+        rows * odd,
+        *pad_work(node, graph, kh),
+    )
 
 
 def overlap(node: Node, graph: Graph) -> Overlap:

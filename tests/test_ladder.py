@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cpcc.executors.base import ExecutionError, Trace, broken_off
+from cpcc.executors.base import ExecutionError, Trace
+from cpcc.executors.harness import broken_off
 from cpcc.metrics import Counts
 from cpcc.ops import linear
 from cpcc.proof.evidence import Model, changes, check_promise, interval, transition

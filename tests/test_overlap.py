@@ -30,6 +30,11 @@ def depthwise(channels: int, stride: int, padding: tuple[int, int, int, int]) ->
     return DepthwiseConv2d(weight, np.zeros(channels, np.float32), (stride, stride), padding)
 
 
+def column(channels: int, size: tuple[int, int], padding: tuple[int, int, int, int] = NONE) -> DepthwiseConv2d:
+    weight = np.random.default_rng(1).normal(0, 1, (*size, channels)).astype(np.float32)
+    return DepthwiseConv2d(weight, np.zeros(channels, np.float32), (1, 1), padding)
+
+
 def fully_connected(out: int, inputs: int) -> Linear:
     weight = np.random.default_rng(0).normal(0, 1, (out, inputs)).astype(np.float32)
     return Linear(weight, np.zeros(out, np.float32))
@@ -60,6 +65,9 @@ CASES = (
     ("depthwise_quad", (9, 6, 6), depthwise(6, 1, NONE)),
     ("depthwise_3x3", (9, 9, 8), depthwise(8, 2, (1, 0, 1, 0))),
     ("depthwise_3x3", (9, 6, 6), depthwise(6, 1, NONE)),
+    ("depthwise_column", (13, 2, 8), column(8, (5, 1))),
+    ("depthwise_column", (3, 9, 4), column(4, (1, 4))),  # lines that move together
+    ("depthwise_column", (9, 1, 12), column(12, (4, 1), (2, 1, 0, 0))),
     ("depthwise_conv2d", (6, 6, 3), depthwise(3, 1, NONE)),
     ("max_pool2d", (6, 6, 4), MaxPool2d((3, 3), (1, 1), SAME, (6, 6))),
     ("avg_pool2d", (5, 6, 3), average(5, 6)),

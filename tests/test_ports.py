@@ -15,7 +15,8 @@ from cpcc.cli import cli
 from cpcc.data import load_dataset
 from cpcc.detector import InputSpec, Network, check_raw
 from cpcc.errors import DataError, ModelError, UsageError
-from cpcc.executors.base import broken_off, bytes_per_sample
+from cpcc.executors.base import bytes_per_sample
+from cpcc.executors.harness import broken_off
 from cpcc.folder import open_build
 from cpcc.frontends.tflite import to_graph as tflite_graph
 from cpcc.frontends.torch_export import to_graph

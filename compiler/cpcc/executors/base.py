@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from cpcc.errors import VerificationError
-from cpcc.graph import Graph, Tensor
+from cpcc.graph import Graph
 from cpcc.plan.plan import Plan
 
 INPUT_NODE, FULL_RUN, SCORE = "input", "run", "score"  # places beside the graph's own nodes
@@ -96,20 +96,6 @@ def bytes_per_sample(plan: Plan) -> int:
     return sum(plan.graph.tensors[name].bytes for name in traced_tensors(plan))
 
 
-def broken_off(reply: bytes, plan: Plan, nodes: bool, scores: int) -> tuple[int, str]:
-    """(sample, node) at which a harness that sends so many `scores` stopped: the first that its unfinished reply lacks."""
-    names, tensors = node_names(plan.graph), plan.graph.tensors
-    parts = [(names[name], tensors[name].bytes) for name in (traced_tensors(plan) if nodes else [])]
-    parts += [(run_name(plan.graph, name), tensors[name].bytes) for name in plan.graph.outputs]
-    parts += [(SCORE, 4)] * scores
-    sample, rest = divmod(len(reply), sum(size for _, size in parts))
-    for name, size in parts:
-        if rest < size:
-            return sample, name
-        rest -= size
-    raise AssertionError("the remainder is smaller than a record")
-
-
 def join(traces: list[Trace]) -> Trace:
     """One trace of consecutive batches."""
     return Trace(
@@ -121,22 +107,3 @@ def join(traces: list[Trace]) -> Trace:
 
 def _stacked(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def _stored(tensor: Tensor) -> np.dtype[Any]:
-    """How a device's memory holds an element: little-endian."""
-    return np.dtype(tensor.integer.dtype).newbyteorder("<")
-
-
-def parse_reply(reply: bytes, samples: int, plan: Plan, nodes: bool, scores: int) -> Trace:
-    """The harness's reply (firmware/harness/cpcc_harness.h) as arrays; `scores` per sample. Raises `ValueError` on a wrong length."""
-    traced = [plan.graph.tensors[name] for name in traced_tensors(plan)] if nodes else []
-    outputs = [plan.graph.tensors[name] for name in plan.graph.outputs]
-    fields = [(f"f{i}", _stored(t), t.shape) for i, t in enumerate([*traced, *outputs])]
-    record = np.dtype([*fields, ("scores", "<i4", (scores,))])
-    if len(reply) != samples * record.itemsize:
-        raise ValueError(f"{len(reply)} bytes of reply, expected {samples * record.itemsize}")
-    table = np.frombuffer(reply, record)
-    values = [table[f"f{i}"].astype(t.integer.dtype) for i, t in enumerate([*traced, *outputs])]
-    by_tensor = [(t.name, value) for t, value in zip([*traced, *outputs], values)]
-    return Trace(dict(by_tensor[: len(traced)]), dict(by_tensor[len(traced) :]), table["scores"].astype(np.int32))

@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import struct
 import subprocess
 from pathlib import Path
 
 import numpy as np
 
-from cpcc.executors.base import ExecutionError, Trace, broken_off, bytes_per_sample, join, parse_reply
+from cpcc.executors.base import ExecutionError, Trace
+from cpcc.executors.harness import SECONDS, broken_off, in_batches, parse_reply, request
 from cpcc.plan.plan import Plan
-from cpcc.quantize import batches
-
-BATCH_BYTES = 32 * 2**20
-QUANTIZED, NODES = 1, 2
-SECONDS = 600
-
-
-def request(samples: np.ndarray, quantized: bool, nodes: bool) -> bytes:
-    """A harness request (firmware/harness/cpcc_harness.h)."""
-    mode = QUANTIZED * quantized | NODES * nodes
-    return struct.pack("<II", mode, len(samples)) + np.ascontiguousarray(samples).tobytes()
-
-
-def batch_size(plan: Plan) -> int:
-    return max(1, BATCH_BYTES // max(1, bytes_per_sample(plan)))
 
 
 class HostExecutor:
@@ -36,14 +21,7 @@ class HostExecutor:
 
     def run(self, samples: np.ndarray, *, quantized: bool = False, nodes: bool = False) -> Trace:
         """Raises `ExecutionError` where the program crashes, a sanitizer stops it, or it takes too long."""
-        traces, done = [], 0
-        for batch in batches(samples, batch_size(self._plan)):
-            try:
-                traces.append(self._batch(batch, quantized, nodes))
-            except ExecutionError as error:
-                raise error.shifted(done) from error
-            done += len(batch)
-        return join(traces)
+        return in_batches(self._plan, samples, lambda batch: self._batch(batch, quantized, nodes))
 
     def _batch(self, samples: np.ndarray, quantized: bool, nodes: bool) -> Trace:
         try:

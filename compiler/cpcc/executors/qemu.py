@@ -13,11 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from cpcc.errors import ToolMissingError
-from cpcc.executors.base import Cost, ExecutionError, Trace, broken_off, join, parse_reply
-from cpcc.executors.host import SECONDS, batch_size, request
+from cpcc.executors.base import Cost, ExecutionError, Trace
+from cpcc.executors.harness import SECONDS, broken_off, in_batches, parse_reply, request
 from cpcc.executors.qemu_counter import COUNTS, counter_options, read_cost
 from cpcc.plan.plan import Plan
-from cpcc.quantize import batches
 
 KIB = 1024
 # (flash origin, bytes, RAM origin, bytes) of QEMU 7.2's machines (docs/system/arm/mps2.rst, nrf.rst; an505 boots secure)
@@ -61,14 +60,7 @@ class QemuExecutor:
 
     def run(self, samples: np.ndarray, *, quantized: bool = False, nodes: bool = False) -> Trace:
         """Raises `ExecutionError` where the binary faults or does not end."""
-        traces, done = [], 0
-        for batch in batches(samples, batch_size(self._plan)):
-            try:
-                traces.append(self._batch(batch, quantized, nodes))
-            except ExecutionError as error:
-                raise error.shifted(done) from error
-            done += len(batch)
-        return join(traces)
+        return in_batches(self._plan, samples, lambda batch: self._batch(batch, quantized, nodes))
 
     def measure(self, samples: np.ndarray) -> Cost:
         """Cost of one inference on the quantized sample ``samples[0]``."""

@@ -43,3 +43,21 @@ def paired_stream(weight: np.ndarray, rounding: Rounding) -> np.ndarray:
     bias = rounding.gain * rounding.bias.astype(np.int64)[order, None]
     parts = (halfwords(w[:, 0], w[:, 1]), halfwords(w[:, 1], w[:, 2]), bias, rounding.words[order])
     return narrow(np.concatenate(parts, axis=1), np.int32).ravel()
+
+
+def column_steps(taps: int) -> int:
+    """Pairs of inputs under each output of ``cpcc_depthwise_column``."""
+    return taps // 2 + 1
+
+
+def steps_stream(weight: np.ndarray, rounding: Rounding) -> np.ndarray:
+    """int32 stream of int8 `weight` (channels, taps) for ``cpcc_depthwise_column``."""
+    order = groups_of_four(len(weight)).ravel()
+    w = rounding.gain * weight.astype(np.int64)[order]
+    steps = column_steps(w.shape[1])
+    even, odd = (np.pad(w, ((0, 0), (first, 2 * steps - w.shape[1] - first))) for first in (0, 1))
+    words = np.stack([halfwords(each[:, 0::2], each[:, 1::2]) for each in (even, odd)], axis=-1)
+    bias = rounding.gain * rounding.bias.astype(np.int64)[order, None]
+    return narrow(
+        np.concatenate([bias, words.reshape(len(order), -1), rounding.words[order]], axis=1), np.int32
+    ).ravel()

@@ -59,7 +59,7 @@ class Overlap:
     """Where a layer may write over its first input, when nothing else reads that later.
 
     `output`: the output may begin this many bytes before the input, or more, and run into it; None: not at all.
-    `scratch`: the same of the scratch memory. `in_place`: the output may lie on the input, byte for byte.
+    `scratch`: the same of the scratch memory. `in_place`: the output, no larger, may begin where the input does.
     Functions that derive them: `cpcc.ops.overlap`."""
 
     output: int | None = None

@@ -58,8 +58,8 @@ def aliases(graph: Graph, needs: Needs) -> dict[str, str]:
     owner = {name: name for name in graph.tensors}
     for i, node in enumerate(graph.nodes):
         source, op = node.inputs[0], op_of(node, Int8)
-        same_size = graph.output_tensor(node).bytes == graph.tensors[source].bytes
-        in_place = same_size and (op.in_place or needs.get(node.name, Need()).overlap.in_place)
+        more = graph.output_tensor(node).bytes - graph.tensors[source].bytes
+        in_place = (more == 0 and op.in_place) or (more <= 0 and needs.get(node.name, Need()).overlap.in_place)
         must_share = not op.kernels  # no code copies it
         if must_share or (in_place and not _needed_after(graph, i, owner, owner[source])):
             owner[node.output] = owner[source]

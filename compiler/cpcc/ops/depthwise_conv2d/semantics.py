@@ -79,12 +79,23 @@ def per_channel(node: Node) -> np.ndarray:
 def sample(rng: np.random.Generator) -> tuple[float_params.DepthwiseConv2d, tuple[tuple[int, ...], ...]]:
     kernel = (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
     stride = (int(rng.integers(1, 3)), int(rng.integers(1, 3)))
-    if rng.random() < 0.4:  # the shape that has a kernel of its own
+    shape = rng.random()  # some have kernels of their own
+    if shape < 0.4:
         kernel, stride = (3, 3), (1, 1)
+    elif shape < 0.7:
+        taps = int(rng.integers(2, 8))
+        kernel, stride = (taps, 1) if shape < 0.6 else (1, taps), (1, 1)
     h, w = (int(rng.integers(k, k + 6)) for k in kernel)
     channels = int(rng.choice([1, 2, 4, 5, 8]))
     per_channel, bias = random_weights(rng, (channels, *kernel))
     top, bottom, left, right = (int(rng.integers(0, 2)) for _ in range(4))
+    if shape >= 0.4:  # a kernel one tap wide needs no padding there
+        top, bottom, left, right = (
+            top * (kernel[0] > 1),
+            bottom * (kernel[0] > 1),
+            left * (kernel[1] > 1),
+            right * (kernel[1] > 1),
+        )
     params = float_params.DepthwiseConv2d(
         np.ascontiguousarray(per_channel.transpose(1, 2, 0)),
         bias,

@@ -9,7 +9,7 @@ import numpy as np
 from cpcc.costs import fitted
 from cpcc.fixedpoint import narrow
 from cpcc.formats.depthwise import groups_of_four
-from cpcc.formats.rounding import TFLITE, TFLITE_RELU, Rounding, rounding_kind, rounding_of
+from cpcc.formats.rounding import ONCE, TFLITE, TFLITE_RELU, Rounding, rounding_kind, rounding_of
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import ROUND_ROW_FILES, SCALAR, STREAM_FILES, Kernel, Packed
 from cpcc.ops.conv2d.geometry import geometry, is_line, laid_down, padded_scratch, strip_bytes
@@ -69,7 +69,9 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     copied = out_h * _strip(node, graph)
     kind = rounding_kind(node.params.output, per_channel(node))
     rounded = quads * (kind == TFLITE), quads * (kind == TFLITE_RELU)
-    return quads, quads * runs, quads * runs * taps, *rounded, copied, pairs, pairs * (channels % 4 > 0), out_h
+    single = out_h * out_w * -(-channels // 4)  # the Cortex-M0+ computes a last pixel alone, others twice
+    alone = single, single * runs, single * runs * taps, single * (kind != ONCE)
+    return quads, quads * runs, quads * runs * taps, *rounded, *alone, copied, pairs, pairs * (channels % 4 > 0), out_h
 
 
 KERNEL = Kernel("depthwise_twin", pack, fitted("depthwise_twin", features), SCALAR, quad.applies, shared=FILES)

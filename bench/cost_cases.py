@@ -12,7 +12,7 @@ import numpy as np
 
 from cpcc.fixedpoint import Requant, TfliteRequant
 from cpcc.graph import Float32, Graph, Int8, Node, Tensor
-from cpcc.ops import OPS
+from cpcc.ops import LAYOUT, OPS
 from cpcc.ops.add import QAdd, tflite_add_scaling
 from cpcc.ops.base import Op
 from cpcc.ops.float_params import ChannelLookup, Conv2d, DepthwiseConv2d, Linear, Reshape
@@ -141,7 +141,7 @@ def cases() -> list[Case]:
 
 def _samples() -> Iterator[Case]:
     """Of every op that has no shapes above: random ones of its own; of sums with both roundings."""
-    for op in OPS:
+    for op in (*OPS, *LAYOUT):
         if not op.kernels or op.float_params in (Linear, Conv2d, DepthwiseConv2d):
             continue
         rng = np.random.default_rng(3)
@@ -157,7 +157,7 @@ def _samples() -> Iterator[Case]:
 
 
 def op_of_case(case: Case) -> Op:
-    return next(op for op in OPS if isinstance(case.params, op.float_params))
+    return next(op for op in (*OPS, *LAYOUT) if isinstance(case.params, op.float_params))
 
 
 def graph_of(case: Case) -> Graph:

@@ -25,6 +25,7 @@ from cpcc.ops import op_of
 from cpcc.plan.kernels import any_kernel, dense_only
 from cpcc.plan.objective import Objective, limits_of
 from cpcc.plan.plan import Plan
+from cpcc.plan.sizes import stored_bytes
 from cpcc.project import main_source
 from cpcc.stack import library_stack
 from cpcc.targets import find_target
@@ -110,8 +111,8 @@ def _ratio(own: float, peer: float | None) -> float | None:
 def constants(plan: Plan) -> tuple[int, int]:
     """Bytes of constants of layers with weights, and of the others."""
     with_weights = [s for s in plan.steps if op_of(s.node, Int8).weights]
-    weights = sum(step.packed.constant_bytes for step in with_weights)
-    return weights, sum(step.packed.constant_bytes for step in plan.steps) - weights
+    weights = stored_bytes(step.packed for step in with_weights)
+    return weights, stored_bytes(step.packed for step in plan.steps) - weights
 
 
 def show(row: Row) -> Row:

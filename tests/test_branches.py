@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from cpcc.graph import Float32, Graph, Node, Tensor, validate
 from cpcc.ops.float_params import Add, Relu, Reshape
-from cpcc.plan.buffers import aliases
 from cpcc.plan.memory import plan_arena
+from cpcc.plan.places import places
 from support import NAME, assert_equal, compiled, detector_of, extreme_inputs
 
 SHAPES = ((2, 3, 2), (3, 2, 2), (12,))
@@ -79,7 +79,7 @@ def test_nothing_overwrites_what_is_still_read(seed: int) -> None:
             held = {memory[arena.offsets[name] + i] for i in range(graph.tensors[name].size)}
             assert held == {value(name)}, f"{node.name} reads {name}, memory holds {held}"
         write(node.output)
-    assert aliases(graph, {})
+    assert places(graph, {})
 
 
 def test_a_reshape_keeps_its_source_alive() -> None:
@@ -96,4 +96,4 @@ def test_a_reshape_keeps_its_source_alive() -> None:
     )
     rng = np.random.default_rng(0)
     graph = detector_of(validate(Graph(NAME, tensors, nodes, ("x",), ("y",)), Float32), rng).graph
-    assert aliases(graph, {})["a"] == "a"
+    assert places(graph, {})["a"].buffer == "a"

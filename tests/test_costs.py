@@ -16,7 +16,7 @@ from cost_layers import measure
 
 from conftest import need_tool
 from cpcc.costs import constants
-from cpcc.ops import OPS, WIDE
+from cpcc.ops import LAYOUT, OPS, WIDE
 from cpcc.targets import find_target
 
 
@@ -42,7 +42,7 @@ def test_estimates(core: str) -> None:
 
 def test_every_kernel_is_fitted() -> None:
     """On some core at least, with as many constants as it has features; the others are alike."""
-    names = {kernel.name: kernel.cost for op in (*OPS, *WIDE) for kernel in op.kernels}
+    names = {kernel.name: kernel.cost for op in (*OPS, *WIDE, *LAYOUT) for kernel in op.kernels}
     assert set(names) == set(constants()), "python bench/fit_costs.py KERNEL, or remove its constants"
     for name, cost in names.items():
         assert cost.kernel == name

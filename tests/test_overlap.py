@@ -10,7 +10,7 @@ from cpcc.ops import OPS, op_of
 from cpcc.ops.avg_pool2d import adaptive_spans
 from cpcc.ops.base import Kernel
 from cpcc.ops.float_params import AvgPool2d, Conv2d, DepthwiseConv2d, Linear, MaxPool2d
-from cpcc.plan.buffers import lags
+from cpcc.plan.lags import lags
 from cpcc.plan.plan import needs_of
 from cpcc.targets import TARGETS
 from support import assert_equal, chain, compiled, detector_of, extreme_inputs

@@ -17,7 +17,8 @@ from cpcc.ops.float_params import Linear
 from cpcc.ops.linear import narrow, paired
 from cpcc.plan import exact
 from cpcc.plan.bound import lower_bound
-from cpcc.plan.buffers import Buffer, Lag, Need, lags
+from cpcc.plan.buffers import Buffer, Lag, Need
+from cpcc.plan.lags import lags
 from cpcc.plan.memory import plan_arena
 from cpcc.plan.placement import Problem, problem_of, quick_plan
 from cpcc.plan.plan import Plan, make_plan, needs_of
@@ -99,7 +100,8 @@ def random_problem(rng: np.random.Generator) -> Problem:
         first = int(rng.integers(0, 4))
         buffers.append(Buffer(f"b{i}", int(rng.integers(1, 6)) * 8, first, first + int(rng.integers(0, 3))))
     pairs = [(a, b) for a in buffers for b in buffers if a is not b and a.first == b.last and a.first > b.first]
-    found = [Lag(a.name, b.name, int(rng.integers(0, 4)) * 8) for a, b in pairs if rng.random() < 0.7]
+    pairs += [(b, a) for a, b in pairs if rng.random() < 0.3]
+    found = [Lag(a.name, b.name, int(rng.integers(1, 4)) * 8) for a, b in pairs if rng.random() < 0.7]
     return problem_of(buffers, found)
 
 
@@ -107,14 +109,8 @@ def smallest(problem: Problem) -> int:
     """By trying every offset: the arena is 8 bytes a place."""
 
     def fits(b: int, at: int, placed: list[int]) -> bool:
-        size = problem.sizes[b]
         for p, bt in enumerate(placed):
-            below, above = at + size <= bt, bt + problem.sizes[p] <= at
-            if p in problem.apart[b] and not (below or above):
-                return False
-            if p in problem.behind[b] and not (below or at >= bt + problem.behind[b][p]):
-                return False
-            if p in problem.ahead[b] and not (above or bt >= at + problem.ahead[b][p]):
+            if p in problem.after[b] and not (at >= bt + problem.after[b][p] or bt >= at + problem.after[p][b]):
                 return False
         return True
 

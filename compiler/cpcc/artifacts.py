@@ -11,6 +11,7 @@ from cpcc.emit import emit_harness, render
 from cpcc.executors.elf import read_image
 from cpcc.folder import STATE, BuildFolder
 from cpcc.plan.plan import Plan
+from cpcc.plan.sizes import stored_bytes
 from cpcc.serialize import dump_detector
 from cpcc.toolchains import Toolchain, build_program, gcc_cross, host_cc, zig_cross
 
@@ -79,7 +80,7 @@ def image_sizes(elf: Path) -> Sizes:
 def measure(plan: Plan, library: dict[str, str], main: str) -> Sizes:
     """Compile for the target; its sizes. For the target `host` only constants count."""
     if plan.target.name == "host":
-        constants = sum(step.packed.constant_bytes for step in plan.steps)
+        constants = stored_bytes(step.packed for step in plan.steps)
         return Sizes(constants, 0, constants)
     return image_sizes(arm_image(plan, library, main))
 

@@ -91,7 +91,8 @@ def build(
         hashes,
         provenance,
         state=own,
-        kernels=plan.kernels,
+        kernels=dict(plan.kernels),
+        stripes=[[stripe.first, stripe.last, stripe.rows] for stripe in plan.stripes],
         optimize=plan.objective.value,
     )
     report = report_of(plan, detector, fitted.sizes, wish, stack_of(fitted, settings.name), narrowed)

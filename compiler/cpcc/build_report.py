@@ -9,16 +9,19 @@ from typing import Any
 from cpcc.artifacts import Sizes
 from cpcc.costs import Estimate
 from cpcc.detector import Network
-from cpcc.fit import Wish, kernel_flash, planned
-from cpcc.graph import Int8
+from cpcc.fit import Wish, kernel_flash, kernels_for
+from cpcc.graph import Graph, Int8, Node
 from cpcc.narrowing import Narrowed
 from cpcc.ops import op_of
+from cpcc.ops.roll import Roll
 from cpcc.plan.kernels import dense_only
-from cpcc.plan.plan import Plan, Step
-from cpcc.plan.sizes import packed_bytes
+from cpcc.plan.plan import Plan, Step, estimate, plan_with
+from cpcc.plan.sizes import stored_bytes, struct_bytes
+from cpcc.plan.steps import layer_of
 from cpcc.quant.int16_choice import int16_layers
-from cpcc.quant.noise import Noise
 from cpcc.stack import StackBound
+from cpcc.stripes.regions import Stripe, find_region
+from cpcc.stripes.schedule import schedule
 
 SCHEMA = "cpcc-build-1"
 
@@ -52,6 +55,30 @@ class LayerReport:
 
 
 @dataclass(frozen=True)
+class StripeReport:
+    """The layers `first` to `last`, computed in so many `bands` of `rows` rows of the first one's output."""
+
+    first: str
+    last: str
+    rows: int
+    bands: int
+
+
+@dataclass(frozen=True)
+class StripingReport:
+    """What stripes come to: bytes of arena, estimated instructions and modelled cycles of an inference without them and with
+    them, bytes of rows that are moved because the next band reads them again."""
+
+    stripes: tuple[StripeReport, ...]
+    whole_arena: int
+    whole_instructions: int
+    whole_cycles: int
+    moved_bytes: int
+    instructions: int
+    cycles: int
+
+
+@dataclass(frozen=True)
 class BuildReport:
     """Bytes. `flash_bytes` is the model library, `constant_bytes` the part of it that is weights and tables, `image_bytes` the whole
     image; `int16_left_out` the layers that `--int16 auto` gave up so that the rest fits; `saved_flash` what sparsity saves in constants and kernel code (negative: costs); `stack_bytes` a bound by call graph, None
@@ -77,6 +104,7 @@ class BuildReport:
     int16_layers: tuple[str, ...]
     int16_left_out: Narrowed | None
     layers: tuple[LayerReport, ...]
+    striping: StripingReport | None = None
 
     @property
     def saved_instructions(self) -> float:
@@ -95,39 +123,70 @@ class BuildReport:
                 "saved_instructions": self.saved_instructions}  # fmt: skip
 
 
-def _estimate(step: Step, plan: Plan) -> Estimate:
-    return step.kernel.cost(step.node, plan.graph, plan.target.core.name)
-
-
 def _decibels(value: float | None) -> float | None:
     return None if value is None or isinf(value) else value
 
 
-def _layer(plan: Plan, step: Step, dense: Step, noise: Noise | None) -> LayerReport:
-    cost, before = _estimate(step, plan), _estimate(dense, plan)
-    output = plan.graph.output_tensor(step.node)
+def _by_layer(plan: Plan) -> dict[str, list[Step]]:
+    """The steps of each layer: one, or those of its bands."""
+    found: dict[str, list[Step]] = {}
+    for step in plan.steps:
+        found.setdefault(layer_of(step.node, plan.graph), []).append(step)
+    return found
+
+
+def _cost(steps: list[Step], plan: Plan) -> Estimate:
+    core = plan.target.core.name
+    return sum((step.kernel.cost(step.node, plan.graph, core) for step in steps), Estimate(0, 0))
+
+
+def _layer(node: Node, plan: Plan, steps: list[Step], before: Estimate, network: Network) -> LayerReport:
+    cost, noise = _cost(steps, plan), network.noise.get(node.name)
+    output, sparse = network.graph.output_tensor(node), any(step.kernel.sparse for step in steps)
     own, so_far = (noise.alone, noise.so_far) if noise else (None, None)
+    packed = [step.packed for step in steps]
     return LayerReport(
-        step.node.name, step.kernel.name, output.shape,
-        type(output.type).__name__.lower(), step.macs_dense, step.macs_nonzero,
-        round(cost.instructions), round(cost.cycles), round(before.instructions if step.kernel.sparse else cost.instructions),
-        packed_bytes(step.packed), op_of(step.node, Int8).reach(step.node.params), _decibels(own), _decibels(so_far), own is not None and isinf(own),
+        node.name, steps[0].kernel.name, output.shape,
+        type(output.type).__name__.lower(), sum(s.macs_dense for s in steps), sum(s.macs_nonzero for s in steps),
+        round(cost.instructions), round(cost.cycles), round(before.instructions if sparse else cost.instructions),
+        stored_bytes(packed) + struct_bytes(packed), op_of(node, Int8).reach(node.params), _decibels(own), _decibels(so_far), own is not None and isinf(own),
     )  # fmt: skip
+
+
+def _stripe(stripe: Stripe, graph: Graph) -> StripeReport:
+    bands = schedule(find_region(graph, stripe), graph, stripe.rows).bands
+    return StripeReport(stripe.first, stripe.last, stripe.rows, bands)
+
+
+def striping_of(plan: Plan, network: Network) -> StripingReport | None:
+    """What the plan's stripes save and cost, against the same kernels without them."""
+    if not plan.stripes:
+        return None
+    whole = plan_with(network.graph, plan.target, plan.kernels, plan.objective)
+    bands = tuple(_stripe(stripe, network.graph) for stripe in plan.stripes)
+    moved = sum(plan.graph.output_tensor(step.node).bytes for step in plan.steps if isinstance(step.node.params, Roll))
+    before, after = estimate(whole), estimate(plan)
+    return StripingReport(bands, whole.arena.size, round(before.instructions), round(before.cycles), moved,
+                          round(after.instructions), round(after.cycles))  # fmt: skip
 
 
 def report_of(
     plan: Plan, network: Network, sizes: Sizes, wish: Wish, stack: StackBound | str, left_out: Narrowed | None
 ) -> BuildReport:
     """The report of a plan made for `wish`, with what its image measures and the int16 layers `left_out`."""
-    dense = planned(plan.graph, replace(wish, policy=dense_only), inf, inf)
-    pairs = zip(plan.steps, dense.steps, strict=True)
-    layers = tuple(_layer(plan, step, without, network.noise.get(step.node.name)) for step, without in pairs)
+    kernels = kernels_for(network.graph, replace(wish, policy=dense_only), inf, inf)
+    dense = plan_with(network.graph, plan.target, kernels, plan.objective, plan.stripes, dense_only)
+    own, without, nodes = _by_layer(plan), _by_layer(dense), {node.name: node for node in network.graph.nodes}
+    layers = tuple(
+        _layer(nodes[name], plan, steps, _cost(without[name], dense), network) for name, steps in own.items()
+    )
     sparse = any(step.kernel.sparse for step in plan.steps)
     return BuildReport(
         plan.target.name, plan.objective.value, wish.limits.flash, wish.limits.ram,
         sum(layer.instructions for layer in layers), sum(layer.cycles for layer in layers),
-        sum(layer.dense_instructions for layer in layers), sizes.model_flash, sum(layer.bytes for layer in layers),
+        sum(layer.dense_instructions for layer in layers), sizes.model_flash, stored_bytes(s.packed for s in plan.steps),
         sizes.firmware_flash, kernel_flash(dense) - kernel_flash(plan) if sparse else 0, plan.arena.size,
         plan.arena.lower_bound, plan.arena.optimal, stack.bytes if isinstance(stack, StackBound) else None, stack.path if isinstance(stack, StackBound) else (),
-        "" if isinstance(stack, StackBound) else stack, tuple(int16_layers(plan.graph)), left_out, layers,
+        "" if isinstance(stack, StackBound) else stack, tuple(int16_layers(network.graph)), left_out, layers,
+        striping_of(plan, network),
     )  # fmt: skip

@@ -12,7 +12,16 @@ HEADER = ("layer", "kernel", "output", "kept", "instr.~", "cycles~", "bytes", "c
 def summary(report: BuildReport) -> str:
     """All but the last line; estimates carry a ``~``, and its cycles are modelled."""
     rows = [_row(layer) for layer in report.layers]
-    return "\n".join([table(HEADER, rows), *_worst(report), *_overflow(report), *_int16(report), *_totals(report)])
+    return "\n".join(
+        [
+            table(HEADER, rows),
+            *_worst(report),
+            *_overflow(report),
+            *_int16(report),
+            *_striping(report),
+            *_totals(report),
+        ]
+    )
 
 
 def _row(layer: LayerReport) -> tuple[str, ...]:
@@ -61,6 +70,19 @@ def _int16(report: BuildReport) -> list[str]:
             f"quantization noise at the output {left_out.sqnr:.1f} dB instead of {left_out.sqnr_int16:.1f}"
         )
     return lines
+
+
+def _striping(report: BuildReport) -> list[str]:
+    """The line that says what is computed in bands, and what that saves and costs."""
+    found = report.striping
+    if found is None:
+        return []
+    parts = ", ".join(f"{s.first} to {s.last} in {s.bands} bands of {s.rows}" for s in found.stripes)
+    more = percent(found.instructions / found.whole_instructions - 1)
+    return [
+        f"striped: {parts} rows: arena {report.arena_bytes:,} B instead of {found.whole_arena:,} for {more} more instructions "
+        f"(estimated); {found.moved_bytes:,} B of rows are kept for the next band, none is computed again"
+    ]  # fmt: skip
 
 
 def _totals(report: BuildReport) -> list[str]:

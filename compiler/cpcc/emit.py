@@ -5,8 +5,8 @@ Ops decided every number; here they become arrays, structs and calls. Determinis
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
@@ -98,6 +98,7 @@ class Layer:
 
     function: str
     struct: str
+    shared: bool  # an earlier layer's struct
     kernel: str
     entry: str
     arrays: tuple[Array, ...]
@@ -157,12 +158,20 @@ def pointer(tensor: Tensor, at: str, constant: bool = False) -> str:
     return f"({const}{c_type(tensor)} *)({const}void *)({at})"
 
 
-def _layer(step: Step, plan: Plan, prefix: str, ident: str, stored: dict[tuple[str, bytes], str]) -> Layer:
+@dataclass(frozen=True)
+class _Stored:
+    """What earlier layers have stored, by content: arrays and structs with the name of each."""
+
+    arrays: dict[tuple[str, bytes], str] = field(default_factory=dict)
+    structs: dict[Hashable, str] = field(default_factory=dict)
+
+
+def _layer(step: Step, plan: Plan, prefix: str, ident: str, stored: _Stored) -> Layer:
     arrays, fields, programs = [], [], []
     for key, value in step.packed.struct.items():
         if isinstance(value, np.ndarray):
             own = f"{ident}_{key.replace('.', '_')}"
-            name = stored.setdefault((value.dtype.name, value.tobytes()), own)
+            name = stored.arrays.setdefault((value.dtype.name, value.tobytes()), own)
             if name == own:
                 arrays.append(_array(name, value))
             fields.append((key, name))
@@ -172,14 +181,15 @@ def _layer(step: Step, plan: Plan, prefix: str, ident: str, stored: dict[tuple[s
             fields.append((key, name))
         else:
             fields.append((key, str(value)))
-    offsets = plan.arena.offsets
+    offsets, own_struct = plan.arena.offsets, f"{ident}_params"
+    struct = stored.structs.setdefault((step.kernel.name, tuple(fields)), own_struct)
 
     def place(name: str, constant: bool) -> str:
         at = f"arena + {offsets[name]}"
         return at if step.kernel.bytewise else pointer(plan.graph.tensors[name], at, constant)
 
     return Layer(
-        function=f"{prefix}_layer_{ident}", struct=f"{ident}_params", kernel=step.kernel.name,
+        function=f"{prefix}_layer_{ident}", struct=struct, shared=struct != own_struct, kernel=step.kernel.name,
         entry=step.kernel.name + step.packed.entry, arrays=tuple(arrays), programs=tuple(programs), fields=tuple(fields),
         inputs=tuple(place(name, True) for name in step.node.inputs), variadic=step.kernel.variadic,
         streaming=step.kernel.streaming, units=plan.graph.output_tensor(step.node).shape[-1], output=place(step.node.output, False),
@@ -188,9 +198,9 @@ def _layer(step: Step, plan: Plan, prefix: str, ident: str, stored: dict[tuple[s
 
 
 def layers(plan: Plan, prefix: str) -> tuple[Layer, ...]:
-    """The plan's steps as the templates see them. Equal arrays (weights that layers share) are stored once."""
+    """The plan's steps as the templates see them. Equal arrays and structs (weights that layers share, bands of a layer) are stored once."""
     idents = unique_identifiers([f"{i}_{step.node.name}" for i, step in enumerate(plan.steps)])
-    stored: dict[tuple[str, bytes], str] = {}
+    stored = _Stored()
     return tuple(_layer(step, plan, prefix, f"l{ident}", stored) for step, ident in zip(plan.steps, idents))
 
 

@@ -12,13 +12,16 @@ from cpcc.errors import DoesNotFitError, VerificationError
 from cpcc.folder import library_folder
 from cpcc.graph import Graph
 from cpcc.names import c_prefix
+from cpcc.ops.row_slice import RowSlice
 from cpcc.plan.kernels import Policy, any_kernel
 from cpcc.plan.objective import Limits, Objective
-from cpcc.plan.plan import Plan, make_plan, plan_with
+from cpcc.plan.plan import Plan, estimate, fastest_kernels, plan_with
 from cpcc.plan.select import kernel_pieces, select_kernels
-from cpcc.plan.sizes import packed_bytes
+from cpcc.plan.sizes import packed_bytes, stored_bytes, struct_bytes
+from cpcc.plan.steps import layer_of
 from cpcc.quant.int16_choice import int16_layers
 from cpcc.stack import StackBound, library_stack
+from cpcc.stripes.choice import best_stripes
 from cpcc.targets import Target
 
 STACK_RESERVE = 2048  # bytes of RAM left for the stack and the application's own data
@@ -66,7 +69,8 @@ def kernel_flash(plan: Plan) -> int:
     """Bytes of a plan's constants and of its kernels' code."""
     code = kernel_code(plan.target.core, plan.objective.level)
     used = frozenset(piece for step in plan.steps for piece in kernel_pieces(code, step.kernel, step.packed))
-    return sum(packed_bytes(step.packed) for step in plan.steps) + code.size(used)
+    packed = [step.packed for step in plan.steps]
+    return stored_bytes(packed) + struct_bytes(packed) + code.size(used)
 
 
 def fit(graph: Graph, wish: Wish, emit: Callable[[Plan], dict[str, str]]) -> Fitted:
@@ -75,7 +79,7 @@ def fit(graph: Graph, wish: Wish, emit: Callable[[Plan], dict[str, str]]) -> Fit
     allowed, seen = inf, set()
     while True:
         plan = planned(graph, wish, flash, allowed)
-        key = tuple(plan.kernels.items())
+        key = (tuple(plan.kernels.items()), plan.stripes)
         if plan.arena.size > ram:
             _stop_if(key in seen, _no_ram, plan, wish)
             allowed = min(allowed, plan.arena.size) - (plan.arena.size - ram)
@@ -90,13 +94,31 @@ def fit(graph: Graph, wish: Wish, emit: Callable[[Plan], dict[str, str]]) -> Fit
 
 
 def planned(graph: Graph, wish: Wish, flash: float, ram: float) -> Plan:
-    """The plan within bytes of `flash` for constants and kernel code, and of `ram` for the arena, where possible. Without limits
-    the fastest plan needs no search."""
+    """The plan within bytes of `flash` for constants and kernel code, and of `ram` for the arena, where possible. Where the arena
+    is too large, layers are striped or other kernels taken, whichever costs less time, or both."""
+    plan = _planned(graph, wish, flash, inf, ram)
+    if plan.arena.size <= ram and not plan.stripes:
+        return plan
+    plans = [plan] if ram == inf else [plan, _planned(graph, wish, flash, ram, ram)]
+    return min(plans, key=lambda p: (max(p.arena.size - ram, 0), estimate(p).cycles))
+
+
+def _planned(graph: Graph, wish: Wish, flash: float, kernels_ram: float, ram: float) -> Plan:
+    """With kernels chosen for `kernels_ram` bytes of arena, and stripes for `ram`."""
+    kernels = kernels_for(graph, wish, flash, kernels_ram)
+    needed = wish.objective is not Objective.SPEED or flash < inf
+    if needed and ram == inf:
+        return plan_with(graph, wish.target, kernels, wish.objective, (), wish.policy)
+    stripes = best_stripes(graph, kernels, wish.target, wish.policy, ram, needed)
+    return plan_with(graph, wish.target, kernels, wish.objective, stripes, wish.policy)
+
+
+def kernels_for(graph: Graph, wish: Wish, flash: float, ram: float) -> dict[str, str]:
+    """Kernel by layer. Without limits the fastest plan needs no search."""
     if wish.objective is Objective.SPEED and flash == ram == inf:
-        return make_plan(graph, wish.target, wish.policy)
+        return fastest_kernels(graph, wish.target, wish.policy)
     code = kernel_code(wish.target.core, wish.objective.level)
-    kernels = select_kernels(graph, wish.target, wish.objective, code, flash, ram, wish.policy)
-    return plan_with(graph, wish.target, kernels, wish.objective)
+    return select_kernels(graph, wish.target, wish.objective, code, flash, ram, wish.policy)
 
 
 def _stop_if(known: bool, error: Callable[..., DoesNotFitError], *facts: object) -> None:
@@ -114,7 +136,8 @@ def _where(wish: Wish, limit: int, whole: int, option: str) -> str:
 
 
 def _no_ram(plan: Plan, wish: Wish) -> DoesNotFitError:
-    tensor = max(plan.graph.tensors.values(), key=lambda t: t.bytes)
+    views = {node.output for node in plan.graph.nodes if isinstance(node.params, RowSlice)}
+    tensor = max((t for t in plan.graph.tensors.values() if t.name not in views), key=lambda t: t.bytes)
     where = _where(wish, wish.limits.ram, wish.target.ram_bytes, "--ram")
     wide = len(int16_layers(plan.graph))
     narrower = f"Try --int16 never ({wide} layers have int16 activations). " if wide else ""
@@ -125,7 +148,8 @@ def _no_ram(plan: Plan, wish: Wish) -> DoesNotFitError:
 
 
 def _no_flash(plan: Plan, wish: Wish, need: int) -> DoesNotFitError:
-    parts = sorted(((s.node.name, packed_bytes(s.packed)) for s in plan.steps), key=lambda p: -p[1])
+    by_layer = {layer_of(s.node, plan.graph): packed_bytes(s.packed) for s in plan.steps}
+    parts = sorted(by_layer.items(), key=lambda p: -p[1])
     largest = ", ".join(f"{layer} {size:,} B" for layer, size in parts[:3])
     where = _where(wish, wish.limits.flash, wish.target.flash_bytes, "--flash")
     advice = _next_step(wish, "Prune further (cpcc prune --keep) or choose a larger --target")

@@ -22,6 +22,7 @@ from cpcc.files import write_atomically
 from cpcc.plan.objective import Objective
 from cpcc.plan.plan import Plan, make_plan, plan_with
 from cpcc.serialize import load_detector
+from cpcc.stripes.regions import Stripe
 from cpcc.targets import find_target
 
 STATE = ".cpcc"
@@ -31,7 +32,8 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Manifest:
-    """What was generated: sha256 by relative path, `state` the same of cpcc's own files, `kernels` the plan's by node. `pending` are the hashes a rebuild was about to write, so that an
+    """What was generated: sha256 by relative path, `state` the same of cpcc's own files, `kernels` the plan's by node, `stripes` what is
+    computed in bands: first layer, last layer, rows at a time. `pending` are the hashes a rebuild was about to write, so that an
     interrupted one is not mistaken for the user's edits."""
 
     name: str
@@ -41,6 +43,7 @@ class Manifest:
     pending: dict[str, str] = field(default_factory=dict)
     state: dict[str, str] = field(default_factory=dict)
     kernels: dict[str, str] = field(default_factory=dict)
+    stripes: list[list[Any]] = field(default_factory=list)
     optimize: str = "speed"
     format: int = FORMAT
     cpcc: str = __version__
@@ -176,4 +179,5 @@ def _plan(detector: Network, manifest: Manifest) -> Plan:
     target = find_target(manifest.target)
     if not manifest.kernels:
         return make_plan(detector.graph, target)
-    return plan_with(detector.graph, target, manifest.kernels, Objective(manifest.optimize))
+    stripes = [Stripe(*each) for each in manifest.stripes]
+    return plan_with(detector.graph, target, manifest.kernels, Objective(manifest.optimize), stripes)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -117,15 +117,29 @@ class Node:
     source: str = ""
 
 
+@dataclass(frozen=True)
+class Band:
+    """Positions `start` to `stop` along `axis` of what the node `layer` of a graph that is not striped computes (or of an
+    input of it): of its tensor called `tensor`."""
+
+    tensor: str
+    layer: str
+    axis: int
+    start: int
+    stop: int
+
+
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """Nodes in execution order over named tensors."""
+    """Nodes in execution order over named tensors. `bands` says of a striped graph's tensors which are parts of others, of
+    the graph that it was made from (`cpcc.stripes`)."""
 
     name: str
     tensors: dict[str, Tensor]
     nodes: tuple[Node, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    bands: dict[str, Band] = field(default_factory=dict)
 
     def input_tensors(self, node: Node) -> tuple[Tensor, ...]:
         return tuple(self.tensors[name] for name in node.inputs)

@@ -12,7 +12,7 @@ from cpcc.frontends.onnx.vectors import others as other_vectors
 from cpcc.frontends.onnx.vectors import rows as vector_rows
 from cpcc.frontends.tflite import HANDLERS as TFLITE
 from cpcc.frontends.torch_export.program import FAMILIES
-from cpcc.ops import OPS
+from cpcc.ops import LAYOUT, OPS
 from cpcc.ops.base import Kernel, Op
 
 HEAD = """# Operators
@@ -50,7 +50,7 @@ def document() -> str:
     layers = [(", ".join(f.names), f.becomes, f.limits or "-") for f in FAMILIES if f.names]
     rewrites = [(f"`{name}`", rewrite) for name, rewrite in sorted(REWRITES.items())]
     onnx = [(", ".join(sorted(group.handlers)), group.becomes, group.limits or "-") for group in ONNX]
-    ops = [(f"`{op.name}`", _first_line(op), _kernels(op)) for op in OPS]
+    ops = [(f"`{op.name}`", _first_line(op), _kernels(op)) for op in (*OPS, *LAYOUT)]
     return "\n\n".join([
         HEAD.strip(),
         "## torch.export",

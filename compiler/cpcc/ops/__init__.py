@@ -22,6 +22,9 @@ from cpcc.ops import (
     pad,
     relu,
     reshape,
+    roll,
+    row_join,
+    row_slice,
     softmax,
     strided_copy,
     weighted_sum,
@@ -51,10 +54,12 @@ OPS: tuple[Op, ...] = (
     convert.OP,
 )
 
+LAYOUT: tuple[Op, ...] = (row_slice.OP, row_join.OP, roll.OP)  # no layers: the planner puts them into integer graphs
+
 WIDE: tuple[Op, ...] = tuple(op.int16 for op in OPS if op.int16 is not None)
 _BY_PARAMS = {
-    Float32: {op.float_params: op for op in OPS},
-    Int8: {op.int8_params: op for op in (*WIDE, *OPS)},
+    Float32: {op.float_params: op for op in (*OPS, *LAYOUT)},
+    Int8: {op.int8_params: op for op in (*WIDE, *OPS, *LAYOUT)},
 }
 
 

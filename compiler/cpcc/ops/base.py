@@ -67,6 +67,9 @@ class Overlap:
     in_place: bool = False
 
 
+Shares = Callable[[Node, Graph], tuple[int, ...]]
+
+
 def apart(node: Node, graph: Graph) -> Overlap:
     """For kernels that read their input while they write."""
     return Overlap()
@@ -108,6 +111,8 @@ class Op:
     * `output_type(params, input_types)`: forced output type, or None where calibration decides.
     * `macs(params, out_shape)`: (dense, nonzero) multiply-accumulates of int8 parameters.
     * `reach(params)`: largest magnitude that an accumulator takes, whatever the input; None where none sums weights.
+    * `shares(node, graph)`: where the op only names memory, bytes from the beginning of the output's memory to that of each
+      input; None where it computes into memory of its own.
     * `wide`: the form with int16 activations, an op of its own with parameters of its own, where it has one that
       differs; an op that moves values needs only kernels for both.
     * `sample(rng)`: random (float params, input shapes) that reach the corners; drives the generic tests.
@@ -127,6 +132,7 @@ class Op:
     reach: Callable[[Any], int | None] = lambda params: None
     check: Callable[[Node, Graph], None] = no_check
     in_place: bool = False  # output may share the input's memory
+    shares: Shares | None = None
     wide: Op | None = None
     weights: tuple[str, ...] = field(default=())  # names of the weight fields, for sparsity reports
 

@@ -38,5 +38,5 @@ OP = Op(
     sample=sample,
     kernels=(),
     output_type=same_type,
-    in_place=True,
+    shares=lambda node, graph: (0,),
 )

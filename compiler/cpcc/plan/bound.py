@@ -25,11 +25,29 @@ def bound_at(problem: Problem, step: int) -> int:
     live = live_at(problem, step)
     bound = heaviest(problem, live)
     for b in live:
-        for a, distance in problem.behind[b].items():
-            both = max(problem.sizes[a], distance + problem.sizes[b])
-            others = [i for i in live if i in problem.apart[a] and i in problem.apart[b]]
-            bound = max(bound, both + heaviest(problem, others))
+        for a in problem.after[b]:
+            if a < b and a in live and a not in problem.apart[b]:
+                others = [i for i in live if i in problem.apart[a] and i in problem.apart[b]]
+                bound = max(bound, together(problem, a, b) + heaviest(problem, others))
     return bound
+
+
+def together(problem: Problem, a: int, b: int) -> int:
+    """Bytes that two buffers take, whichever comes first."""
+    first, second = problem.sizes[a], problem.sizes[b]
+    return min(max(first, problem.after[b][a] + second), max(second, problem.after[a][b] + first))
+
+
+def bounds(problem: Problem) -> dict[int, int]:
+    """`bound_at` of every step."""
+    by_live: dict[tuple[int, ...], int] = {}
+    found = {}
+    for step in range(-1, max((buffer.last for buffer in problem.buffers), default=-1) + 1):
+        live = tuple(live_at(problem, step))
+        if live not in by_live:
+            by_live[live] = bound_at(problem, step)
+        found[step] = by_live[live]
+    return found
 
 
 def lower_bound(problem: Problem) -> int:

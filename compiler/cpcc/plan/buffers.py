@@ -1,39 +1,53 @@
-"""What the arena must hold: buffers, how long each lives, and which may lie over which."""
+"""What the arena must hold: buffers, and how long which of their bytes are needed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import pairwise
 
-from cpcc.graph import Graph, Int8
+from cpcc.graph import Graph, Int8, Node
 from cpcc.ops import op_of
-from cpcc.ops.base import Overlap
+from cpcc.ops.roll import Roll
+from cpcc.plan.places import Need, Needs, Place, places
 
 ALIGN = 8  # LDRD and the 64-bit loads of later kernels
+
+__all__ = ["ALIGN", "Buffer", "Lag", "Need", "Needs", "Span", "live_buffers", "round_up", "scratch_name"]
+
+
+@dataclass(frozen=True)
+class Span:
+    """Bytes `low` to `high` of a buffer, needed from node `first` to node `last` (inclusive)."""
+
+    low: int
+    high: int
+    first: int
+    last: int
 
 
 @dataclass(frozen=True)
 class Buffer:
-    """`size` bytes needed from node `first` to node `last` (inclusive); -1 is before the first node."""
+    """`size` bytes needed from node `first` to node `last` (inclusive); -1 is before the first node. `spans` say it byte
+    by byte; none: all of it all the time."""
 
     name: str
     size: int
     first: int
     last: int
+    spans: tuple[Span, ...] = ()
 
-    def overlaps(self, other: Buffer) -> bool:
-        return self.first <= other.last and other.first <= self.last
+    def meets(self, other: Buffer) -> bool:
+        """Whether something of both is needed at one step."""
+        if self.first > other.last or other.first > self.last:
+            return False
+        return not (self.spans or other.spans) or any(
+            a.first <= b.last and b.first <= a.last for a in self.parts for b in other.parts
+        )
 
-
-@dataclass(frozen=True)
-class Need:
-    """What a node's kernel asks of the arena beside its tensors."""
-
-    scratch_bytes: int = 0
-    overlap: Overlap = field(default_factory=Overlap)
-
-
-Needs = Mapping[str, Need]  # by node name; nodes without code may be absent
+    @property
+    def parts(self) -> tuple[Span, ...]:
+        return self.spans or (Span(0, self.size, self.first, self.last),)
 
 
 @dataclass(frozen=True)
@@ -49,58 +63,88 @@ def round_up(size: int) -> int:
     return -(-size // ALIGN) * ALIGN
 
 
-def scratch_name(node: str) -> str:
-    return f"scratch:{node}"
+def scratch_name(node: Node, graph: Graph) -> str:
+    """The scratch buffer of a node; the bands of a layer take it in turn."""
+    band = graph.bands.get(node.output)
+    return f"scratch:{band.layer if band else node.name}"
 
 
-def aliases(graph: Graph, needs: Needs) -> dict[str, str]:
-    """Each tensor's buffer owner: what works in place writes over its input where nothing else reads that later."""
-    owner = {name: name for name in graph.tensors}
-    for i, node in enumerate(graph.nodes):
-        source, op = node.inputs[0], op_of(node, Int8)
-        more = graph.output_tensor(node).bytes - graph.tensors[source].bytes
-        in_place = (more == 0 and op.in_place) or (more <= 0 and needs.get(node.name, Need()).overlap.in_place)
-        must_share = not op.kernels  # no code copies it
-        if must_share or (in_place and not _needed_after(graph, i, owner, owner[source])):
-            owner[node.output] = owner[source]
-    return owner
+@dataclass
+class _Use:
+    """What happens to bytes `low` to `high` of a buffer at a step; at one step reads come first."""
 
-
-def _needed_after(graph: Graph, i: int, owner: dict[str, str], buffer: str) -> bool:
-    """Whether a later node or the caller reads a tensor of `buffer`: the source itself, or a reshape of it."""
-    later = {name for node in graph.nodes[i + 1 :] for name in node.inputs} | set(graph.outputs)
-    return any(owner[name] == buffer for name in later)
+    step: int
+    writes: bool
+    low: int
+    high: int
 
 
 def live_buffers(graph: Graph, needs: Needs) -> list[Buffer]:
     """Buffers with their lifetimes: of the tensors, in order of their owners, then scratch."""
-    owner = aliases(graph, needs)
-    first = {owner[name]: -1 for name in graph.inputs}
-    last: dict[str, int] = dict(first)
+    where = places(graph, needs)
+    uses: dict[str, list[_Use]] = {place.buffer: [] for place in _in_order(graph, where)}
+
+    def note(name: str, step: int, writes: bool, skipped: int = 0) -> None:
+        at = where[name]
+        uses[at.buffer].append(_Use(step, writes, at.offset + skipped, at.offset + graph.tensors[name].bytes))
+
+    for name in graph.inputs:
+        note(name, -1, True)
+    scratch: dict[str, list[Span]] = defaultdict(list)
     for i, node in enumerate(graph.nodes):
-        first.setdefault(owner[node.output], i)
-        for name in (*node.inputs, node.output):
-            last[owner[name]] = i
+        if op_of(node, Int8).kernels:
+            for name in node.inputs:
+                note(name, i, False, _unread(node, graph))
+            note(node.output, i, True)
+        size = needs.get(node.name, Need()).scratch_bytes
+        if size:
+            scratch[scratch_name(node, graph)].append(Span(0, size, i, i))
     for name in graph.outputs:
-        last[owner[name]] = len(graph.nodes)
-    buffers = [Buffer(name, graph.tensors[name].bytes, first[name], last[name]) for name in first]
-    index = {node.name: i for i, node in enumerate(graph.nodes)}
-    scratch = {name: need.scratch_bytes for name, need in needs.items() if need.scratch_bytes}
-    return buffers + [Buffer(scratch_name(n), size, index[n], index[n]) for n, size in scratch.items()]
+        note(name, len(graph.nodes), False)
+    return [_buffer(name, _spans(found)) for name, found in uses.items()] + [
+        _buffer(name, spans) for name, spans in scratch.items()
+    ]
 
 
-def lags(graph: Graph, needs: Needs, buffers: list[Buffer]) -> list[Lag]:
-    """The pairs that may lie over each other: an input that dies with a node, and that node's output or scratch."""
-    owner = aliases(graph, needs)
-    by_name = {buffer.name: buffer for buffer in buffers}
-    found = []
-    for i, node in enumerate(graph.nodes):
-        overlap = needs.get(node.name, Need()).overlap
-        source, output, scratch = owner[node.inputs[0]], owner[node.output], scratch_name(node.name)
-        if by_name[source].last > i or source in {owner[name] for name in node.inputs[1:]}:
-            continue
-        if overlap.output is not None and by_name[output].first == i:
-            found.append(Lag(output, source, round_up(overlap.output)))
-        if overlap.scratch is not None and scratch in by_name:
-            found.append(Lag(scratch, source, round_up(overlap.scratch)))
+def _unread(node: Node, graph: Graph) -> int:
+    """Bytes at the beginning of its input that a node does not read."""
+    if not isinstance(node.params, Roll):
+        return 0
+    return graph.tensors[node.inputs[0]].bytes - graph.output_tensor(node).bytes
+
+
+def _in_order(graph: Graph, where: dict[str, Place]) -> list[Place]:
+    names = (*graph.inputs, *(node.output for node in graph.nodes))
+    return [where[name] for name in names]
+
+
+def _buffer(name: str, spans: list[Span]) -> Buffer:
+    size, first, last = max(s.high for s in spans), min(s.first for s in spans), max(s.last for s in spans)
+    whole = [Span(0, size, first, last)]
+    return Buffer(name, size, first, last, () if spans == whole else tuple(spans))
+
+
+def _spans(uses: list[_Use]) -> list[Span]:
+    """Of a buffer's uses in order."""
+    edges = sorted({edge for use in uses for edge in (use.low, use.high)})
+    found: list[Span] = []
+    before: list[tuple[int, int]] = []
+    for low, high in pairwise(edges):
+        lives = _lives([use for use in uses if use.low <= low and high <= use.high])
+        if lives and lives == before:
+            found = [*found[: -len(lives)], *(Span(s.low, high, s.first, s.last) for s in found[-len(lives) :])]
+        else:
+            found += [Span(low, high, first, last) for first, last in lives]
+        before = lives
     return found
+
+
+def _lives(uses: list[_Use]) -> list[tuple[int, int]]:
+    """(first step, last step) of what is written and read; what is overwritten where it is read lives on."""
+    lives: list[tuple[int, int]] = []
+    for use in sorted(uses, key=lambda use: (use.step, use.writes)):
+        if use.writes and not (lives and lives[-1][1] == use.step):
+            lives.append((use.step, use.step))
+        else:
+            lives[-1] = (lives[-1][0], use.step)
+    return lives

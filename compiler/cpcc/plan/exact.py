@@ -62,12 +62,8 @@ class _Search:
     def _raised(self, low: list[int], b: int, at: int) -> list[int]:
         """`low` with `b` at `at` and everything else above it."""
         raised = list(low)
-        for other in self.problem.apart[b]:
-            raised[other] = max(raised[other], at + self.problem.sizes[b])
-        for other, distance in self.problem.ahead[b].items():
-            raised[other] = max(raised[other], at + distance)
-        for other in self.problem.behind[b]:
-            raised[other] = max(raised[other], at + self.problem.sizes[b])
+        for other in self.problem.after[b]:
+            raised[other] = max(raised[other], at + self.problem.after[other][b])
         return raised
 
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from cpcc.graph import Graph
 from cpcc.plan.bound import lower_bound
-from cpcc.plan.buffers import ALIGN, Needs, aliases, lags, live_buffers
+from cpcc.plan.buffers import ALIGN, Needs, live_buffers, scratch_name
 from cpcc.plan.exact import improve
+from cpcc.plan.lags import lags
 from cpcc.plan.placement import problem_of, quick_plan
+from cpcc.plan.places import places
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,9 @@ def plan_arena(graph: Graph, needs: Needs) -> Arena:
     optimal = problem.height(offsets) == bound
     if not optimal:
         offsets, optimal = improve(problem, offsets, bound)
-    places = {buffer.name: at for buffer, at in zip(buffers, offsets, strict=True)}
-    places |= {name: places[owner] for name, owner in aliases(graph, needs).items()}
-    return Arena(places, max(problem.height(offsets), ALIGN), max(bound, ALIGN), optimal)
+    starts = {buffer.name: at for buffer, at in zip(buffers, offsets, strict=True)}
+    found = {name: starts[place.buffer] + place.offset for name, place in places(graph, needs).items()}
+    scratch = {f"scratch:{n.name}": starts.get(scratch_name(n, graph)) for n in graph.nodes}
+    found |= {name: at for name, at in scratch.items() if at is not None}
+    found |= {name: at for name, at in starts.items() if name not in found}
+    return Arena(found, max(problem.height(offsets), ALIGN), max(bound, ALIGN), optimal)

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from cpcc.plan.buffers import Buffer, Lag, round_up
 
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """Buffers by number. `sizes` are multiples of the alignment. `apart[b]` may share no byte with b. `behind[b]` maps
-    a buffer to the least distance at which b may begin after it and lie over it; `ahead[b]` is the same seen from the
-    other one."""
+    """Buffers by number. `sizes` are multiples of the alignment. `after[b]` maps each buffer that is needed together with b
+    to the least distance at which b may begin after it: its size, or less where the two may lie over each other."""
 
     buffers: tuple[Buffer, ...]
     sizes: tuple[int, ...]
-    apart: tuple[frozenset[int], ...]
-    behind: tuple[dict[int, int], ...]
-    ahead: tuple[dict[int, int], ...]
+    after: tuple[dict[int, int], ...]
+
+    @cached_property
+    def apart(self) -> tuple[frozenset[int], ...]:
+        """By buffer, those that share no byte with it wherever it lies."""
+        sizes, after = self.sizes, self.after
+        return tuple(
+            frozenset(a for a, distance in after[b].items() if distance == sizes[a] and after[a][b] == sizes[b])
+            for b in range(len(sizes))
+        )
 
     def height(self, offsets: list[int]) -> int:
         """Bytes of the arena with buffer b at ``offsets[b]``."""
@@ -28,39 +35,21 @@ class Problem:
 def problem_of(buffers: list[Buffer], lags: list[Lag]) -> Problem:
     number = {buffer.name: i for i, buffer in enumerate(buffers)}
     sizes = tuple(round_up(buffer.size) for buffer in buffers)
-    behind: tuple[dict[int, int], ...] = tuple({} for _ in buffers)
-    ahead: tuple[dict[int, int], ...] = tuple({} for _ in buffers)
+    after: tuple[dict[int, int], ...] = tuple(
+        {a: sizes[a] for a, other in enumerate(buffers) if a != b and buffer.meets(other)}
+        for b, buffer in enumerate(buffers)
+    )
     for lag in lags:
         a, b = number[lag.ahead], number[lag.behind]
-        if lag.distance < sizes[a]:  # else it must lie wholly behind it
-            behind[b][a] = ahead[a][b] = lag.distance
-    apart = tuple(
-        frozenset(
-            j for j, other in enumerate(buffers)
-            if j != i and buffer.overlaps(other) and j not in behind[i] and j not in ahead[i]
-        )
-        for i, buffer in enumerate(buffers)
-    )  # fmt: skip
-    return Problem(tuple(buffers), sizes, apart, behind, ahead)
+        after[b][a] = min(lag.distance, sizes[a])
+    return Problem(tuple(buffers), sizes, after)
 
 
 def lowest(problem: Problem, b: int, placed: dict[int, int]) -> int:
     """The lowest offset of buffer `b` beside the ones placed."""
-    apart = [(placed[p], problem.sizes[p]) for p in problem.apart[b] if p in placed]
-    behind = [(placed[p], d) for p, d in problem.behind[b].items() if p in placed]
-    ahead = [(placed[p], problem.sizes[p], d) for p, d in problem.ahead[b].items() if p in placed]
-    candidates = {0, *(at + size for at, size in apart), *(at + d for at, d in behind)}
-    candidates |= {at + size for at, size, _ in ahead}
-    size = problem.sizes[b]
-
-    def fits(at: int) -> bool:
-        return (
-            all(at + size <= p or p + s <= at for p, s in apart)
-            and all(at >= p + d or at + size <= p for p, d in behind)
-            and all(at <= p - d or at >= p + s for p, s, d in ahead)
-        )
-
-    return min(at for at in candidates if fits(at))
+    near = [(placed[p], d, problem.after[p][b]) for p, d in problem.after[b].items() if p in placed]
+    candidates = {0, *(at + above for at, above, _ in near)}
+    return min(at for at in candidates if all(at >= p + above or at <= p - below for p, above, below in near))
 
 
 Order = Callable[[Buffer], tuple[int, ...]]
@@ -85,11 +74,11 @@ def first_fit(problem: Problem, order: list[int]) -> list[int]:
     return [placed[b] for b in range(len(order))]
 
 
-def promoted(problem: Problem, order: list[int]) -> list[int]:
-    """The smallest plan found by placing earlier, again and again, the buffers that reach the top."""
+def promoted(problem: Problem, order: list[int], tries: int) -> list[int]:
+    """The smallest plan found by placing earlier, `tries` times, the buffers that reach the top."""
     best = first_fit(problem, order)
     plan = best
-    for _ in range(PROMOTIONS):
+    for _ in range(tries):
         height = problem.height(plan)
         top = [b for b in order if plan[b] + problem.sizes[b] == height]
         order = [*top, *(b for b in order if b not in top)]
@@ -98,12 +87,12 @@ def promoted(problem: Problem, order: list[int]) -> list[int]:
     return best
 
 
-def quick_plan(problem: Problem, bound: int) -> list[int]:
+def quick_plan(problem: Problem, bound: int, tries: int = PROMOTIONS) -> list[int]:
     """The smallest plan of several: size first, longest life first, execution order, its reverse, area first; where none
-    is at the lower bound `bound`, each improved."""
+    is at the lower bound `bound`, each improved by `tries`."""
     numbers = range(len(problem.buffers))
     orders = [sorted(numbers, key=lambda i, order=order: order(problem.buffers[i])) for order in ORDERS]  # type: ignore[misc]
     plan = min((first_fit(problem, order) for order in orders), key=problem.height)
     if problem.height(plan) > bound:
-        plan = min((plan, *(promoted(problem, order) for order in orders)), key=problem.height)
+        plan = min((plan, *(promoted(problem, order, tries) for order in orders)), key=problem.height)
     return plan

@@ -9,9 +9,10 @@ from cpcc.code_size import Code, KernelCode
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import Kernel, Packed
 from cpcc.plan.bound import lower_bound
-from cpcc.plan.buffers import Need, Needs, lags, live_buffers
+from cpcc.plan.buffers import Need, Needs, live_buffers
 from cpcc.plan.choice import Option, Problem, choose
 from cpcc.plan.kernels import Policy, any_kernel, usable_kernels
+from cpcc.plan.lags import lags
 from cpcc.plan.objective import Objective
 from cpcc.plan.placement import problem_of, quick_plan
 from cpcc.plan.sizes import packed_bytes

@@ -9,7 +9,8 @@ from cpcc.costs import Estimate
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import Kernel
 from cpcc.plan.bound import bound_at, lower_bound
-from cpcc.plan.buffers import Need, lags, live_buffers
+from cpcc.plan.buffers import Need, live_buffers
+from cpcc.plan.lags import lags
 from cpcc.plan.placement import Problem, problem_of
 
 RATE = 10  # one per cent of the network's time must save this many per cent of the arena

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cpcc.errors import UsageError
 from cpcc.plan.buffers import Need
-from cpcc.plan.choice import Option, Problem, Totals, choose, excess
+from cpcc.plan.choice import Option, Problem, Totals, choose, descend, excess
 from cpcc.plan.objective import Limits, Objective, limits_of
 from cpcc.targets import TARGETS
 
@@ -26,7 +26,8 @@ def problem_of(seed: int) -> Problem:
     sizes = {file: int(rng.integers(0, 4000)) for file in FILES}
     options = [
         [
-            Option(file, float(rng.integers(1, 10_000)), int(rng.integers(0, 3000)), Need(int(rng.integers(0, 500))), frozenset({file}))
+            Option(file, float(rng.integers(1, 10_000)), int(rng.integers(0, 3000)), Need(int(rng.integers(0, 500))), frozenset({file}),
+                   frozenset({(file.encode(), sizes[file])} if rng.integers(3) == 0 else ()))
             for file in FILES[: int(rng.integers(1, 5))]
         ]
         for _ in range(int(rng.integers(1, 6)))
@@ -84,6 +85,21 @@ def test_a_kernel_in_common_beats_the_smallest_for_each() -> None:
     problem = Problem(options, lambda files: 1000 * len(files), lambda needs: 0)
     assert choose(problem, Objective.SIZE, INFINITY, INFINITY) == (1, 1)
     assert problem.totals((1, 1)).flash == 1300
+
+
+def test_an_array_in_common_is_stored_once() -> None:
+    """Two layers with the same weights: a slower kernel each, whose weights are an array of their own, takes half the flash; one of
+    them alone gains nothing."""
+    weights = frozenset({(b"w", 100)})
+    fast, plain = Option("a", 10.0, 100, Need(), frozenset()), Option("b", 20.0, 5, Need(), frozenset(), weights)
+    problem = Problem([[fast, plain], [fast, plain]], lambda files: 0, lambda needs: 0)
+    assert [problem.totals(choice).flash for choice in ((0, 0), (0, 1), (1, 1))] == [200, 205, 110]
+    assert choose(problem, Objective.SIZE, INFINITY, INFINITY) == (1, 1)
+    assert choose(problem, Objective.SPEED, 150, INFINITY) == (1, 1)
+    assert choose(problem, Objective.SPEED, 200, INFINITY) == (0, 0)
+    other = [fast, Option("b", 20.0, 1000, Need(), frozenset())]  # giving up kernel a everywhere takes more
+    three = Problem([[fast, plain], [fast, plain], other], lambda files: 0, lambda needs: 0)
+    assert descend(three, (0, 0, 0), lambda totals: (totals.flash,)) == (1, 1, 0)
 
 
 def test_scratch_is_traded_for_cycles() -> None:

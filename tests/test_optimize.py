@@ -110,3 +110,36 @@ def test_what_does_not_fit(work: Path, words: tuple[str, ...], error: type[CpccE
     with pytest.raises(error, match=message):
         run(["build", str(work / "m.pt"), "--calibrate", str(work / "x.npz"), "-o", str(work / "never"), *words])
     assert not (work / "never").exists()
+
+
+class Thrice(nn.Module):
+    """One convolution that is called three times."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(8, 8, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.conv(torch.relu(self.conv(torch.relu(self.conv(x))))).amax((2, 3))
+
+
+def test_weights_that_layers_share(tmp_path: Path) -> None:
+    """For size the weights of a layer that is called three times are stored once, in the image as in the report; for speed each
+    call's kernel may lay them out with scales of its own. Both are proved."""
+    torch.manual_seed(0)
+    save_program(tmp_path / "m.pt", export_module(Thrice().eval(), (8, 6, 6)))
+    x = np.random.default_rng(0).normal(0, 1, (20, 8, 6, 6)).astype(np.float32)
+    np.savez(tmp_path / "x.npz", x=x, y=np.arange(20) % 8)
+    found = {}
+    for optimize in ("size", "speed"):
+        done = run(["build", str(tmp_path / "m.pt"), "--calibrate", str(tmp_path / "x.npz"), "-o", str(tmp_path / optimize),
+                    "--optimize", optimize, "--json", str(tmp_path / "r.json"), "--positive", "1"])  # fmt: skip
+        assert done.exit_code == 0, done.output
+        report = json.loads((tmp_path / "r.json").read_text())
+        text = next((tmp_path / optimize / "lib").rglob("m.c")).read_text()
+        found[optimize] = report["constant_bytes"], text.count("[576]")
+        assert report["constant_bytes"] <= report["flash_bytes"]
+        verified = run(["verify", str(tmp_path / optimize), "--data", str(tmp_path / "x.npz"), "--allow-fn", "20"])
+        assert verified.exit_code == 0 and "bit-exact: reference = host" in verified.output, verified.output
+    assert found["size"][1] == 1 and 576 < found["size"][0] < 2 * 576
+    assert found["speed"][0] > 3 * 576

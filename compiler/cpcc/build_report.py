@@ -80,7 +80,7 @@ class StripingReport:
 
 @dataclass(frozen=True)
 class BuildReport:
-    """Bytes. `flash_bytes` is the model library, `constant_bytes` the part of it that is weights and tables, `image_bytes` the whole
+    """Bytes. `flash_bytes` is the model library, `constant_bytes` the part of it that is weights and tables (equal ones once), `image_bytes` the whole
     image; `int16_left_out` the layers that `--int16 auto` gave up so that the rest fits; `saved_flash` what sparsity saves in constants and kernel code (negative: costs); `stack_bytes` a bound by call graph, None
     where there is none, with the reason in `stack_note`."""
 

@@ -99,6 +99,37 @@ class TfliteRequant:
 Scaling = Requant | TfliteRequant
 
 
+def _wide_factors(scales: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(channels,) int64 multipliers of 15 bits, and bits to the right, of TensorFlow Lite's rounding of int64 sums.
+
+    Source: MultiplyByQuantizedMultiplier of an int64 (tensorflow/lite/kernels/internal/common.cc)."""
+    full = TfliteRequant.from_scales(scales)
+    multiplier = np.minimum((full.multiplier.astype(np.int64) + (1 << 15)) >> 16, 0x7FFF)
+    return multiplier, 15 - full.shift.astype(np.int64)
+
+
+def wide_scaled(acc: np.ndarray, scales: np.ndarray) -> np.ndarray:
+    """int64 ``round(acc * scales)`` as TensorFlow Lite rounds the int64 sums of 16-bit activations: once, halves up."""
+    multiplier, right = _wide_factors(scales)
+    return (np.asarray(acc, np.int64) * multiplier + (1 << right - 1)) >> right
+
+
+def wide_requant(scales: np.ndarray, bias: np.ndarray, still: np.ndarray) -> tuple[Requant, np.ndarray]:
+    """`wide_scaled` as a `Requant`, the same number for every sum, and the biases (channels,) to use with it; where a channel is
+    `still`, its sum is its bias. Raises `OverflowError` where scales of one layer lie too far apart for one left shift."""
+    multiplier, right = _wide_factors(scales)
+    alive = ~still & (multiplier > 0)
+    left_shift = max(0, 16 - int(right[alive].min(initial=16)))
+    places = np.where(alive, 32 - left_shift - right, 0)
+    if (places < 0).any():
+        raise OverflowError(
+            f"a scale of {np.min(scales[alive]):.3g}; supported: 2**-{18 - left_shift} and more in this layer"
+        )
+    value = 4 * wide_scaled(bias, scales)  # of a channel that is still: a quarter of it again
+    factors = np.where(still, 1 << 30 - left_shift, multiplier << places)
+    return Requant(narrow(factors, np.int32), left_shift), np.where(still, value, bias)
+
+
 def rounding_shift(x: np.ndarray, bits: np.ndarray | int) -> np.ndarray:
     """int64 ``x / 2**bits`` rounded half away from zero (gemmlowp's RoundingDivideByPOT)."""
     x, bits = np.asarray(x, np.int64), np.asarray(bits, np.int64)

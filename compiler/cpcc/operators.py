@@ -62,7 +62,8 @@ def document() -> str:
         "What a network writes out of functions of one value (activations, arithmetic with a number, products and sums of such with one "
         "another: GELU by its definition, `x * sigmoid(x)`) becomes one table too, here and in .onnx.",
         "## .tflite",
-        "int8 per channel, as TensorFlow Lite Micro computes it: " + ", ".join(f"`{name}`" for name in sorted(TFLITE)) + ".",
+        "int8 per channel, as TensorFlow Lite Micro computes it: " + ", ".join(f"`{name}`" for name in sorted(TFLITE)) + ". With int16 "
+        "activations: " + ", ".join(f"`{name}`" for name, handler in sorted(TFLITE.items()) if handler.int16) + ".",
         "## .onnx",
         "Opset 9 and newer, float32 or QDQ; a dynamic batch is 1 ([onnx.md](onnx.md)). Operators on constants and on shapes are computed at "
         "compile time; a node that no output depends on is dropped.",

@@ -41,7 +41,7 @@ from cpcc.errors import UsageError
 @click.option(
     "--input",
     "input_dtype",
-    type=click.Choice(["int8", "float32", "uint8"]),
+    type=click.Choice(["int8", "int16", "float32", "uint8"]),
     default=None,
     help="What raw samples of a quantized model are.  [default: as the file has it]",
 )

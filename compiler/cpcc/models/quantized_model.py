@@ -19,7 +19,7 @@ from cpcc.proof.calibration import Labelled
 from cpcc.quantize import integer_outputs
 from cpcc.records import joined
 
-INPUT_DTYPES = ("int8", "float32", "uint8")
+INPUT_DTYPES = ("int8", "int16", "float32", "uint8")
 EXAMPLES = 2  # drawn where the user gives no samples
 
 
@@ -29,16 +29,17 @@ def input_specs(graph: Graph, types: Sequence[str]) -> tuple[InputSpec, ...]:
 
 
 def input_spec(tensor: Tensor, dtype: str, shape: tuple[int, ...] | None = None) -> InputSpec:
-    """How raw samples of `dtype` become the input `tensor`: int8 is the tensor itself, float32 are real values, uint8 is
-    the tensor plus 128 (the uint8 interface of TensorFlow Lite's converter). `shape` is that of a file which is channels
-    first; None: the tensor's own."""
-    kind = tensor.type
-    assert isinstance(kind, Int8)
-    mean, factor = {
-        "int8": (kind.zero_point, 1.0),
-        "uint8": (kind.zero_point + 128, 1.0),
-        "float32": (0.0, 1.0 / kind.scale),
-    }[dtype]
+    """How raw samples of `dtype` become the input `tensor`: its own integers are the tensor itself, float32 are real values, uint8
+    is an int8 tensor plus 128 (the uint8 interface of TensorFlow Lite's converter). `shape` is that of a file which is channels
+    first; None: the tensor's own. Raises `UsageError` for other integers."""
+    kind = tensor.integer
+    own = np.dtype(kind.dtype).name
+    meanings = {own: (kind.zero_point, 1.0), "float32": (0.0, 1.0 / kind.scale)}
+    if isinstance(kind, Int8):
+        meanings["uint8"] = (kind.zero_point + 128, 1.0)
+    if dtype not in meanings:
+        raise UsageError(f"--input {dtype}: the input {tensor.name} is {own}; give one of {', '.join(meanings)}")
+    mean, factor = meanings[dtype]
     entries = 1 if shape is None else shape[0]
     means, factors = (np.full(entries, value, np.float32) for value in (mean, factor))
     return InputSpec(dtype, shape or tensor.shape, means, factors, channels_last=shape is None)
@@ -51,11 +52,11 @@ def drawn_samples(network: Network) -> np.ndarray:
 
 
 def _drawn(kind: Float32 | Integer, spec: InputSpec) -> np.ndarray:
-    assert isinstance(kind, Int8)
-    q = np.random.default_rng(0).integers(-128, 128, (EXAMPLES, *spec.shape)).astype(np.int8)
+    assert not isinstance(kind, Float32)
+    q = np.random.default_rng(0).integers(kind.low, kind.high + 1, (EXAMPLES, *spec.shape)).astype(kind.dtype)
     if spec.dtype == "float32":
         return kind.dequantize(q).astype(np.float32)
-    return q if spec.dtype == "int8" else (q.astype(np.int16) + 128).astype(np.uint8)
+    return q if spec.dtype == q.dtype.name else (q.astype(np.int16) + 128).astype(np.uint8)
 
 
 def detector_of(

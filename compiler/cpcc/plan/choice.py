@@ -1,18 +1,21 @@
-"""Kernels for all layers together: kernels of several layers share their code, and the whole has to fit.
+"""Kernels for all layers together: kernels of several layers share their code, layers with equal weights can share those, and the
+whole has to fit.
 
-A local search from the fastest choice and from the smallest: one layer takes another kernel, or a kernel is given up by all its layers at once. It takes
-the best of these steps until none helps; ties go to the earlier layer, so the same input gives the same choice."""
+A local search from the fastest choice and from the smallest: one layer takes another kernel, or all layers with an array in common take
+one, or a kernel is given up by all its layers at once. It takes the best of these steps until none helps; ties go to the earlier layer, so the same input gives the same choice."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import Any, TypeVar
 
 from cpcc.plan.buffers import Need
 from cpcc.plan.objective import Objective
+from cpcc.plan.sizes import Array
 
+T = TypeVar("T")
 Choice = tuple[int, ...]  # by layer, which of its options
 Score = tuple[float, ...]
 MANY = 11  # kernels of which every subset is tried
@@ -20,13 +23,20 @@ MANY = 11  # kernels of which every subset is tried
 
 @dataclass(frozen=True)
 class Option:
-    """One kernel for a layer: modelled `cycles`, bytes of `constants`, what it needs of the arena, and the pieces of code it needs."""
+    """One kernel for a layer: modelled `cycles`, bytes of `constants` of its own, what it needs of the arena, the pieces of code it
+    needs, and the arrays, with their bytes, that other layers may need too."""
 
     kernel: str
     cycles: float
     constants: int
     need: Need
     pieces: frozenset[Hashable]
+    arrays: frozenset[Array] = frozenset()
+
+    @property
+    def bytes(self) -> int:
+        """Of all constants, were the layer alone."""
+        return self.constants + sum(nbytes for _, nbytes in self.arrays)
 
 
 @dataclass(frozen=True)
@@ -52,8 +62,10 @@ class Problem:
     def totals(self, choice: Choice) -> Totals:
         chosen = self.chosen(choice)
         pieces = frozenset(piece for option in chosen for piece in option.pieces)
+        arrays = frozenset(array for option in chosen for array in option.arrays)
+        constants = sum(o.constants for o in chosen) + sum(nbytes for _, nbytes in arrays)
         return Totals(
-            sum(o.cycles for o in chosen), sum(o.constants for o in chosen) + self.code(pieces),
+            sum(o.cycles for o in chosen), constants + self.code(pieces),
             self.ram(tuple(o.need for o in chosen)),
         )  # fmt: skip
 
@@ -68,10 +80,20 @@ class Problem:
                     yield (*choice[:layer], i, *choice[layer + 1 :])
         for kernel in sorted({option.kernel for option in self.chosen(choice)}):
             yield from self._without(choice, kernel)
+        for array in sorted({array for own in self.options for option in own for array in option.arrays}):
+            shared = tuple(self._with(array, own, i) for own, i in zip(self.options, choice))
+            if shared != choice:
+                yield shared
+
+    @staticmethod
+    def _with(array: Array, own: Sequence[Option], i: int) -> int:
+        """Of a layer's options the fastest with `array`, else number `i`."""
+        having = [j for j, option in enumerate(own) if array in option.arrays]
+        return min(having, key=lambda j: own[j].cycles, default=i)
 
     def _without(self, choice: Choice, kernel: str) -> Iterator[Choice]:
         """`choice` with `kernel` given up by all layers that have another: each its smallest, and each its fastest."""
-        for key in (lambda o: (o.constants, o.cycles), lambda o: (o.cycles, o.constants)):
+        for key in (lambda o: (o.bytes, o.cycles), lambda o: (o.cycles, o.bytes)):
             other = []
             for own, i in zip(self.options, choice):
                 rest = [j for j in range(len(own)) if own[j].kernel != kernel]
@@ -93,23 +115,33 @@ def descend(problem: Problem, start: Choice, score: Callable[[Totals], Score]) -
 
 
 def smallest(problem: Problem) -> Choice:
-    """The choice of least flash: the best of every set of kernels, while there are few; else what a descent finds."""
+    """The choice of least flash: the best of every set of kernels, and of arrays in common, while there are few; else what a descent
+    finds. Of too many arrays none is taken for common here; a descent from the result may."""
     names = sorted({option.kernel for own in problem.options if len(own) > 1 for option in own})
     if len(names) > MANY:
         return descend(problem, problem.fastest(), lambda t: (t.flash, t.cycles))
-    sets = (set(chosen) for size in range(len(names) + 1) for chosen in combinations(names, size))
-    found = [choice for kernels in sets if (choice := _within(problem, kernels)) is not None]
+    arrays = sorted({array for own in problem.options for option in own for array in option.arrays})
+    arrays = arrays if len(names) + len(arrays) <= MANY else []
+    found = [
+        choice for kernels in _subsets(names) for common in _subsets(arrays)
+        if (choice := _within(problem, kernels, common)) is not None
+    ]  # fmt: skip
     return min(found, key=lambda choice: (problem.totals(choice).flash, problem.totals(choice).cycles))
 
 
-def _within(problem: Problem, kernels: set[str]) -> Choice | None:
-    """Each layer's smallest of `kernels`; None where a layer can run on none of them."""
+def _subsets(items: Sequence[T]) -> Iterator[frozenset[T]]:
+    return (frozenset(chosen) for size in range(len(items) + 1) for chosen in combinations(items, size))
+
+
+def _within(problem: Problem, kernels: frozenset[str], common: frozenset[Array]) -> Choice | None:
+    """Each layer's smallest of `kernels`, where the arrays in `common` are paid for; None where a layer can run on none of them."""
     choice = []
     for own in problem.options:
         allowed = [i for i, option in enumerate(own) if len(own) == 1 or option.kernel in kernels]
         if not allowed:
             return None
-        choice.append(min(allowed, key=lambda i: (own[i].constants, own[i].cycles)))
+        unpaid = [option.bytes - sum(nbytes for _, nbytes in option.arrays & common) for option in own]
+        choice.append(min(allowed, key=lambda i: (unpaid[i], own[i].cycles)))
     return tuple(choice)
 
 

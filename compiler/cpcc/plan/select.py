@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
+from dataclasses import replace
 from math import inf
 
 from cpcc.code_size import Code, KernelCode
@@ -15,7 +17,7 @@ from cpcc.plan.kernels import Policy, any_kernel, usable_kernels
 from cpcc.plan.lags import lags
 from cpcc.plan.objective import Objective
 from cpcc.plan.placement import problem_of, quick_plan
-from cpcc.plan.sizes import packed_bytes
+from cpcc.plan.sizes import arrays_of, own_bytes
 from cpcc.targets import Target
 
 
@@ -44,8 +46,21 @@ def options_of(node: Node, graph: Graph, target: Target, code: KernelCode, polic
         pieces = kernel_pieces(code, kernel, packed)
         need = Need(packed.scratch_bytes, kernel.overlap(node, graph))
         cycles = kernel.cost(node, graph, target.core.name).cycles
-        found.append(Option(kernel.name, cycles, packed_bytes(packed), need, pieces))
+        found.append(Option(kernel.name, cycles, own_bytes(packed), need, pieces, arrays_of(packed)))
     return found
+
+
+def with_own_arrays(layers: list[list[Option]]) -> list[list[Option]]:
+    """The options, where an array that no other layer can need counts as the layer's own: the search asks only what can be shared."""
+    needed = Counter(array for options in layers for array in {a for option in options for a in option.arrays})
+    shared = frozenset(array for array, count in needed.items() if count > 1)
+    return [
+        [
+            replace(o, constants=o.bytes - sum(n for _, n in o.arrays & shared), arrays=o.arrays & shared)
+            for o in options
+        ]
+        for options in layers
+    ]
 
 
 def select_kernels(
@@ -61,7 +76,9 @@ def select_kernels(
         return arena_bytes(graph, {node.name: need for (node, _), need in zip(layers, needs, strict=True)})
 
     code_bytes = functools.cache(code.size)
-    problem = Problem([options for _, options in layers], code_bytes, arena if ram < inf else lambda needs: 0)
+    problem = Problem(
+        with_own_arrays([options for _, options in layers]), code_bytes, arena if ram < inf else lambda needs: 0
+    )
     chosen = problem.chosen(choose(problem, objective, flash, ram))
     return {node.name: option.kernel for (node, _), option in zip(layers, chosen, strict=True)}
 

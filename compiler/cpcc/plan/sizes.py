@@ -1,7 +1,8 @@
-"""Flash that a layer's constants take: exact, since they are packed for it."""
+"""Flash that layers' constants take: exact, since they are packed for it. Equal arrays are stored once, whoever needs them."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 
 import numpy as np
@@ -9,11 +10,24 @@ import numpy as np
 from cpcc.ops.base import Packed
 
 WORD = 4  # bytes of a field of a kernel's C struct: a number, or a pointer to an array
+Array = tuple[bytes, int]  # what tells an array's contents from others, and its bytes
 
 
 def packed_bytes(packed: Packed) -> int:
     """Bytes of the arrays (weights, indices, biases, multipliers), of code that stands for them, and of the struct."""
     return packed.constant_bytes + WORD * len(packed.struct)
+
+
+def arrays_of(packed: Packed) -> frozenset[Array]:
+    """The arrays of a layer, each once."""
+    arrays = (value for value in packed.struct.values() if isinstance(value, np.ndarray))
+    return frozenset((_digest(array), array.nbytes) for array in arrays)
+
+
+def own_bytes(packed: Packed) -> int:
+    """Bytes that no other layer can share: the struct, and code."""
+    arrays = (value.nbytes for value in packed.struct.values() if isinstance(value, np.ndarray))
+    return packed_bytes(packed) - sum(arrays)
 
 
 def stored_bytes(layers: Iterable[Packed]) -> int:
@@ -23,7 +37,7 @@ def stored_bytes(layers: Iterable[Packed]) -> int:
     for packed in different.values():
         for value in packed.struct.values():
             if isinstance(value, np.ndarray):
-                arrays[value.dtype.name, value.tobytes()] = value.nbytes
+                arrays[_digest(value)] = value.nbytes
             elif not isinstance(value, int):
                 code += value.nbytes
     return sum(arrays.values()) + code
@@ -32,3 +46,7 @@ def stored_bytes(layers: Iterable[Packed]) -> int:
 def struct_bytes(layers: Iterable[Packed]) -> int:
     """Bytes of the structs of `layers`; one for the bands of a layer that are alike."""
     return sum({id(packed): WORD * len(packed.struct) for packed in layers}.values())
+
+
+def _digest(array: np.ndarray) -> bytes:
+    return hashlib.blake2b(array.dtype.name.encode() + b":" + array.tobytes(), digest_size=16).digest()

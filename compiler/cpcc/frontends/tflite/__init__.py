@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from cpcc.errors import ModelError
 from cpcc.frontends.ports import output_names
 from cpcc.frontends.tflite import affine, copies, elementwise, mean, parts, pool, shape, unary
-from cpcc.frontends.tflite.builder import Builder, Handler, int8_type, without_batch
+from cpcc.frontends.tflite.builder import Builder, Handler, activation_type, without_batch
 from cpcc.frontends.tflite.ports import begin, end, input_names, names_of_outputs
 from cpcc.frontends.tflite.rewrites import rewrite_of
 from cpcc.frontends.tflite.schema import Model, Operator, TensorInfo, read_model
@@ -24,7 +24,7 @@ HANDLERS: dict[str, Handler] = {
 
 @dataclass(frozen=True, eq=False)
 class Imported:
-    """The graph, and the types of the file's own inputs: int8, or float32 or uint8 before a QUANTIZE."""
+    """The graph, and the types of the file's own inputs: int8, int16, or float32 or uint8 before a QUANTIZE."""
 
     graph: Graph
     input_dtypes: tuple[str, ...]
@@ -42,14 +42,16 @@ def to_graph(data: bytes, name: str) -> Imported:
     dtypes, ends = [], []
     for port, index in zip(input_names(model), model.inputs):
         start, rest = begin(model, index, rest)
-        b.tensors[port] = Tensor(port, without_batch(name, start.tensor), int8_type(name, start.tensor))
+        b.tensors[port] = Tensor(port, without_batch(name, start.tensor), activation_type(name, start.tensor))
         b.names[start.tensor.index] = port
         dtypes.append(start.dtype)
     for index in model.outputs:
         last, rest = end(model, index, rest)
         ends.append(last.tensor)
     for op in rest:
-        _handler(op).build(b, op)
+        handler = _handler(op)
+        _check_width(model, op, handler)
+        handler.build(b, op)
     return Imported(validate(_graph(b, name, ends), Int8), tuple(dtypes))
 
 
@@ -72,6 +74,16 @@ def _handler(op: Operator) -> Handler:
         known = ", ".join(sorted(HANDLERS))
         raise ModelError(f"{op.place}: this operator is not supported; {rewrite_of(op.code)}supported: {known}")
     return handler
+
+
+def _check_width(model: Model, op: Operator, handler: Handler) -> None:
+    """Raises `ModelError` where an operator reads or writes int16 that does so in no kernel of ours."""
+    values = (*handler.value_inputs(op), *op.outputs)
+    if not handler.int16 and any(model.tensors[i].type == "INT16" for i in values if i >= 0):
+        known = ", ".join(sorted(code for code, each in HANDLERS.items() if each.int16))
+        raise ModelError(
+            f"{op.place}: 16-bit activations are not supported; supported with them: {known}; or convert to int8"
+        )
 
 
 def _live_operators(model: Model) -> list[Operator]:

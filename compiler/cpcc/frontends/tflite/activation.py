@@ -7,7 +7,7 @@ import tflite
 
 from cpcc.errors import ModelError
 from cpcc.frontends.tflite.schema import Operator
-from cpcc.graph import Int8
+from cpcc.graph import Integer
 
 _NAMES = {v: k for k, v in vars(tflite.ActivationFunctionType).items() if isinstance(v, int)}
 _RANGES: dict[str, tuple[float | None, float | None]] = {
@@ -15,19 +15,19 @@ _RANGES: dict[str, tuple[float | None, float | None]] = {
 }  # fmt: skip
 
 
-def quantized(real: float, y: Int8) -> int:
+def quantized(real: float, y: Integer) -> int:
     """`real` on the grid of `y`: the float32 quotient, halves away from zero (Quantize of kernel_util.cc)."""
     quotient = float(np.float32(real) / np.float32(y.scale))
     return y.zero_point + int(np.copysign(np.floor(abs(quotient) + 0.5), quotient))
 
 
-def clamp(op: Operator, function: int, y: Int8) -> tuple[int, int]:
-    """(low, high) of an int8 output with the fused activation `function`."""
+def clamp(op: Operator, function: int, y: Integer) -> tuple[int, int]:
+    """(low, high) of an output with the fused activation `function`."""
     name = _NAMES.get(function, f"number {function}")
     if name not in _RANGES:
         raise ModelError(f"{op.place}: fused activation {name}; supported: {', '.join(_RANGES)}")
     low, high = _RANGES[name]
     return (
-        -128 if low is None else max(-128, quantized(low, y)),
-        127 if high is None else min(127, quantized(high, y)),
+        y.low if low is None else max(y.low, quantized(low, y)),
+        y.high if high is None else min(y.high, quantized(high, y)),
     )

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from cpcc.errors import ModelError
-from cpcc.fixedpoint import TfliteRequant, narrow
+from cpcc.fixedpoint import TfliteRequant, narrow, wide_requant
 from cpcc.frontends.tflite.activation import clamp
-from cpcc.frontends.tflite.builder import Builder, Handler, int8_type
+from cpcc.frontends.tflite.builder import Builder, Handler, activation_type
 from cpcc.frontends.tflite.padding import padding
 from cpcc.frontends.tflite.schema import Operator, Quantization, read_options
-from cpcc.graph import Int8, Tensor
+from cpcc.graph import Int16, Integer, Tensor
 from cpcc.ops.conv2d import QConv2d
+from cpcc.ops.conv2d.wide import QWideConv2d
 from cpcc.ops.depthwise_conv2d import QDepthwiseConv2d
+from cpcc.ops.depthwise_conv2d.wide import QWideDepthwiseConv2d
 from cpcc.ops.float_params import Reshape
 from cpcc.ops.linear import QLinear
+from cpcc.ops.linear.wide import QWideLinear
 from cpcc.ops.requantized import Output
+from cpcc.ops.wide import WideOutput
 
+P = TypeVar("P", QLinear, QConv2d, QDepthwiseConv2d)
 MAX_EXPANDED = 2**22  # weights after dilation or grouping is written out
 
 
@@ -49,11 +55,6 @@ class FullyConnectedOptions:
     weights_format: int
 
 
-def _input_type(value: Tensor) -> Int8:
-    assert isinstance(value.type, Int8)
-    return value.type
-
-
 def _weights(b: Builder, op: Operator, axis: int) -> tuple[np.ndarray, Quantization]:
     """int8 weights and their scales along `axis`. Raises `ModelError` where a weight is not symmetric."""
     info = b.info(op, 1)
@@ -69,30 +70,35 @@ def _weights(b: Builder, op: Operator, axis: int) -> tuple[np.ndarray, Quantizat
     return weights, q
 
 
-def _real_scales(x: Int8, q: Quantization, y: Int8, channels: int) -> np.ndarray:
+def _real_scales(x: Integer, q: Quantization, y: Integer, channels: int) -> np.ndarray:
     """float64 scales (channels,) as TensorFlow Lite Micro computes them: float32 scales, multiplied and divided in
     double. (Older releases multiply those of FULLY_CONNECTED in float32: one output in 192,000 differs.)"""
     return np.broadcast_to(x.scale * q.scale.astype(np.float64) / y.scale, (channels,))
 
 
-def _bias(b: Builder, op: Operator, channels: int) -> np.ndarray:
-    """int64 (channels,); zeros where there is none."""
-    if not b.has(op, 2):
+def _bias(b: Builder, op: Operator, channels: int, wide: bool) -> np.ndarray:
+    """int64 (channels,); zeros where there is none. TensorFlow Lite Micro rounds otherwise where `wide` ones are not INT64."""
+    if not b.has(op, 2) and not wide:
         return np.zeros(channels, np.int64)
-    bias = b.constant(op, 2, "INT32")
+    bias = b.constant(op, 2, "INT64" if wide else "INT32")
     if bias.size != channels:
         raise ModelError(f"{op.place}: {bias.size} biases for {channels} outputs; export the model again")
     return bias.reshape(-1).astype(np.int64)
 
 
-def _output(b: Builder, op: Operator, x: Int8, rows: np.ndarray, q: Quantization, function: int) -> Output:
+def _output(b: Builder, op: Operator, x: Integer, rows: np.ndarray, q: Quantization, function: int) -> Output:
     """The output stage of weights `rows` (channels, k): the input's zero point folded into the bias."""
-    y = int8_type(op.place, b.output(op))
+    y = activation_type(op.place, b.output(op))
+    if type(x) is not type(y):
+        raise ModelError(f"{op.place}: input {x}, output {y}; supported: both int8 or both int16")
     low, high = clamp(op, function, y)
-    folded = _bias(b, op, len(rows)) - x.zero_point * rows.astype(np.int64).sum(axis=1)
+    folded = _bias(b, op, len(rows), isinstance(y, Int16)) - x.zero_point * rows.astype(np.int64).sum(axis=1)
+    scales = _real_scales(x, q, y, len(rows))
     try:
-        requant = TfliteRequant.from_scales(_real_scales(x, q, y, len(rows)))
-        return Output(narrow(folded, np.int32), requant, y.zero_point, low, high)
+        if isinstance(y, Int16):
+            requant, bias = wide_requant(scales, folded, np.asarray(~rows.any(axis=1)))
+            return WideOutput(narrow(bias, np.int32), requant, 0, low, high)
+        return Output(narrow(folded, np.int32), TfliteRequant.from_scales(scales), y.zero_point, low, high)
     except OverflowError as error:
         raise ModelError(f"{op.place}: {error}; quantize the model again with representative data") from error
 
@@ -157,10 +163,10 @@ def _convolve(
     b: Builder, op: Operator, x: Tensor, weight: np.ndarray, q: Quantization, stride: tuple[int, int], kind: int,
     function: int,
 ) -> None:  # fmt: skip
-    kind_x = _input_type(x)
+    kind_x = x.integer
     output = _output(b, op, kind_x, weight.reshape(len(weight), -1), q, function)
     pads = padding(op, kind, x.shape, (weight.shape[1], weight.shape[2]), stride)
-    b.add(op, QConv2d(weight, output, stride, pads, kind_x.zero_point), (x,))
+    b.add(op, _formed(QConv2d(weight, output, stride, pads, kind_x.zero_point)), (x,))
 
 
 def depthwise_conv_2d(b: Builder, op: Operator) -> None:
@@ -178,11 +184,11 @@ def depthwise_conv_2d(b: Builder, op: Operator) -> None:
         full = _ungrouped(op, per_output, x.shape[2])
         _convolve(b, op, x, full, q, stride, options.padding, function)
         return
-    kind = _input_type(x)
+    kind = x.integer
     output = _output(b, op, kind, per_output.reshape(len(per_output), -1), q, function)
     pads = padding(op, options.padding, x.shape, (per_output.shape[1], per_output.shape[2]), stride)
     taps = np.ascontiguousarray(per_output[..., 0].transpose(1, 2, 0))
-    b.add(op, QDepthwiseConv2d(taps, output, stride, pads, kind.zero_point), (x,))
+    b.add(op, _formed(QDepthwiseConv2d(taps, output, stride, pads, kind.zero_point)), (x,))
 
 
 def fully_connected(b: Builder, op: Operator) -> None:
@@ -193,10 +199,10 @@ def fully_connected(b: Builder, op: Operator) -> None:
     weight, q = _weights(b, op, 0)
     if weight.ndim != 2 or not weight.size or math.prod(x.shape) % weight.shape[1]:
         raise ModelError(f"{op.place}: input {x.shape}, weights {weight.shape}; supported: (..., in), (out, in)")
-    output = _output(b, op, _input_type(x), weight, q, options.fused_activation_function)
+    output = _output(b, op, x.integer, weight, q, options.fused_activation_function)
     rows = math.prod(x.shape) // weight.shape[1]
     if rows == 1:
-        _vector(b, op, x, QLinear(weight, output))
+        _vector(b, op, x, _formed(QLinear(weight, output)))
     else:
         _rows(b, op, x, rows, weight, output)
 
@@ -207,7 +213,7 @@ def _vector(b: Builder, op: Operator, x: Tensor, params: QLinear) -> None:
     if y.shape[1:] == flat:
         b.add(op, params, (x,))
         return
-    inner = b.step(op, "product", params, (x,), Tensor("", flat, int8_type(op.place, y)))
+    inner = b.step(op, "product", params, (x,), Tensor("", flat, activation_type(op.place, y)))
     b.add(op, Reshape(y.shape[1:] or (1,)), (inner,))
 
 
@@ -218,13 +224,21 @@ def _rows(b: Builder, op: Operator, x: Tensor, rows: int, weight: np.ndarray, ou
     if y.shape[:1] != (1,):  # the batch holds the rows
         raise ModelError(f"{op.place}: {rows} rows in the batch; supported: 1, or rows in a dimension of their own")
     tall = b.step(op, "rows", Reshape((rows, 1, inputs)), (x,), Tensor("", (rows, 1, inputs), x.type))
-    params = QConv2d(weight.reshape(outputs, 1, 1, inputs), output, (1, 1), (0, 0, 0, 0), _input_type(x).zero_point)
-    inner = b.step(op, "product", params, (tall,), Tensor("", (rows, 1, outputs), int8_type(op.place, y)))
+    params = _formed(QConv2d(weight.reshape(outputs, 1, 1, inputs), output, (1, 1), (0, 0, 0, 0), x.integer.zero_point))
+    inner = b.step(op, "product", params, (tall,), Tensor("", (rows, 1, outputs), activation_type(op.place, y)))
     b.add(op, Reshape(y.shape[1:]), (inner,))
 
 
+_WIDE: dict[type, type] = {QLinear: QWideLinear, QConv2d: QWideConv2d, QDepthwiseConv2d: QWideDepthwiseConv2d}
+
+
+def _formed(params: P) -> P:
+    """`params`, as the op with int16 activations has them where their output stage is one of those."""
+    return _WIDE[type(params)](**vars(params)) if isinstance(params.output, WideOutput) else params
+
+
 HANDLERS = {
-    "CONV_2D": Handler(conv_2d),
-    "DEPTHWISE_CONV_2D": Handler(depthwise_conv_2d),
-    "FULLY_CONNECTED": Handler(fully_connected),
+    "CONV_2D": Handler(conv_2d, int16=True),
+    "DEPTHWISE_CONV_2D": Handler(depthwise_conv_2d, int16=True),
+    "FULLY_CONNECTED": Handler(fully_connected, int16=True),
 }

@@ -10,7 +10,7 @@ import numpy as np
 
 from cpcc.errors import ModelError
 from cpcc.frontends.tflite.schema import DTYPES, Model, Operator, TensorInfo
-from cpcc.graph import Int8, Node, Tensor
+from cpcc.graph import Int8, Int16, Integer, Node, Tensor
 from cpcc.ops.float_params import Reshape
 
 INTEGER_ONLY = (
@@ -76,7 +76,7 @@ class Builder:
         `inputs`."""
         info = self.output(op) if number is None else self.outputs(op)[number]
         name = f"{op.code.lower()}_{op.index}" + ("" if number is None else f"_{number}")
-        tensor = Tensor(name, without_batch(op.place, info), int8_type(op.place, info))
+        tensor = Tensor(name, without_batch(op.place, info), activation_type(op.place, info))
         self.names[info.index] = name
         return self._append(name, params, inputs, tensor, f"{op.place}, {info.name}")
 
@@ -135,12 +135,26 @@ def int8_type(place: str, info: TensorInfo) -> Int8:
     return Int8(float(q.scale[0]), zero_point)
 
 
+def activation_type(place: str, info: TensorInfo) -> Integer:
+    """The quantization of an int8 or int16 activation. Raises `ModelError` on any other type."""
+    if info.type != "INT16":
+        return int8_type(place, info)
+    q = info.quantization
+    if q is None or len(q.scale) != 1 or q.zero_point[0] != 0:
+        raise ModelError(
+            f"{place}: tensor {info.name} is INT16 without one scale and the zero point 0; convert it again"
+        )
+    return Int16(float(q.scale[0]))
+
+
 @dataclass(frozen=True)
 class Handler:
-    """How an operator becomes nodes. `values` are the inputs that hold samples' values; None: all."""
+    """How an operator becomes nodes. `values` are the inputs that hold samples' values; None: all. `int16` says whether these
+    may be int16."""
 
     build: Callable[[Builder, Operator], None]
     values: int | None = 1
+    int16: bool = False
 
     def value_inputs(self, op: Operator) -> tuple[int, ...]:
         return op.inputs if self.values is None else op.inputs[: self.values]

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 
 from cpcc.errors import ModelError
-from cpcc.frontends.tflite.builder import Builder, Handler, int8_type, without_batch
+from cpcc.frontends.tflite.builder import Builder, Handler, activation_type, without_batch
 from cpcc.frontends.tflite.schema import Operator, read_options
-from cpcc.graph import Int8, Tensor
+from cpcc.graph import Tensor
 from cpcc.ops.float_params import Concat, Pad, StridedCopy
 from cpcc.ops.pad import QPad
 
@@ -35,7 +35,7 @@ class ResizeNearestNeighborOptions:
 
 
 def _one_type(b: Builder, op: Operator, inputs: tuple[Tensor, ...]) -> None:
-    y = int8_type(op.place, b.output(op))
+    y = activation_type(op.place, b.output(op))
     for tensor in inputs:
         if tensor.type != y:
             raise ModelError(f"{op.place}: input {tensor.type}, output {y}; supported: one quantization")
@@ -57,8 +57,7 @@ def pad(b: Builder, op: Operator) -> None:
     x = b.value(op, 0)
     _one_type(b, op, (x,))
     amounts = b.constant(op, 1, "INT32").reshape(-1, 2)
-    assert isinstance(x.type, Int8)
-    value = int(b.constant(op, 2, "INT8").ravel()[0]) if b.has(op, 2) else x.type.zero_point
+    value = int(b.constant(op, 2, "INT8").ravel()[0]) if b.has(op, 2) else x.integer.zero_point
     if len(amounts) != len(x.shape) + 1 or len(x.shape) > 3 or amounts[0].any() or (amounts < 0).any():
         raise ModelError(f"{op.place}: amounts {amounts.tolist()} of the input {x.shape}; supported: none for the batch, "
                          "0 and more for up to 3 axes")  # fmt: skip
@@ -165,11 +164,11 @@ def resize_nearest_neighbor(b: Builder, op: Operator) -> None:
 
 
 HANDLERS = {
-    "CONCATENATION": Handler(concatenation, None),
-    "PAD": Handler(pad),
+    "CONCATENATION": Handler(concatenation, None, int16=True),
+    "PAD": Handler(pad, int16=True),
     "PADV2": Handler(pad),
-    "TRANSPOSE": Handler(transpose),
+    "TRANSPOSE": Handler(transpose, int16=True),
     "SLICE": Handler(slice_),
-    "STRIDED_SLICE": Handler(strided_slice),
+    "STRIDED_SLICE": Handler(strided_slice, int16=True),
     "RESIZE_NEAREST_NEIGHBOR": Handler(resize_nearest_neighbor),
 }

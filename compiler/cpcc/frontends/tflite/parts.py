@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from cpcc.errors import ModelError
-from cpcc.frontends.tflite.builder import Builder, Handler, int8_type, without_batch
+from cpcc.frontends.tflite.builder import Builder, Handler, activation_type, without_batch
 from cpcc.frontends.tflite.schema import Operator, read_options
 from cpcc.graph import Tensor
 from cpcc.ops.float_params import Concat, StridedCopy
@@ -37,8 +37,8 @@ def _parts(b: Builder, op: Operator, x: Tensor, axis: int) -> None:
     for number, info in enumerate(b.outputs(op)):
         shape = without_batch(op.place, info)
         size, rest = divmod(math.prod(shape), outer * step)
-        if rest or start + size > x.shape[axis] or int8_type(op.place, info) != x.type:
-            raise ModelError(f"{op.place}: output {number} has the shape {shape} and {int8_type(op.place, info)}, the input "
+        if rest or start + size > x.shape[axis] or activation_type(op.place, info) != x.type:
+            raise ModelError(f"{op.place}: output {number} has the shape {shape} and {activation_type(op.place, info)}, the input "
                              f"{x.shape} and {x.type}; export the model again")  # fmt: skip
         if info.index in b.read:
             loops = ((outer, x.shape[axis] * step), (size * step, 1))
@@ -68,7 +68,7 @@ def unpack(b: Builder, op: Operator) -> None:
 
 def pack(b: Builder, op: Operator) -> None:
     inputs = b.values(op)
-    shape, y = inputs[0].shape, int8_type(op.place, b.output(op))
+    shape, y = inputs[0].shape, activation_type(op.place, b.output(op))
     if any(x.shape != shape or x.type != y for x in inputs):
         raise ModelError(f"{op.place}: inputs of other shapes or types; supported: one shape, one quantization")
     axis = _axis(op, read_options(op, PackOptions).axis, len(shape) + 2)

@@ -8,10 +8,10 @@ import numpy as np
 
 from cpcc.errors import ModelError
 from cpcc.frontends.tflite.activation import clamp
-from cpcc.frontends.tflite.builder import Builder, Handler, int8_type
+from cpcc.frontends.tflite.builder import Builder, Handler, activation_type
 from cpcc.frontends.tflite.padding import padding
 from cpcc.frontends.tflite.schema import Operator, read_options
-from cpcc.graph import Int8, Tensor
+from cpcc.graph import Int16, Tensor
 from cpcc.ops.avg_pool2d import QAvgPool2d
 from cpcc.ops.float_params import AvgPool2d, MaxPool2d
 from cpcc.ops.lookup import QLookup
@@ -46,17 +46,20 @@ def _geometry(op: Operator, x: Tensor, options: Pool2DOptions) -> tuple[Padding,
 
 def _add(b: Builder, op: Operator, x: Tensor, options: Pool2DOptions, params: QAvgPool2d | MaxPool2d) -> None:
     """The pool, then its fused activation where that changes anything."""
-    y = int8_type(op.place, b.output(op))
+    y = activation_type(op.place, b.output(op))
     if y != x.type:
         raise ModelError(f"{op.place}: input {x.type}, output {y}; supported: one quantization")
     low, high = clamp(op, options.fused_activation_function, y)
-    if (low, high) == (-128, 127):
+    if (low, high) == (y.low, y.high):
         b.add(op, params, (x,))
         return
     shape = b.output(op).shape[1:]
+    if high < y.high and isinstance(y, Int16):
+        raise ModelError(
+            f"{op.place}: a fused activation with an upper limit of 16-bit activations; supported: NONE, RELU"
+        )
     clipped = QLookup(np.clip(np.arange(-128, 128), low, high).astype(np.int8))
-    activation = QRelu(low) if high == 127 else clipped
-    b.add(op, activation, (b.step(op, "pool", params, (x,), Tensor("", shape, y)),))
+    b.add(op, QRelu(low) if high == y.high else clipped, (b.step(op, "pool", params, (x,), Tensor("", shape, y)),))
 
 
 def average_pool_2d(b: Builder, op: Operator) -> None:
@@ -66,8 +69,7 @@ def average_pool_2d(b: Builder, op: Operator) -> None:
     rows = _spans(x.shape[0], top, options.filter_height, options.stride_h, out_h)
     cols = _spans(x.shape[1], left, options.filter_width, options.stride_w, out_w)
     divisors = tuple(tuple((r1 - r0) * (c1 - c0) for c0, c1 in cols) for r0, r1 in rows)
-    assert isinstance(x.type, Int8)
-    _add(b, op, x, options, QAvgPool2d(AvgPool2d(rows, cols, divisors), x.type.zero_point))
+    _add(b, op, x, options, QAvgPool2d(AvgPool2d(rows, cols, divisors), x.integer.zero_point))
 
 
 def max_pool_2d(b: Builder, op: Operator) -> None:
@@ -78,4 +80,4 @@ def max_pool_2d(b: Builder, op: Operator) -> None:
     _add(b, op, x, options, MaxPool2d(kernel, stride, pads, out_size))
 
 
-HANDLERS = {"AVERAGE_POOL_2D": Handler(average_pool_2d), "MAX_POOL_2D": Handler(max_pool_2d)}
+HANDLERS = {"AVERAGE_POOL_2D": Handler(average_pool_2d, int16=True), "MAX_POOL_2D": Handler(max_pool_2d, int16=True)}

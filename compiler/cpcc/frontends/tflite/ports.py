@@ -42,7 +42,7 @@ def begin(model: Model, index: int, live: list[Operator]) -> tuple[End, list[Ope
         first = model.tensors[readers[0].outputs[0]]
         if info.type == "FLOAT32" or _is_uint8_twin(info, first):
             return End(first, info.type.lower()), [op for op in live if op is not readers[0]]
-    return End(info, "int8"), live
+    return End(info, "int16" if info.type == "INT16" else "int8"), live
 
 
 def end(model: Model, index: int, live: list[Operator]) -> tuple[End, list[Operator]]:
@@ -56,7 +56,7 @@ def end(model: Model, index: int, live: list[Operator]) -> tuple[End, list[Opera
         dequantized = info.type == "FLOAT32" and writers[0].code == "DEQUANTIZE"
         if dequantized or (info.type == "UINT8" and writers[0].code == "QUANTIZE" and _is_uint8_twin(info, before)):
             return End(before, info.type.lower()), [op for op in live if op is not writers[0]]
-    return End(info, "int8"), live
+    return End(info, "int16" if info.type == "INT16" else "int8"), live
 
 
 def _is_uint8_twin(raw: TensorInfo, q: TensorInfo) -> bool:

@@ -61,6 +61,7 @@ CASES = (
     ("conv2d_blocks8", (9, 6, 4), conv(8, 3, 4, 1, SAME, 0.3)),
     ("depthwise_paired", (7, 6, 8), depthwise(8, 1, SAME)),
     ("depthwise_paired", (6, 33, 4), depthwise(4, 1, SAME)),  # one strip held: two take turns
+    ("depthwise_tall", (7, 5, 8), depthwise(8, 1, SAME)),
     ("depthwise_quad", (9, 9, 8), depthwise(8, 2, (1, 0, 1, 0))),
     ("depthwise_quad", (9, 6, 6), depthwise(6, 1, NONE)),
     ("depthwise_3x3", (9, 9, 8), depthwise(8, 2, (1, 0, 1, 0))),

@@ -28,7 +28,8 @@ from cpcc.plan.plan import Plan, fastest_kernels, plan_with
 from cpcc.plan.sizes import stored_bytes
 from cpcc.project import main_source
 from cpcc.stack import library_stack
-from cpcc.stripes.choice import best_stripes
+from cpcc.stripes.frugal import stripes_and_kernels
+from cpcc.stripes.regions import Stripe
 from cpcc.targets import find_target
 
 HERE = Path(__file__).parent
@@ -77,7 +78,9 @@ def plan_of(graph: Graph, core: str, policy: str) -> Plan:
     target = find_target(core)
     if policy in STRIPING:
         kernels = fastest_kernels(graph, target)
-        stripes = best_stripes(graph, kernels, target, ram=0) if policy == "least" else ()
+        stripes: tuple[Stripe, ...] = ()
+        if policy == "least":
+            stripes, kernels = stripes_and_kernels(graph, kernels, target, ram=0)
         return plan_with(graph, target, kernels, Objective.SPEED, stripes)
     objective = Objective.SPEED if policy == "dense" else Objective(policy)
     allowed = dense_only if policy == "dense" else any_kernel

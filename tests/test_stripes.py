@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from cpcc import artifacts
 from cpcc.emit import emit_library
 from cpcc.errors import ModelError
 from cpcc.executors.elf import read_image
@@ -18,10 +19,12 @@ from cpcc.ops.avg_pool2d import adaptive_spans
 from cpcc.ops.float_params import Add, AvgPool2d, Concat, Conv2d, DepthwiseConv2d, MaxPool2d, Relu, Reshape
 from cpcc.ops.roll import Roll
 from cpcc.ops.samples import random_weights
-from cpcc.plan.plan import Plan, make_plan
+from cpcc.plan.plan import Plan, fastest_kernels, make_plan
+from cpcc.plan.sizes import stored_bytes
 from cpcc.plan.steps import layer_of
 from cpcc.quantize import run_nodes
 from cpcc.stripes.choice import Search, best_stripes
+from cpcc.stripes.frugal import stripes_and_kernels
 from cpcc.stripes.regions import Region, Stripe, region
 from cpcc.stripes.schedule import schedule
 from cpcc.stripes.windows import rows_of
@@ -187,16 +190,23 @@ def test_what_is_planned_is_what_is_linked() -> None:
     stripes = best_stripes(detector.graph, whole.kernels, STM32)
     plan = make_plan(detector.graph, STM32, stripes=stripes)
     assert plan.arena.size <= Search(detector.graph, whole.kernels, STM32).outcome(stripes).arena
-    assert plan.arena.size < 0.5 * whole.arena.size
+    assert plan.arena.size < 0.6 * whole.arena.size
     c = Compiled(plan, detector, emit_library(plan, detector, NAME))
+    before = Compiled(whole, detector, emit_library(whole, detector, NAME))
     image = read_image(c.arm_image())
     assert image.symbols["cpcc_arena"].size == plan.arena.size
     structs = [name for name in image.symbols if name.endswith("_params")]
-    assert len(structs) < 0.6 * len(plan.steps)
+    assert len(structs) < len(plan.steps)
+    constants = stored_bytes(step.packed for step in plan.steps)
+    assert constants == stored_bytes(step.packed for step in whole.steps), (
+        "weights or code of a layer stored for each band"
+    )
+    more = artifacts.image_sizes(c.arm_image()).model_flash - artifacts.image_sizes(before.arm_image()).model_flash
+    assert more < 60 * (len(plan.steps) - len(whole.steps))
     x = extreme_inputs(rng, detector.graph.input.shape, 3)
-    arm, before = c.arm(), Compiled(whole, detector, emit_library(whole, detector, NAME)).arm()
+    arm = c.arm()
     assert_equal(c.reference().run(x, quantized=True, nodes=True), arm.run(x, quantized=True, nodes=True))
-    assert arm.measure(x).instructions < 1.05 * before.measure(x).instructions  # type: ignore[union-attr]
+    assert arm.measure(x).instructions < 1.05 * before.arm().measure(x).instructions  # type: ignore[union-attr]
 
 
 def test_striping_is_used_where_it_is_needed_or_pays() -> None:
@@ -212,6 +222,31 @@ def test_striping_is_used_where_it_is_needed_or_pays() -> None:
         pooled(rng, 9, 12), np.random.default_rng(0)
     ).graph  # calls would take more flash than they save RAM
     assert best_stripes(small, make_plan(small, STM32).kernels, STM32) == ()
+
+
+def test_a_kernel_gives_way_where_its_scratch_would_keep_the_arena_large() -> None:
+    """An inverted residual: once its expansion is striped, the depthwise layer before it needs the most."""
+    rng, steps, shape = np.random.default_rng(0), [], (48, 48, 3)
+
+    def add(params: object) -> None:
+        op = next(op for op in OPS if isinstance(params, op.float_params))
+        steps.append((op, params))
+
+    def pointwise(channels: int, out: int, size: int = 1, stride: int = 1, pad: int = 0) -> None:
+        weight, bias = random_weights(rng, (out, size, size, channels))
+        add(Conv2d(weight, bias, (stride, stride), (pad,) * 4, True))
+
+    def depthwise(channels: int, stride: int) -> None:
+        weight, bias = random_weights(rng, (channels, 3, 3))
+        add(DepthwiseConv2d(weight.transpose(1, 2, 0), bias, (stride, stride), (1, 1, 1, 1)))
+
+    pointwise(3, 16, 3, 1, 1), depthwise(16, 1), pointwise(16, 8), pointwise(8, 48), depthwise(48, 2), pointwise(48, 8)
+    graph = detector_of(chain(shape, steps), rng).graph
+    kernels = fastest_kernels(graph, STM32)
+    alone = Search(graph, kernels, STM32).outcome(best_stripes(graph, kernels, STM32))
+    stripes, changed = stripes_and_kernels(graph, kernels, STM32)
+    together = Search(graph, changed, STM32).outcome(stripes)
+    assert changed != kernels and together.arena < 0.8 * alone.arena, (alone.arena, together.arena)
 
 
 def test_rows_that_are_kept() -> None:

@@ -160,9 +160,10 @@ def pointer(tensor: Tensor, at: str, constant: bool = False) -> str:
 
 @dataclass(frozen=True)
 class _Stored:
-    """What earlier layers have stored, by content: arrays and structs with the name of each."""
+    """What earlier layers have stored, by content: arrays, code and structs with the name of each."""
 
     arrays: dict[tuple[str, bytes], str] = field(default_factory=dict)
+    programs: dict[tuple[str, tuple[str, ...]], str] = field(default_factory=dict)
     structs: dict[Hashable, str] = field(default_factory=dict)
 
 
@@ -176,8 +177,10 @@ def _layer(step: Step, plan: Plan, prefix: str, ident: str, stored: _Stored) -> 
                 arrays.append(_array(name, value))
             fields.append((key, name))
         elif isinstance(value, Code):
-            name = f"{ident}_{key}"
-            programs.append(Program(name, value.begin, _lines(value.steps)))
+            own = f"{ident}_{key}"
+            name = stored.programs.setdefault((value.begin, value.steps), own)
+            if name == own:
+                programs.append(Program(name, value.begin, _lines(value.steps)))
             fields.append((key, name))
         else:
             fields.append((key, str(value)))
@@ -198,7 +201,7 @@ def _layer(step: Step, plan: Plan, prefix: str, ident: str, stored: _Stored) -> 
 
 
 def layers(plan: Plan, prefix: str) -> tuple[Layer, ...]:
-    """The plan's steps as the templates see them. Equal arrays and structs (weights that layers share, bands of a layer) are stored once."""
+    """The plan's steps as the templates see them. Equal arrays, code and structs (weights that layers share, bands of a layer) are stored once."""
     idents = unique_identifiers([f"{i}_{step.node.name}" for i, step in enumerate(plan.steps)])
     stored = _Stored()
     return tuple(_layer(step, plan, prefix, f"l{ident}", stored) for step, ident in zip(plan.steps, idents))

@@ -22,6 +22,7 @@ from cpcc.plan.steps import layer_of
 from cpcc.quant.int16_choice import int16_layers
 from cpcc.stack import StackBound, library_stack
 from cpcc.stripes.choice import best_stripes
+from cpcc.stripes.frugal import stripes_and_kernels
 from cpcc.targets import Target
 
 STACK_RESERVE = 2048  # bytes of RAM left for the stack and the application's own data
@@ -109,7 +110,10 @@ def _planned(graph: Graph, wish: Wish, flash: float, kernels_ram: float, ram: fl
     needed = wish.objective is not Objective.SPEED or flash < inf
     if needed and ram == inf:
         return plan_with(graph, wish.target, kernels, wish.objective, (), wish.policy)
-    stripes = best_stripes(graph, kernels, wish.target, wish.policy, ram, needed)
+    if needed:
+        stripes = best_stripes(graph, kernels, wish.target, wish.policy, ram, only_needed=True)
+    else:
+        stripes, kernels = stripes_and_kernels(graph, kernels, wish.target, wish.policy, ram)
     return plan_with(graph, wish.target, kernels, wish.objective, stripes, wish.policy)
 
 

@@ -33,14 +33,14 @@ def own_bytes(packed: Packed) -> int:
 def stored_bytes(layers: Iterable[Packed]) -> int:
     """Bytes of the arrays and code of `layers`, each once: what equals, as the weights of a layer's bands, is stored once."""
     different = {id(packed): packed for packed in layers}
-    arrays, code = {}, 0
+    arrays, code = {}, {}
     for packed in different.values():
         for value in packed.struct.values():
             if isinstance(value, np.ndarray):
                 arrays[_digest(value)] = value.nbytes
             elif not isinstance(value, int):
-                code += value.nbytes
-    return sum(arrays.values()) + code
+                code[value.begin, value.steps] = value.nbytes
+    return sum(arrays.values()) + sum(code.values())
 
 
 def struct_bytes(layers: Iterable[Packed]) -> int:

@@ -63,9 +63,11 @@ class Search:
         self._layers = [rows_of(node, graph) for node in graph.nodes]
         self._number = {node.name: i for i, node in enumerate(graph.nodes)}
 
-    def outcome(self, stripes: Sequence[Stripe]) -> Outcome:
+    def outcome(self, stripes: Sequence[Stripe], kernels: Mapping[str, str] | None = None) -> Outcome:
+        """With other `kernels` where they are given."""
+        kernels = self._kernels if kernels is None else kernels
         graph = laid_out(self._graph, stripes)
-        steps = self._stepper.steps(graph, self._kernels)
+        steps = self._stepper.steps(graph, kernels)
         needs = needs_of(steps)
         buffers = live_buffers(graph, needs)
         problem = problem_of(buffers, lags(graph, needs, buffers))
@@ -74,7 +76,7 @@ class Search:
             layer = layer_of(node, graph)
             by_layer[layer] = max(need, by_layer.get(layer, 0))
         peaks = frozenset(layer for layer, need in by_layer.items() if need == max(by_layer.values()))
-        cost = self._stepper.cost(graph, self._kernels)
+        cost = self._stepper.cost(graph, kernels)
         return Outcome(tuple(stripes), cost, _flash(steps), problem, by_layer, peaks)
 
     def candidates(self, now: Outcome) -> list[Outcome]:
@@ -175,16 +177,16 @@ def _better(now: Outcome, found: Sequence[Outcome], ram: float) -> Outcome | Non
 def _worth_it(now: Outcome, found: Sequence[Outcome], ram: float) -> Outcome | None:
     """The one that gains most. Few are planned: none can gain more than its bound promises."""
     best, most = None, 0.0
-    for each in sorted(found, key=lambda each: _gain(now, each, each.bound), reverse=True):
-        if _gain(now, each, each.bound) <= most:
+    for each in sorted(found, key=lambda each: gain(now, each, each.bound), reverse=True):
+        if gain(now, each, each.bound) <= most:
             break
-        gain = _gain(now, each, each.arena)
-        if gain > most and each.arena <= ram:
-            best, most = each, gain
+        found_gain = gain(now, each, each.arena)
+        if found_gain > most and each.arena <= ram:
+            best, most = each, found_gain
     return best
 
 
-def _gain(now: Outcome, other: Outcome, arena: int) -> float:
+def gain(now: Outcome, other: Outcome, arena: int) -> float:
     """The share of the arena that `other` saves with `arena` bytes, less what its time may cost."""
     saved = now.arena - arena
     if other.flash - now.flash > saved:

@@ -1,0 +1,52 @@
+"""Stripes and kernels together: once a layer's neighbours are striped, its own kernel's scratch may fill the arena."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import inf
+
+from cpcc.graph import Graph
+from cpcc.plan.kernels import Policy, any_kernel, usable_kernels
+from cpcc.plan.thrift import RATE, slowdown
+from cpcc.stripes.choice import Search, best_stripes, gain
+from cpcc.stripes.regions import Stripe
+from cpcc.targets import Target
+
+SHARE = 2  # layers that need at least one part in so many of what the arena needs
+
+
+def stripes_and_kernels(
+    graph: Graph, kernels: Mapping[str, str], target: Target, policy: Policy = any_kernel, ram: float = inf
+) -> tuple[tuple[Stripe, ...], dict[str, str]]:
+    """`best_stripes`, and the `kernels`: slower ones that need less memory where stripes make that count."""
+    search = Search(graph, kernels, target, policy)
+    frugal = _frugal(search, graph, kernels, target, policy)
+    stripes = best_stripes(graph, frugal, target, policy, ram)
+    found = search.outcome(stripes, frugal)
+    for name in [name for name in frugal if frugal[name] != kernels[name]]:
+        faster = {**frugal, name: kernels[name]}
+        other = search.outcome(stripes, faster)
+        if other.bound <= found.arena and other.arena <= found.arena:
+            frugal, found = faster, other
+    whole = search.outcome(())
+    if found.arena > ram or whole.arena > ram or gain(whole, found, found.arena) > 0:
+        return stripes, frugal
+    return (), dict(kernels)
+
+
+def _frugal(
+    search: Search, graph: Graph, kernels: Mapping[str, str], target: Target, policy: Policy
+) -> dict[str, str]:  # fmt: skip
+    """`kernels` with others for layers that need much memory, each where it saves as much of that as its time asks."""
+    whole, chosen = search.outcome(()), dict(kernels)
+    for node in graph.nodes:
+        need, best = whole.by_layer.get(node.name, 0), 0.0
+        if node.name not in kernels or need * SHARE < whole.bound:
+            continue
+        for kernel in usable_kernels(node, graph, target.core, policy):
+            other = search.outcome((), {**kernels, node.name: kernel.name})
+            saved = (need - other.by_layer[node.name]) / whole.bound
+            worth = saved - RATE * max(0.0, slowdown(whole.cost, other.cost, whole.cost))
+            if worth > best:
+                best, chosen[node.name] = worth, kernel.name
+    return chosen

@@ -57,12 +57,23 @@ def ternary(rng: np.random.Generator, shape: tuple[int, ...], keep: float) -> np
     return np.sign(pruned(rng, shape, keep))
 
 
-def _linears(rng: np.random.Generator, keep: float, rounding: str, fit: bool) -> list[Case]:
+def four_bits(rng: np.random.Generator, shape: tuple[int, ...], keep: float) -> np.ndarray:
+    """As `pruned`, whole multiples from -7 to 7."""
+    return (rng.integers(-7, 8, shape) * (rng.random(shape) < keep)).astype(np.float32)
+
+
+def _structure(prune: Callable[..., np.ndarray]) -> str:
+    return "" if prune is pruned else f" {prune.__name__}"
+
+
+def _linears(
+    rng: np.random.Generator, keep: float, rounding: str, fit: bool, prune: Callable[..., np.ndarray] = pruned
+) -> list[Case]:
     sizes = ((16, 32), (32, 64), (64, 256), (10, 640), (7, 30), (3, 64), (128, 128)) if fit else ((24, 100), (41, 333))
     relu = rounding.endswith("relu")
     return [
-        Case(f"linear {k}-{n} {keep} {rounding}", Linear(pruned(rng, (n, k), keep), np.zeros(n, np.float32), relu), (k,),
-             rounding, fit)
+        Case(f"linear {k}-{n} {keep} {rounding}{_structure(prune)}",
+             Linear(prune(rng, (n, k), keep), np.zeros(n, np.float32), relu), (k,), rounding, fit)
         for n, k in sizes
     ]  # fmt: skip
 
@@ -83,7 +94,7 @@ def _convolutions(
         relu = rounding.endswith("relu")
         conv = Conv2d(weight, np.zeros(out, np.float32), (stride, stride), (pad,) * 4, relu)
         size = "x".join(map(str, shape))
-        label = f"conv {kernel[0]}x{kernel[1]} {size}-{out} /{stride} {keep} {rounding}{'' if prune is pruned else ' ' + prune.__name__}"
+        label = f"conv {kernel[0]}x{kernel[1]} {size}-{out} /{stride} {keep} {rounding}{_structure(prune)}"
         found.append(Case(label, conv, shape, rounding, fit))
     return found
 
@@ -119,6 +130,10 @@ def cases() -> list[Case]:
                 found += _linears(rng, keep, rounding, fit) + _convolutions(rng, keep, rounding, fit)
             for keep in (0.02, 0.005):
                 found += _convolutions(np.random.default_rng(8), keep, rounding, fit)
+            few = np.random.default_rng(9)
+            found += _convolutions(few, 1.0, rounding, fit, four_bits)
+            for structure, keep in ((four_bits, 1.0), (ternary, 0.1), (blocks, 0.1)):
+                found += _linears(few, keep, rounding, fit, structure)
         wide = np.random.default_rng(4)
         found += _depthwise(wide, INT16, fit) + _linears(wide, 1.0, INT16, fit) + _convolutions(wide, 1.0, INT16, fit)
     return found + list(_samples())

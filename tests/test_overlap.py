@@ -61,6 +61,7 @@ CASES = (
     ("conv2d_blocks8", (9, 6, 4), conv(8, 3, 4, 1, SAME, 0.3)),
     ("depthwise_paired", (7, 6, 8), depthwise(8, 1, SAME)),
     ("depthwise_paired", (6, 33, 4), depthwise(4, 1, SAME)),  # one strip held: two take turns
+    ("depthwise_tall", (7, 5, 8), depthwise(8, 1, SAME)),
     ("depthwise_quad", (9, 9, 8), depthwise(8, 2, (1, 0, 1, 0))),
     ("depthwise_quad", (9, 6, 6), depthwise(6, 1, NONE)),
     ("depthwise_3x3", (9, 9, 8), depthwise(8, 2, (1, 0, 1, 0))),
@@ -70,6 +71,8 @@ CASES = (
     ("depthwise_column", (9, 1, 12), column(12, (4, 1), (2, 1, 0, 0))),
     ("depthwise_conv2d", (6, 6, 3), depthwise(3, 1, NONE)),
     ("max_pool2d", (6, 6, 4), MaxPool2d((3, 3), (1, 1), SAME, (6, 6))),
+    ("max_pool2d_quad", (6, 6, 8), MaxPool2d((3, 3), (1, 1), SAME, (6, 6))),
+    ("max_pool2d_quad", (6, 6, 7), MaxPool2d((2, 2), (2, 2), (0, 0, 0, 0), (3, 3))),
     ("avg_pool2d", (5, 6, 3), average(5, 6)),
     ("avg_pool2d_quad", (5, 6, 4), average(5, 6)),
     ("linear_paired", (50,), fully_connected(14, 50)),

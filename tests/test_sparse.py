@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cpcc.formats.sparse import pack_rows_delta8, pack_rows_offset16, unpack_rows_delta8
+from cpcc.formats.sparse import pack_rows_delta8, unpack_rows_delta8
 
 
 @given(
@@ -34,10 +34,12 @@ def test_empty_matrix_still_has_an_element() -> None:
     """C99 has no zero-length arrays."""
     rows = pack_rows_delta8(np.zeros((3, 5), np.int8))
     assert (len(rows.deltas), len(rows.values), rows.counts.tolist()) == (1, 1, [0, 0, 0])
-    offsets = pack_rows_offset16(np.zeros((2, 4), np.int8), np.arange(4))
-    assert (len(offsets.offsets), len(offsets.values), offsets.counts.tolist()) == (1, 1, [0, 0])
 
 
-def test_an_offset_beyond_16_bits_is_refused() -> None:
-    with pytest.raises(OverflowError):
-        pack_rows_offset16(np.ones((1, 2), np.int8), np.array([0, 65536]))
+def test_columns_that_lie_apart() -> None:
+    """The rows of a kernel in a wide image: distances beyond a byte are bridged by pairs without weight."""
+    matrix = np.array([[1, 0, 2, 3], [0, 0, 0, 4]], np.int8)
+    rows = pack_rows_delta8(matrix, np.array([0, 1, 600, 601]))
+    assert rows.counts.tolist() == [4 + 1, 3]
+    assert rows.deltas.tolist() == [0, 255, 255, 90, 1, 255, 255, 91]
+    assert rows.values.tolist() == [1, 0, 0, 2, 3, 0, 0, 4]

@@ -256,7 +256,7 @@ def emit_library(plan: Plan, detector: Network, name: str, self_test: SelfTest |
     firmware = files("cpcc.firmware")
     shared = ["include/cpcc_fixed.h"]
     if any(uses_padding(step.kernel, dict(step.packed.struct)) for step in plan.steps):
-        shared += ["include/cpcc_pad.h", "kernels/cpcc_pad.c"]
+        shared += ["include/cpcc_pad.h", "include/cpcc_dsp.h", "kernels/cpcc_pad.c"]
     if self_test:
         shared += ["self_test/cpcc_self_test.h", "self_test/cpcc_self_test.c"]
     kernels = [f"kernels/cpcc_{kernel}.{suffix}" for kernel in variables["kernels"] for suffix in "hc"]

@@ -69,11 +69,9 @@ CPCC_INLINE void one_pixel(const cpcc_conv2d_dense_t *layer, const patch_t *patc
 CPCC_INLINE void run(const cpcc_conv2d_dense_t *layer, const int8_t *x, int8_t *y, int8_t *scratch, int tflite) {
   const cpcc_window_t *window = &layer->window;
   const int32_t step = window->stride_w * window->channels;
-  const int32_t row = (window->left + window->in_w + window->right) * window->channels;
-  const patch_t patch = {layer->kernel_h, layer->kernel_w * window->channels, row};
-  const int8_t *line = cpcc_pad(window, x, scratch);
+  const patch_t patch = {layer->kernel_h, layer->kernel_w * window->channels, cpcc_pad_pitch(window)};
   for (int32_t oy = 0; oy < window->out_h; oy++) {
-    const int8_t *p = line;
+    const int8_t *p = cpcc_pad_rows(window, x, scratch, layer->kernel_h, oy);
     int32_t ox = 0;
     for (; ox + PIXELS <= window->out_w; ox += PIXELS) {
       four_pixels(layer, &patch, p, step, y, tflite);
@@ -85,7 +83,6 @@ CPCC_INLINE void run(const cpcc_conv2d_dense_t *layer, const int8_t *x, int8_t *
       p += step;
       y += layer->out_channels;
     }
-    line += window->stride_h * row;
   }
 }
 

@@ -3,13 +3,13 @@
 
 #include "cpcc_fixed.h"
 
-/* One row of (offset, weight) pairs per output channel; an offset counts elements of the padded input from the
-   origin of the window. Format: cpcc/formats/sparse.py, OffsetRows. */
+/* One row of (distance, weight) pairs per output channel; a distance counts elements of the padded input from the previous
+   pair's, the first from the window's origin. Format: cpcc/formats/sparse.py, DeltaRows. */
 typedef struct {
   cpcc_window_t window;
-  int32_t out_channels;
+  int32_t kernel_h, out_channels;
   const uint16_t *counts;
-  const uint16_t *offsets;
+  const uint8_t *deltas;
   const int8_t *weights;
   cpcc_output_t output;
 } cpcc_conv2d_sparse_t;

@@ -20,10 +20,9 @@ static int32_t channel_dot(const cpcc_depthwise_conv2d_t *layer, const int8_t *x
 CPCC_INLINE void run(const cpcc_depthwise_conv2d_t *layer, const int8_t *x, int8_t *y, int8_t *scratch, int tflite) {
   const cpcc_window_t *window = &layer->window;
   const int32_t channels = window->channels;
-  const int32_t row = (window->left + window->in_w + window->right) * channels;
-  const int8_t *line = cpcc_pad(window, x, scratch);
+  const int32_t row = cpcc_pad_pitch(window);
   for (int32_t oy = 0; oy < window->out_h; oy++) {
-    const int8_t *p = line;
+    const int8_t *p = cpcc_pad_rows(window, x, scratch, layer->kernel_h, oy);
     for (int32_t ox = 0; ox < window->out_w; ox++) {
       for (int32_t c = 0; c < channels; c++) {
         const int32_t acc = channel_dot(layer, p + c, layer->weights + c, row);
@@ -31,7 +30,6 @@ CPCC_INLINE void run(const cpcc_depthwise_conv2d_t *layer, const int8_t *x, int8
       }
       p += window->stride_w * channels;
     }
-    line += window->stride_h * row;
   }
 }
 

@@ -1,5 +1,7 @@
 #include "cpcc_pad.h"
 
+#include "cpcc_dsp.h"
+
 static int8_t *fill(int8_t *p, int32_t count, int8_t value) {
   for (int32_t i = 0; i < count; i++) {
     *p++ = value;
@@ -7,22 +9,31 @@ static int8_t *fill(int8_t *p, int32_t count, int8_t value) {
   return p;
 }
 
-const int8_t *cpcc_pad(const cpcc_window_t *window, const int8_t *x, int8_t *scratch) {
-  if ((window->top | window->bottom | window->left | window->right) == 0) {
-    return x;
+static int8_t *copy(int8_t *p, const int8_t *from, int32_t count) {
+  for (; count >= 4; count -= 4, p += 4, from += 4) {
+    cpcc_store4(p, cpcc_load4(from));
   }
+  for (; count > 0; count--) {
+    *p++ = *from++;
+  }
+  return p;
+}
+
+const int8_t *cpcc_pad_rows(const cpcc_window_t *window, const int8_t *x, int8_t *scratch, int32_t rows, int32_t oy) {
   const int8_t value = (int8_t)window->pad_value;
-  const int32_t row = window->in_w * window->channels;
-  const int32_t left = window->left * window->channels;
-  const int32_t right = window->right * window->channels;
-  int8_t *p = fill(scratch, window->top * (left + row + right), value);
-  for (int32_t y = 0; y < window->in_h; y++) {
-    p = fill(p, left, value);
-    for (int32_t i = 0; i < row; i++) {
-      *p++ = *x++;
-    }
-    p = fill(p, right, value);
+  const int32_t width = window->in_w * window->channels, first = oy * window->stride_h - window->top;
+  int8_t *p = scratch;
+  if ((window->top | window->bottom | window->left | window->right) == 0) {
+    return x + first * width;
   }
-  (void)fill(p, window->bottom * (left + row + right), value);
+  for (int32_t row = first; row < first + rows; row++) {
+    if ((uint32_t)row < (uint32_t)window->in_h) {
+      p = fill(p, window->left * window->channels, value);
+      p = copy(p, x + row * width, width);
+      p = fill(p, window->right * window->channels, value);
+    } else {
+      p = fill(p, cpcc_pad_pitch(window), value);
+    }
+  }
   return scratch;
 }

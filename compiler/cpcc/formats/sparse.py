@@ -24,27 +24,14 @@ class DeltaRows:
     values: np.ndarray
 
 
-def _row_pairs(row: np.ndarray) -> list[tuple[int, int]]:
-    pairs = []
-    position = 0
-    for column in np.flatnonzero(row):
-        gap = int(column) - position
-        while gap > MAX_DELTA:
-            pairs.append((MAX_DELTA, 0))
-            gap -= MAX_DELTA
-        pairs.append((gap, int(row[column])))
-        position = int(column)
-    return pairs
-
-
-def pack_rows_delta8(matrix: np.ndarray) -> DeltaRows:
-    """The nonzeros of an int8 matrix (rows, columns). Raises `OverflowError` beyond 65,535 pairs in a row."""
-    rows = [_row_pairs(row) for row in matrix]
-    flat = [pair for row in rows for pair in row] or [(0, 0)]
+def pack_rows_delta8(matrix: np.ndarray, offsets: np.ndarray | None = None) -> DeltaRows:
+    """The nonzeros of an int8 matrix (rows, columns); `offsets` (columns,) is where each column lies in memory, one after the other
+    by default. Raises `OverflowError` beyond 65,535 pairs in a row."""
+    places = np.arange(matrix.shape[1]) if offsets is None else offsets
+    rows = [delta_entries(row, places) for row in matrix]
+    flat = np.frombuffer(b"".join(pair for row in rows for pair in row) or bytes(2), np.uint8)
     return DeltaRows(
-        narrow(np.array([len(row) for row in rows]), np.uint16),
-        narrow(np.array([delta for delta, _ in flat]), np.uint8),
-        narrow(np.array([value for _, value in flat]), np.int8),
+        narrow(np.array([len(row) for row in rows]), np.uint16), flat[::2].copy(), flat[1::2].copy().view(np.int8)
     )
 
 
@@ -59,26 +46,6 @@ def unpack_rows_delta8(rows: DeltaRows, columns: int) -> np.ndarray:
             matrix[r, position] += rows.values[k]
             k += 1
     return matrix
-
-
-@dataclass(frozen=True, eq=False)
-class OffsetRows:
-    """Rows as (offset, value) pairs, 3 bytes each: `counts` (rows,) uint16, `offsets` uint16 elements from the
-    window's origin, `values` int8. Never empty, as in `DeltaRows`."""
-
-    counts: np.ndarray
-    offsets: np.ndarray
-    values: np.ndarray
-
-
-def pack_rows_offset16(matrix: np.ndarray, offsets: np.ndarray) -> OffsetRows:
-    """The nonzeros of an int8 matrix (rows, columns); `offsets` (columns,) is where each column lies in memory.
-    Raises `OverflowError` where an offset exceeds 65,535."""
-    row_of, column_of = np.nonzero(matrix)
-    counts = np.bincount(row_of, minlength=len(matrix))
-    used = offsets[column_of] if len(column_of) else np.zeros(1, np.int64)
-    values = matrix[row_of, column_of] if len(column_of) else np.zeros(1, np.int8)
-    return OffsetRows(narrow(counts, np.uint16), narrow(used, np.uint16), narrow(values, np.int8))
 
 
 def delta_entries(row: np.ndarray, offsets: np.ndarray) -> list[bytes]:

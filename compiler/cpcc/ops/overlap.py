@@ -34,9 +34,9 @@ def pixel_lag(starts: np.ndarray, in_bytes: int, out_bytes: int, block: int, ahe
     return max(0, int((written - unread[n]).max()))
 
 
-def strip_lag(node: Node, graph: Graph, kernel_h: int, outputs: int) -> int:
+def strip_lag(node: Node, graph: Graph, kernel_h: int, outputs: int, kept: bool = True) -> int:
     """The same of a kernel that reads its input row by row into a strip in scratch, as ``cpcc_strip`` does, before it
-    writes `outputs` output rows."""
+    writes `outputs` output rows; without `kept` it reads the rows that it had before again, as with ``cpcc_pad_rows``."""
     height, width, channels = graph.tensors[node.inputs[0]].shape
     out_h, out_w, out_channels = graph.output_tensor(node).shape
     stride, top = node.params.stride[0], node.params.padding[0]
@@ -44,7 +44,7 @@ def strip_lag(node: Node, graph: Graph, kernel_h: int, outputs: int) -> int:
     lag = 0
     for oy in range(0, out_h, outputs):
         first = oy * stride - top
-        loaded = first if oy == 0 else first + max(rows - step, 0)
+        loaded = first if oy == 0 or not kept else first + max(rows - step, 0)
         if loaded < height:
             lag = max(lag, oy * out_w * out_channels - max(loaded, 0) * width * channels)
     return lag

@@ -22,13 +22,13 @@ from cpcc.targets import Target
 
 
 def kernel_files(kernel: Kernel, padded: bool) -> frozenset[str]:
-    """The C files of `kernel`, of ``firmware``; `padded` where it calls ``cpcc_pad``."""
+    """The C files of `kernel`, of ``firmware``; `padded` where it calls ``cpcc_pad_rows``."""
     files = {f"kernels/cpcc_{kernel.name}.c", *(file for file in kernel.shared if file.endswith(".c"))}
     return frozenset(files | ({"kernels/cpcc_pad.c"} if padded else set()))
 
 
 def uses_padding(kernel: Kernel, struct: dict[str, object]) -> bool:
-    """Whether a kernel with the C struct `struct` calls ``cpcc_pad``."""
+    """Whether a kernel with the C struct `struct` calls ``cpcc_pad_rows``."""
     return "window.in_h" in struct and not kernel.shared
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from cpcc.graph import Graph, Node
+from cpcc.ops.base import Overlap
+from cpcc.ops.overlap import conv_lag, strip_lag
 from cpcc.ops.windows import padded_bytes
 
 
@@ -80,6 +82,27 @@ def strip_work(node: Node, graph: Graph, kernel_h: int) -> tuple[float, ...]:
         moved, inside, outside, copied(16, 2**31), copied(4, 16), copied(1, 4),
         inside * fours + outside * (pitch // 4), inside * ones + outside * (pitch % 4),
     )  # fmt: skip
+
+
+def pad_work(node: Node, graph: Graph, kernel_h: int) -> tuple[float, ...]:
+    """What ``cpcc_pad_rows`` does for all output rows, as features of a cost: rows of the image and of padding; four bytes copied,
+    and one; one of padding."""
+    if not any(node.params.padding):
+        return (0.0,) * 5
+    height, width, channels = graph.tensors[node.inputs[0]].shape
+    top, _, left, right = node.params.padding
+    stride, out_h = node.params.stride[0], graph.output_tensor(node).shape[0]
+    rows = [first + i for first in range(-top, out_h * stride - top, stride) for i in range(kernel_h)]
+    inside, row, borders = sum(0 <= y < height for y in rows), width * channels, (left + right) * channels
+    outside = len(rows) - inside
+    return inside, outside, inside * (row // 4), inside * (row % 4), inside * borders + outside * (row + borders)
+
+
+def pad_overlap(node: Node, graph: Graph, kernel_h: int, block: int, ahead: int) -> Overlap:
+    """Of a kernel that pads rows, where anything is padded, before it writes one output row; else it writes pixels as `conv_lag` has it."""
+    if any(node.params.padding):
+        return Overlap(output=strip_lag(node, graph, kernel_h, 1, kept=False))
+    return Overlap(output=conv_lag(node, graph, block, ahead))
 
 
 def padded_scratch(node: Node, graph: Graph) -> int:

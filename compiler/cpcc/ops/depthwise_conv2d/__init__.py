@@ -2,7 +2,7 @@
 
 from cpcc.ops import float_params
 from cpcc.ops.base import Op
-from cpcc.ops.depthwise_conv2d import column, mve, paired, portable, quad, triple, twin, wide
+from cpcc.ops.depthwise_conv2d import column, mve, paired, portable, quad, tall, triple, twin, wide
 from cpcc.ops.depthwise_conv2d.semantics import (
     QDepthwiseConv2d,
     check,
@@ -26,7 +26,16 @@ OP = Op(
     run_int8=run_int8,
     quantize=quantize,
     sample=sample,
-    kernels=(portable.KERNEL, quad.KERNEL, paired.KERNEL, twin.KERNEL, mve.KERNEL, triple.KERNEL, column.KERNEL),
+    kernels=(
+        portable.KERNEL,
+        quad.KERNEL,
+        paired.KERNEL,
+        twin.KERNEL,
+        mve.KERNEL,
+        triple.KERNEL,
+        column.KERNEL,
+        tall.KERNEL,
+    ),
     macs=macs,
     reach=reach,
     check=check,

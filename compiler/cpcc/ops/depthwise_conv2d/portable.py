@@ -8,9 +8,7 @@ from cpcc.costs import fitted
 from cpcc.formats.rounding import is_tflite
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import Kernel, Overlap, Packed
-from cpcc.ops.conv2d.geometry import geometry
-from cpcc.ops.overlap import conv_lag
-from cpcc.ops.windows import padded_bytes
+from cpcc.ops.conv2d.geometry import geometry, pad_overlap, pad_work, strip_bytes
 
 
 def pack(node: Node, graph: Graph) -> Packed:
@@ -19,19 +17,17 @@ def pack(node: Node, graph: Graph) -> Packed:
         **geometry(node, graph), "kernel_h": kh, "kernel_w": kw,
         "weights": node.params.weight, **node.params.output.fields(),
     }  # fmt: skip
-    scratch = padded_bytes(graph.tensors[node.inputs[0]].shape, node.params.padding)
-    return Packed(fields, scratch, node.params.output.entry)
+    return Packed(fields, strip_bytes(node, graph, kh, 1), node.params.output.entry)
 
 
 def features(node: Node, graph: Graph) -> tuple[float, ...]:
     outputs, (kh, kw, _) = graph.output_tensor(node).size, node.params.weight.shape
-    padded = padded_bytes(graph.tensors[node.inputs[0]].shape, node.params.padding)
-    return outputs, outputs * kh, outputs * kh * kw, padded, outputs * is_tflite(node.params.output)
+    return outputs, outputs * kh, outputs * kh * kw, *pad_work(node, graph, kh), outputs * is_tflite(node.params.output)
 
 
 def overlap(node: Node, graph: Graph) -> Overlap:
-    """A padded input is copied as a whole first."""
-    return Overlap(output=0 if any(node.params.padding) else conv_lag(node, graph, block=1, ahead=1))
+    """Pixel by pixel."""
+    return pad_overlap(node, graph, node.params.weight.shape[0], block=1, ahead=1)
 
 
 KERNEL = Kernel("depthwise_conv2d", pack, fitted("depthwise_conv2d", features), overlap=overlap)

@@ -2,7 +2,7 @@
 
 from cpcc.ops import float_params
 from cpcc.ops.base import Op
-from cpcc.ops.linear import dense, mve, narrow, paired, rows8, sparse, sparse2, unrolled, wide
+from cpcc.ops.linear import blocks, dense, mve, narrow, nibbles, paired, rows8, sparse, sparse2, unrolled, wide
 from cpcc.ops.linear.semantics import (
     QLinear,
     check,
@@ -35,6 +35,9 @@ OP = Op(
         mve.KERNEL,
         unrolled.KERNEL,
         narrow.KERNEL,
+        nibbles.DENSE,
+        nibbles.SPARSE,
+        blocks.KERNEL,
     ),
     macs=macs,
     reach=reach,

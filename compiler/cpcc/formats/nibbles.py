@@ -1,0 +1,81 @@
+"""Weights of few levels, packed: whole multiples -8 to 7 of a step per output channel, as ternary, 3-bit and 4-bit training leaves
+them (`cpcc.quant.few_levels`). Layouts in the headers of the kernels called ``nibbles`` and ``few``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cpcc.fixedpoint import narrow
+from cpcc.formats.sparse import MAX_DELTA
+
+LOWEST, HIGHEST = -8, 7
+MAX_GAP = 15
+BLOCK = 4
+
+
+@dataclass(frozen=True, eq=False)
+class FewLevels:
+    """int8 `multiples` (rows, columns) and their uint8 `steps` (rows,)."""
+
+    multiples: np.ndarray
+    steps: np.ndarray
+
+
+def few_levels(matrix: np.ndarray) -> FewLevels | None:
+    """int8 `matrix` (rows, columns) as multiples of steps as large as can be; None where a row has other levels."""
+    wide = matrix.astype(np.int64)
+    steps = np.maximum(np.gcd.reduce(wide, axis=1), 1)
+    multiples = wide // steps[:, None]
+    if multiples.min(initial=0) < LOWEST or multiples.max(initial=0) > HIGHEST:
+        return None
+    return FewLevels(narrow(multiples, np.int8), narrow(steps, np.uint8))
+
+
+def dense_bytes(multiples: np.ndarray) -> np.ndarray:
+    """uint8 (..., ceil(n / 2)): two of int8 `multiples` (..., n) in a byte, the lower first."""
+    even = np.pad(multiples, [(0, 0)] * (multiples.ndim - 1) + [(0, multiples.shape[-1] % 2)]).astype(np.int64) & 15
+    return narrow(even[..., ::2] | even[..., 1::2] << 4, np.uint8)
+
+
+def sparse_bytes(row: np.ndarray) -> list[int]:
+    """A byte for each nonzero of int8 multiples `row` (n,), and for each bridge over a wide gap."""
+    found, position = [], 0
+    for column in np.flatnonzero(row).tolist():
+        bridges, gap = divmod(column - position, MAX_GAP)
+        if bridges and not gap:
+            bridges, gap = bridges - 1, MAX_GAP
+        found += [MAX_GAP << 4] * bridges + [gap << 4 | int(row[column]) & 15]
+        position = column
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class BlockRows:
+    """uint16 `counts` (rows,) of blocks, uint8 `deltas` in blocks and int8 `weights`, four for each; one unused block where there
+    is none."""
+
+    counts: np.ndarray
+    deltas: np.ndarray
+    weights: np.ndarray
+
+
+def block_rows(matrix: np.ndarray) -> BlockRows:
+    """The blocks of int8 `matrix` (rows, 4 * blocks) that have a nonzero, and blocks of zeros that bridge wide gaps."""
+    counts: list[int] = []
+    deltas: list[int] = []
+    weights: list[np.ndarray] = []
+    for row in matrix.reshape(len(matrix), -1, BLOCK):
+        position, first = 0, len(deltas)
+        for at in np.flatnonzero(row.any(axis=1)).tolist():
+            while at - position > MAX_DELTA:
+                deltas.append(MAX_DELTA)
+                weights.append(np.zeros(BLOCK, np.int8))
+                position += MAX_DELTA
+            deltas.append(at - position)
+            weights.append(row[at])
+            position = at
+        counts.append(len(deltas) - first)
+    values = np.concatenate(weights) if weights else np.zeros(BLOCK, np.int8)
+    return BlockRows(narrow(np.array(counts), np.uint16), narrow(np.array(deltas or [0]), np.uint8), values)

@@ -1,0 +1,66 @@
+"""Depthwise 3x3 convolution at stride 1 for the DSP extension, on images of few columns: two columns from top to bottom."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cpcc.costs import fitted
+from cpcc.formats.depthwise import paired_stream
+from cpcc.formats.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of
+from cpcc.graph import Graph, Node
+from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Overlap, Packed
+from cpcc.ops.conv2d.geometry import geometry
+from cpcc.ops.depthwise_conv2d import paired
+from cpcc.ops.depthwise_conv2d.semantics import per_channel
+
+STRIPS = 14  # of two output rows held, and a last row more
+COLUMN_BYTES = 256
+
+FILES = (*STREAM_FILES, "kernels/cpcc_saturate.h")
+
+
+def _rows(node: Node, graph: Graph) -> int:
+    """Output rows held at a time: all, or an even number that leaves no single row over."""
+    height = graph.output_tensor(node).shape[0]
+    parts = -(-height // (2 * STRIPS + 1))
+    return height if parts == 1 else 2 * -(-height // (2 * parts))
+
+
+def _chunks(node: Node, graph: Graph) -> list[int]:
+    height, rows = graph.output_tensor(node).shape[0], _rows(node, graph)
+    return [min(rows, height - at) for at in range(0, height, rows)]
+
+
+def pack(node: Node, graph: Graph) -> Packed:
+    output, weight = node.params.output, per_channel(node)
+    rounding = rounding_of(output, weight)
+    assert rounding is not None
+    fields: dict[str, int | np.ndarray] = {
+        **geometry(node, graph), "rows": _rows(node, graph), "stream": paired_stream(weight, rounding),
+        "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
+    }  # fmt: skip
+    return Packed(fields, 64 + COLUMN_BYTES * (graph.output_tensor(node).shape[1] + 2))
+
+
+def applies(node: Node, graph: Graph) -> bool:
+    return paired.applies(node, graph) and min(_chunks(node, graph)) > 1
+
+
+def features(node: Node, graph: Graph) -> tuple[float, ...]:
+    (_, out_w, channels), chunks = graph.output_tensor(node).shape, _chunks(node, graph)
+    groups, kind = -(-channels // 4), rounding_kind(node.params.output, per_channel(node))
+    strips, odd = groups * sum(-(-rows // 2) for rows in chunks), groups * sum(rows % 2 for rows in chunks)
+    runs, pairs = groups * len(chunks), strips + groups * len(chunks)
+    bodies = (strips * (out_w // 2), strips * (out_w % 2))
+    return (
+        1.0, groups, runs, runs * (out_w // 2), runs * (out_w % 2), odd * -(-out_w // 2), *bodies,
+        sum(bodies) * (kind == TFLITE), sum(bodies) * (kind == TFLITE_RELU), pairs, pairs * graph.tensors[node.inputs[0]].shape[1],
+    )  # fmt: skip
+
+
+def overlap(node: Node, graph: Graph) -> Overlap:
+    """As the paired kernel, where all rows of four channels are read before one is written."""
+    return paired.overlap(node, graph) if len(_chunks(node, graph)) == 1 else Overlap()
+
+
+KERNEL = Kernel("depthwise_tall", pack, fitted("depthwise_tall", features), DSP, applies, shared=FILES, overlap=overlap)

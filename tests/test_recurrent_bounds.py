@@ -99,8 +99,9 @@ def product_of(q: np.ndarray, output: Output, kind: Int8, weight: np.ndarray, bi
     )  # of each row's weights
     folded = kind.zero_point * q.astype(np.int64).sum(axis=1)
     found = Product(q * scale[:, None], (output.bias + folded) * scale * kind.scale, kind)
-    assert (np.abs(found.weight - weight) <= scale[:, None] * 0.5 + np.abs(weight) * 1e-6).all()
-    assert (np.abs(found.bias - bias) <= scale * kind.scale * 0.5 + np.abs(bias) * 1e-6).all()
+    off = 0.5 / output.requant.multiplier + 1e-7  # of the scale: the multiplier is whole, the weights are float32
+    assert (np.abs(found.weight - weight) <= scale[:, None] * 0.5 + np.abs(weight) * off[:, None]).all()
+    assert (np.abs(found.bias - bias) <= scale * kind.scale * 0.5 + np.abs(bias) * off).all()
     return found
 
 

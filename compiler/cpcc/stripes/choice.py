@@ -28,7 +28,7 @@ REACH = 10  # layers on either side of the one that fills the arena
 TRIED = 10  # of the candidates that look best, planned in earnest
 ROUNDS = 4
 TRIES = 4  # to improve a first-fit plan
-CALL_BYTES = 28  # of flash: the call of a kernel
+CALL_BYTES = 34  # of flash: the call of a kernel
 CALL_CYCLES, BYTE_CYCLES = 60, 1  # a first guess of what a band and a byte moved cost
 
 

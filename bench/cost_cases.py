@@ -15,7 +15,7 @@ from cpcc.graph import Float32, Graph, Int8, Node, Tensor
 from cpcc.ops import LAYOUT, OPS
 from cpcc.ops.add import QAdd, tflite_add_scaling
 from cpcc.ops.base import Op
-from cpcc.ops.float_params import ChannelLookup, Conv2d, DepthwiseConv2d, Linear, Reshape
+from cpcc.ops.float_params import ChannelLookup, Conv2d, DepthwiseConv2d, Linear, MaxPool2d, Reshape
 from cpcc.quant.widths import wide_tensors
 from cpcc.quantize import calibrate, quantize_graph
 
@@ -118,6 +118,20 @@ def _depthwise(rng: np.random.Generator, rounding: str, fit: bool) -> list[Case]
     return found
 
 
+def _max_pools(fit: bool) -> list[Case]:
+    shapes = (
+        ((16, 16, 8), (2, 2), (2, 2), 0), ((8, 8, 32), (2, 2), (2, 2), 0), ((24, 24, 6), (2, 2), (2, 2), 0), ((12, 12, 16), (3, 3), (2, 2), 1),
+        ((1, 64, 16), (1, 2), (1, 2), 0), ((1, 50, 30), (1, 2), (1, 2), 0), ((1, 60, 12), (1, 3), (1, 3), 0), ((9, 9, 20), (3, 3), (3, 3), 0),
+    ) if fit else (((14, 14, 12), (2, 2), (2, 2), 0), ((1, 40, 24), (1, 2), (1, 2), 0), ((10, 10, 8), (3, 3), (2, 2), 1))  # fmt: skip
+    found = []
+    for shape, kernel, stride, pad in shapes:
+        out = tuple((n + 2 * pad - k) // s + 1 for n, k, s in zip(shape, kernel, stride))
+        pool = MaxPool2d(kernel, stride, (pad,) * 4, out)
+        label = f"max pool {kernel[0]}x{kernel[1]} {'x'.join(map(str, shape))} /{stride[0]},{stride[1]}"
+        found.append(Case(label, pool, shape, fit=fit))
+    return found
+
+
 def cases() -> list[Case]:
     rng = np.random.default_rng(0)
     found: list[Case] = []
@@ -134,6 +148,7 @@ def cases() -> list[Case]:
             found += _convolutions(few, 1.0, rounding, fit, four_bits)
             for structure, keep in ((four_bits, 1.0), (ternary, 0.1), (blocks, 0.1)):
                 found += _linears(few, keep, rounding, fit, structure)
+        found += _max_pools(fit)
         wide = np.random.default_rng(4)
         found += _depthwise(wide, INT16, fit) + _linears(wide, 1.0, INT16, fit) + _convolutions(wide, 1.0, INT16, fit)
     return found + list(_samples())

@@ -11,6 +11,7 @@ from cpcc.ops import conv2d
 from cpcc.ops.base import Kernel
 from cpcc.ops.conv2d import mve_blocks as kernel
 from cpcc.ops.float_params import Conv2d
+from cpcc.plan.plan import make_plan
 from cpcc.targets import TARGETS
 from support import Compiled, assert_equal, chain, compiled, detector_of, extreme_inputs
 
@@ -67,6 +68,13 @@ def test_rows_of_every_length(count: int) -> None:
 def test_sums_at_their_extremes() -> None:
     weight = np.ones((2, 3, 3, 64)) * np.array([1, -1])[:, None, None, None]
     check(of(weight, (3, 4, 64), pad=1))
+
+
+@pytest.mark.parametrize(("keep", "chosen"), [(0.25, "conv2d_mve_blocks"), (1.0, "conv2d_mve")])
+def test_the_planner_takes_it_where_blocks_are_zero(keep: float, chosen: str) -> None:
+    conv = Conv2d(blocks((16, 3, 3, 16), keep).astype(np.float32), np.zeros(16, np.float32), (1, 1), (1,) * 4)
+    detector = detector_of(chain((8, 8, 16), [(conv2d.OP, conv)]), np.random.default_rng(0))
+    assert make_plan(detector.graph, M55).steps[0].kernel.name == chosen
 
 
 def test_wide_gaps_are_bridged() -> None:

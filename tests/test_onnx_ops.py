@@ -248,9 +248,14 @@ def recurrent(data: Any, kind: str) -> Drawn:
     constants = {"w": weights(data, count, gates * units, inputs), "r": weights(data, count, gates * units, units),
                  "b": weights(data, count, 2 * gates * units)}  # fmt: skip
     attributes = {"direction": direction} | ({"linear_before_reset": 1} if kind == "GRU" else {})
+    given = data.draw(st.booleans(), label="initial state")
+    states = ["h", "c"][: 1 if kind == "GRU" else 2] if given else []
+    constants |= {name: np.tanh(weights(data, count, 1, units)) for name in states}
     names = [["y"], ["", "y"]][data.draw(st.integers(0, 1), label="last state")]
     before = [node("Transpose", ["x"], ["series"], perm=[1, 0, 2])]
-    layer = node(kind, ["series", *constants], names, hidden_size=units, **attributes)
+    layer = node(
+        kind, ["series", "w", "r", "b", *([""] if given else []), *states], names, hidden_size=units, **attributes
+    )
     return onnx_file([*before, layer], {"x": (1, steps, inputs)}, constants), {"x": (1, steps, inputs)}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from conftest import need_tool
 from cpcc.graph import Int8
 from cpcc.ops import OPS, op_of
 from cpcc.ops.avg_pool2d import adaptive_spans
@@ -13,7 +14,7 @@ from cpcc.ops.float_params import AvgPool2d, Conv2d, DepthwiseConv2d, Linear, Ma
 from cpcc.plan.lags import lags
 from cpcc.plan.plan import needs_of
 from cpcc.targets import TARGETS
-from support import assert_equal, chain, compiled, detector_of, extreme_inputs
+from support import assert_equal, chain, compiled, detector_of, extreme_inputs, target_for
 
 NONE, SAME = (0, 0, 0, 0), (1, 1, 1, 1)
 
@@ -70,7 +71,14 @@ CASES = (
     ("depthwise_column", (3, 9, 4), column(4, (1, 4))),  # lines that move together
     ("depthwise_column", (9, 1, 12), column(12, (4, 1), (2, 1, 0, 0))),
     ("depthwise_conv2d", (6, 6, 3), depthwise(3, 1, NONE)),
+    ("conv2d_mve", (5, 6, 16), conv(24, 1, 16)),  # read where it lies
+    ("conv2d_mve", (6, 5, 8), conv(16, 3, 8)),  # an odd width, patches copied
+    ("conv2d_mve", (6, 7, 8), conv(16, 3, 8, 1, SAME)),
+    ("conv2d_mve_blocks", (5, 6, 16), conv(24, 1, 16)),
+    ("conv2d_mve_blocks", (7, 6, 16), conv(16, 3, 16, 1, SAME)),
     ("max_pool2d", (6, 6, 4), MaxPool2d((3, 3), (1, 1), SAME, (6, 6))),
+    ("max_pool2d_quad", (6, 6, 8), MaxPool2d((3, 3), (1, 1), SAME, (6, 6))),
+    ("max_pool2d_quad", (6, 6, 7), MaxPool2d((2, 2), (2, 2), (0, 0, 0, 0), (3, 3))),
     ("avg_pool2d", (5, 6, 3), average(5, 6)),
     ("avg_pool2d_quad", (5, 6, 4), average(5, 6)),
     ("linear_paired", (50,), fully_connected(14, 50)),
@@ -88,7 +96,10 @@ def test_a_layer_over_its_input(name: str, shape: tuple[int, ...], params: objec
     def only(kernel: Kernel) -> bool:
         return kernel.name == name or kernel not in op_of(first, Int8).kernels
 
-    c = compiled(detector, TARGETS["stm32"], only)
+    target = target_for(next(kernel for kernel in op_of(first, Int8).kernels if kernel.name == name))
+    if target == "cortex-m55":
+        need_tool("qemu-system-arm")
+    c = compiled(detector, TARGETS[target], only)
     offsets = c.plan.arena.offsets
     found = lags(c.plan.graph, needs_of(c.plan.steps), c.plan.buffers)
     if c.plan.steps[0].overlap.in_place:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from cpcc.graph import Int8
 from cpcc.ops import gru, lstm
 from cpcc.ops.base import Op
 from cpcc.ops.float_params import Gru, Lstm
-from support import NAME, chain, compiled, detector_of
+from support import NAME, assert_equal, chain, compiled, detector_of
 
 LAYERS = [(gru.OP, Gru, nn.GRU), (lstm.OP, Lstm, nn.LSTM)]
 
@@ -68,3 +69,21 @@ def test_streaming_step_equals_the_whole_sequence(op: Op, kind: type, module: ty
         step(*(np.ascontiguousarray(a).ctypes.data_as(ctypes.c_void_p) for a in (q[0, 0, t], h, y, state)))
         np.testing.assert_array_equal(y, expected[t])
         h = y
+
+
+@pytest.mark.parametrize(("op", "kind", "module"), LAYERS)
+def test_a_state_to_begin_with_on_every_executor(op: Op, kind: type, module: type) -> None:
+    """Different from what zeros give, and the same on reference, host and ARM; there is no step function for it to be forgotten in."""
+    plain, _ = parameters(kind, module, 3, 4, 5, 2)
+    begin = [np.linspace(-1, 1, 5).astype(np.float32), np.linspace(7, -7, 5).astype(np.float32)][
+        : 1 if kind is Gru else 2
+    ]
+    params = replace(plain, **dict(zip(("hidden", "cell"), begin)))
+    c = compiled(detector_of(chain((1, 3, 4), [(op, params)]), np.random.default_rng(0)))
+    q = np.random.default_rng(1).integers(-128, 128, (4, 1, 3, 4)).astype(np.int8)
+    expected = c.reference().run(q, quantized=True, nodes=True)
+    assert_equal(expected, c.host().run(q, quantized=True, nodes=True))
+    assert_equal(expected, c.arm().run(q, quantized=True, nodes=True))
+    zeros = compiled(detector_of(chain((1, 3, 4), [(op, plain)]), np.random.default_rng(0)))
+    assert (zeros.reference().run(q, quantized=True).output != expected.output).any()
+    assert "_step(" not in c.library["t.h"] and "_step(" in zeros.library["t.h"]

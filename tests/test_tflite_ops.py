@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cpcc.frontends.tflite import to_graph
+from cpcc.frontends.tflite import HANDLERS, to_graph
 from cpcc.graph import Int8
 from cpcc.quant.running import run_outputs
 from cpcc.quantize import run_int8
@@ -359,11 +361,25 @@ def test_softmax(seed: int) -> None:
     )
 
 
-def test_reshapes() -> None:
-    rng = np.random.default_rng(0)
-    x, y = activation((2, 3, 4), 0.1, 3), activation((24,), 0.1, 3)
-    target = constant(np.array([1, 24], np.int32))
-    check(tflite_file([x, target, y], [FileOperator("RESHAPE", (0, 1), (2,))], (0,), (2,)), (2, 3, 4), rng)
+@pytest.mark.parametrize("code", ["RESHAPE", "SQUEEZE", "EXPAND_DIMS"])
+@settings(max_examples=20)
+@given(seed=seeds)
+def test_reshapes(code: str, seed: int) -> None:
+    """The same bytes under another shape."""
+    rng = np.random.default_rng(seed)
+    h, w, c = image(rng)
+    before, after = {
+        "RESHAPE": ((h, w, c), (w, h * c, 1)),
+        "SQUEEZE": ((h, w, 1), (h, w)),
+        "EXPAND_DIMS": ((h, w), (h, 1, w)),
+    }[code]
+    s, z = scale(rng), zero_point(rng)
+    ints = constant(np.array([1, *after] if code == "RESHAPE" else [2], np.int32))
+    inputs = (0,) if code == "SQUEEZE" else (0, 1)
+    kind = {"RESHAPE": "ReshapeOptions", "SQUEEZE": "SqueezeOptions", "EXPAND_DIMS": "ExpandDimsOptions"}[code]
+    tensors = [activation(before, s, z), ints, activation(after, s, z)]
+    options = {"SqueezeDims": (3,)} if code == "SQUEEZE" else {}
+    check(tflite_file(tensors, [FileOperator(code, inputs, (2,), kind, options)], (0,), (2,)), before, rng)
 
 
 @pytest.mark.parametrize("code", ["RELU", "RELU6", "LEAKY_RELU", "HARD_SWISH", "LOGISTIC", "TANH", "QUANTIZE"])
@@ -515,3 +531,9 @@ def test_concatenation(seed: int) -> None:
     ]
     tensors = [activation(shape, s, z), activation(shape, s, z), activation(out, s, z)]
     check(tflite_file(tensors, operators, (0,), (2,)), shape, rng)
+
+
+def test_every_operator_is_drawn() -> None:
+    """Each that the front end reads stands in a test of this file."""
+    text = Path(__file__).read_text()
+    assert [code for code in HANDLERS if f'"{code}"' not in text] == []

@@ -30,8 +30,9 @@ def run_recurrent(p, x: torch.Tensor) -> torch.Tensor:
     values = (p.input_weight, p.hidden_weight, p.input_bias, p.hidden_bias)
     names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
     layer.load_state_dict({name: torch.tensor(value) for name, value in zip(names, values)})
+    hidden, cell = (torch.tensor(p.begin(v, 1), dtype=x.dtype)[None] for v in (p.hidden, p.cell))
     with torch.no_grad():
-        return layer(x)[0]
+        return layer(x, hidden if isinstance(p, fp.Gru) else (hidden, cell))[0]
 
 
 LOOKUPS = {
@@ -515,24 +516,31 @@ def test_recurrent_layers(kind):
 
 
 class States(nn.Module):
-    """What is refused: a cell state that is read, or a state that is given."""
+    """A layer that begins with states of its own, and of which the cell's is read or not."""
 
-    def __init__(self, read: bool) -> None:
+    def __init__(self, layer: nn.Module, start: float, read: bool = False) -> None:
         super().__init__()
-        self.layer, self.read = nn.LSTM(3, 5), read
-        self.register_buffer("start", torch.ones(1, 1, 5))
+        self.layer, self.read = layer, read
+        count = layer.num_layers * (2 if layer.bidirectional else 1)
+        self.start = start * torch.linspace(-1, 1, count * 5).reshape(count, 1, 5)  # a constant, no parameter
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        _, (h, c) = self.layer(x.permute(2, 0, 1), None if self.read else (self.start, self.start))
-        return (c if self.read else h)[0]
+        start = (self.start, self.start) if isinstance(self.layer, nn.LSTM) else self.start
+        y, state = self.layer(x.permute(2, 0, 1), start)
+        return state[1][0] if self.read else y.permute(1, 2, 0)
 
 
-@pytest.mark.parametrize(
-    ("read", "message"), [(True, "the use of a cell state"), (False, "an initial state other than zeros")]
-)
-def test_states_that_are_refused(read: bool, message: str) -> None:
-    with pytest.raises(ModelError, match=rf"layer \(LSTM.*\): {message} is not supported"):
-        to_graph(export_module(States(read), (3, 7)), "net")
+@pytest.mark.parametrize("kind", [nn.GRU, nn.LSTM])
+def test_states_that_a_layer_begins_with(kind) -> None:
+    check(States(kind(3, 5), 0.9), (3, 7))
+    check(States(kind(3, 5, 2, bidirectional=True), 0.5), (3, 4))
+
+
+def test_states_that_are_refused() -> None:
+    for net, message in ((States(nn.LSTM(3, 5), 0.5, read=True), "the use of a cell state"),
+                         (States(nn.GRU(3, 5), 3.0), "an initial state of 3")):  # fmt: skip
+        with pytest.raises(ModelError, match=rf"^layer \(.*\): {message} is not supported"):
+            to_graph(export_module(net, (3, 7)), "net")
 
 
 def test_states_that_nothing_reads_are_not_computed() -> None:

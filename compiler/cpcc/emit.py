@@ -195,7 +195,7 @@ def _layer(step: Step, plan: Plan, prefix: str, ident: str, stored: _Stored) -> 
         function=f"{prefix}_layer_{ident}", struct=struct, shared=struct != own_struct, kernel=step.kernel.name,
         entry=step.kernel.name + step.packed.entry, arrays=tuple(arrays), programs=tuple(programs), fields=tuple(fields),
         inputs=tuple(place(name, True) for name in step.node.inputs), variadic=step.kernel.variadic,
-        streaming=step.kernel.streaming, units=plan.graph.output_tensor(step.node).shape[-1], output=place(step.node.output, False),
+        streaming=step.kernel.streaming and isinstance(step.packed.struct.get("initial"), int), units=plan.graph.output_tensor(step.node).shape[-1], output=place(step.node.output, False),
         scratch=offsets.get(f"scratch:{step.node.name}", 0), comment=_comment(step, plan),
     )  # fmt: skip
 

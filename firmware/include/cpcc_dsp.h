@@ -53,6 +53,13 @@ static inline int32_t cpcc_ssat8(int32_t a) {
   return d;
 }
 
+/* The larger of each pair of signed bytes. */
+static inline uint32_t cpcc_max4(uint32_t a, uint32_t b) {
+  uint32_t d;
+  __asm__("ssub8 %0, %1, %2\n sel %0, %1, %2" : "=&r"(d) : "r"(a), "r"(b) : "cc");
+  return d;
+}
+
 /* Stores two words and gives the address behind them. */
 static inline uint32_t *cpcc_store2(uint32_t *p, uint32_t a, uint32_t b) {
   __asm__ volatile("strd %1, %2, [%0], #8" : "+r"(p) : "r"(a), "r"(b) : "memory");
@@ -133,6 +140,14 @@ static inline int32_t cpcc_smmlar(uint32_t a, uint32_t b, int32_t c) {
 }
 
 static inline int32_t cpcc_ssat8(int32_t a) { return cpcc_clamp(a, -128, 127); }
+
+static inline uint32_t cpcc_max4(uint32_t a, uint32_t b) {
+  uint32_t d = 0;
+  for (int32_t shift = 0; shift < 32; shift += 8) {
+    d |= ((uint32_t)cpcc_max((int8_t)(a >> shift & 0xFFu), (int8_t)(b >> shift & 0xFFu)) & 0xFFu) << shift;
+  }
+  return d;
+}
 
 static inline uint32_t *cpcc_store2(uint32_t *p, uint32_t a, uint32_t b) {
   p[0] = a;

@@ -11,14 +11,30 @@ typedef struct {
   int32_t left_shift;
 } cpcc_gates_t;
 
-/* A recurrent layer. `sigmoid` and `tanh` hold 257 values in Q0.15 over [-8, 8]. */
+/* A recurrent layer. `sigmoid` and `tanh` hold 257 values in Q0.15 over [-8, 8]. `initial` holds what the scratch memory begins
+ * with, 3 * units bytes: the states, low bytes first, and the units before the first step; 0 stands for zeros. */
 typedef struct {
   int32_t steps, inputs, units;
   cpcc_gates_t input;
   cpcc_gates_t hidden;
   const int16_t *sigmoid;
   const int16_t *tanh;
+  const int8_t *initial;
 } cpcc_recurrent_t;
+
+/* Lays the initial state into the scratch memory. */
+static inline void cpcc_begin(const cpcc_recurrent_t *layer, int8_t *scratch) {
+  const int32_t size = 3 * layer->units;
+  if (layer->initial == 0) {
+    for (int32_t i = 0; i < size; i++) {
+      scratch[i] = 0;
+    }
+  } else {
+    for (int32_t i = 0; i < size; i++) {
+      scratch[i] = layer->initial[i];
+    }
+  }
+}
 
 static inline int32_t cpcc_saturate16(int32_t x) { return cpcc_clamp(x, -32768, 32767); }
 

@@ -21,9 +21,7 @@ void cpcc_gru_step(const cpcc_gru_t *layer, const int8_t *x, const int8_t *h, in
 
 void cpcc_gru(const cpcc_gru_t *layer, const int8_t *x, int8_t *y, int8_t *scratch) {
   const int8_t *h = scratch + 2 * layer->units;
-  for (int32_t i = 0; i < 3 * layer->units; i++) {
-    scratch[i] = 0;
-  }
+  cpcc_begin(layer, scratch);
   for (int32_t step = 0; step < layer->steps; step++) {
     cpcc_gru_step(layer, x, h, y, scratch);
     h = y;

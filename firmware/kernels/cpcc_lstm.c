@@ -21,9 +21,7 @@ void cpcc_lstm_step(const cpcc_lstm_t *layer, const int8_t *x, const int8_t *h, 
 
 void cpcc_lstm(const cpcc_lstm_t *layer, const int8_t *x, int8_t *y, int8_t *scratch) {
   const int8_t *h = scratch + 2 * layer->units;
-  for (int32_t i = 0; i < 3 * layer->units; i++) {
-    scratch[i] = 0;
-  }
+  cpcc_begin(layer, scratch);
   for (int32_t step = 0; step < layer->steps; step++) {
     cpcc_lstm_step(layer, x, h, y, scratch);
     h = y;

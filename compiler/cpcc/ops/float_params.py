@@ -178,14 +178,25 @@ class Mean:
 
 @dataclass(frozen=True, eq=False)
 class Recurrent:
-    """A recurrent layer over `steps` inputs, from a state of zeros. Weights (gates * units, inputs) and
-    (gates * units, units), biases (gates * units,). The input is (1, steps, inputs)."""
+    """A recurrent layer over `steps` inputs. Weights (gates * units, inputs) and (gates * units, units), biases
+    (gates * units,). The input is (1, steps, inputs). It begins with the hidden state `hidden` (units,) and, where there is one,
+    the cell state `cell` (units,); None: with zeros."""
 
     steps: int
     input_weight: np.ndarray
     input_bias: np.ndarray
     hidden_weight: np.ndarray
     hidden_bias: np.ndarray
+    hidden: np.ndarray | None = None
+    cell: np.ndarray | None = None
+
+    @property
+    def units(self) -> int:
+        return int(self.hidden_weight.shape[1])
+
+    def begin(self, state: np.ndarray | None, samples: int) -> np.ndarray:
+        """float64 (samples, units) of a `state` of the layer."""
+        return np.tile(np.zeros(self.units) if state is None else np.asarray(state, np.float64), (samples, 1))
 
 
 class Gru(Recurrent):

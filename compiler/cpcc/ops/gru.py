@@ -1,4 +1,4 @@
-"""Gated recurrent unit over a sequence, from a state of zeros.
+"""Gated recurrent unit over a sequence.
 
     r, z = sigmoid(W x + b + U h + c)      n = tanh(W x + b + r (U h + c))      h = n + z (h - n)
 
@@ -24,7 +24,7 @@ class QGru(QRecurrent):
 
 
 def run_float(params: Gru, x: np.ndarray) -> np.ndarray:
-    h = np.zeros((len(x), params.hidden_weight.shape[1]))
+    h = params.begin(params.hidden, len(x))
     states = []
     for step in range(params.steps):
         gi = np.asarray(x[:, 0, step], np.float64) @ params.input_weight.T + params.input_bias
@@ -38,8 +38,8 @@ def run_float(params: Gru, x: np.ndarray) -> np.ndarray:
 
 
 def run_int8(params: QGru, x: np.ndarray) -> np.ndarray:
-    h = np.zeros((len(x), params.units), np.int64)
-    h8, states = np.zeros(h.shape, np.int8), []
+    h, h8 = (np.tile(v, (len(x), 1)) for v in (params.state.astype(np.int64), params.hidden))
+    states = []
     logistic, tanh = table("sigmoid"), table("tanh")
     for step in range(params.steps):
         ir, iz, candidate = np.split(params.input_gates(x[:, 0, step]), 3, axis=1)
@@ -53,7 +53,7 @@ def run_int8(params: QGru, x: np.ndarray) -> np.ndarray:
 
 
 def quantize(params: Gru, inputs: tuple[Int8, ...], output: Int8) -> QGru:
-    return QGru(*recurrent.quantize_parts(params, inputs[0]))
+    return QGru(*recurrent.quantize_parts(params, inputs[0], params.hidden, recurrent.ONE))
 
 
 def sample(rng: np.random.Generator) -> tuple[Gru, tuple[tuple[int, ...], ...]]:

@@ -1,4 +1,4 @@
-"""Long short-term memory over a sequence, from a state of zeros.
+"""Long short-term memory over a sequence.
 
     i, f, o = sigmoid(W x + b + U h + c)    g = tanh(W x + b + U h + c)    cell = f cell + i g    h = o tanh(cell)
 
@@ -24,8 +24,8 @@ class QLstm(QRecurrent):
 
 
 def run_float(params: Lstm, x: np.ndarray) -> np.ndarray:
-    h = np.zeros((len(x), params.hidden_weight.shape[1]))
-    cell, states = np.zeros_like(h), []
+    h, cell = (params.begin(state, len(x)) for state in (params.hidden, params.cell))
+    states = []
     for step in range(params.steps):
         gates = np.asarray(x[:, 0, step], np.float64) @ params.input_weight.T + params.input_bias
         i, f, g, o = np.split(gates + h @ params.hidden_weight.T + params.hidden_bias, 4, axis=1)
@@ -36,8 +36,8 @@ def run_float(params: Lstm, x: np.ndarray) -> np.ndarray:
 
 
 def run_int8(params: QLstm, x: np.ndarray) -> np.ndarray:
-    cell = np.zeros((len(x), params.units), np.int64)
-    h8, states = np.zeros(cell.shape, np.int8), []
+    cell, h8 = (np.tile(v, (len(x), 1)) for v in (params.state.astype(np.int64), params.hidden))
+    states = []
     logistic, tanh = table("sigmoid"), table("tanh")
     for step in range(params.steps):
         gates = saturate16(params.input_gates(x[:, 0, step]) + params.hidden_gates(h8))
@@ -51,7 +51,7 @@ def run_int8(params: QLstm, x: np.ndarray) -> np.ndarray:
 
 
 def quantize(params: Lstm, inputs: tuple[Int8, ...], output: Int8) -> QLstm:
-    return QLstm(*recurrent.quantize_parts(params, inputs[0]))
+    return QLstm(*recurrent.quantize_parts(params, inputs[0], params.cell, round(1 / recurrent.GATE.scale)))
 
 
 def sample(rng: np.random.Generator) -> tuple[Lstm, tuple[tuple[int, ...], ...]]:

@@ -7,7 +7,7 @@ import numpy as np
 from cpcc.costs import fitted
 from cpcc.errors import ModelError
 from cpcc.graph import Graph, Integer, Node
-from cpcc.ops.base import Kernel, Op, Overlap, Packed
+from cpcc.ops.base import DSP, Kernel, Op, Overlap, Packed
 from cpcc.ops.float_params import MaxPool2d
 from cpcc.ops.overlap import pixel_lag, window_starts
 
@@ -63,6 +63,23 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     return 1.0, windows, windows * channels, channels * sum(rows) * len(cols), channels * sum(rows) * sum(cols)
 
 
+def quad_applies(node: Node, graph: Graph) -> bool:
+    """Four channels at a time; the last four of a number that is no multiple overlap those before."""
+    return graph.output_tensor(node).shape[2] >= 4
+
+
+def quad_features(node: Node, graph: Graph) -> tuple[float, ...]:
+    """1, rows, windows, then groups of four channels in windows of 2x2, of 1x2 and of other sizes, and of these rows and pixels."""
+    h, w, channels = graph.input_tensors(node)[0].shape
+    rows = np.array([stop - start for start, stop in _spans(node.params, 0, h)])
+    cols = np.array([stop - start for start, stop in _spans(node.params, 1, w)])
+    groups, pair = -(-channels // 4), (cols == 2).sum()
+    square, flat = groups * pair * (rows == 2).sum(), groups * pair * (rows == 1).sum()
+    loops = ~((cols[None, :] == 2) & (rows[:, None] <= 2))
+    row, area = (rows[:, None] * loops).sum(), (rows[:, None] * cols[None, :] * loops).sum()
+    return 1.0, len(rows), loops.size, square, flat, groups * loops.sum(), groups * row, groups * area
+
+
 def wide_features(node: Node, graph: Graph) -> tuple[float, ...]:
     return *features(node, graph), node.params.out_size[0]
 
@@ -77,7 +94,7 @@ def sample(rng: np.random.Generator) -> tuple[MaxPool2d, tuple[tuple[int, ...], 
         (w + padding[2] + padding[3] - kernel[1]) // stride[1] + 1,
     )
     params = MaxPool2d(kernel, stride, (padding[0], padding[1], padding[2], padding[3]), out_size)
-    return params, ((h, w, int(rng.integers(1, 6))),)
+    return params, ((h, w, int(rng.integers(1, 12))),)
 
 
 def same_type(params: object, inputs: tuple[Integer, ...]) -> Integer:
@@ -101,6 +118,15 @@ OP = Op(
             fitted("max_pool2d_wide", wide_features),
             wide=True,
             shared=("kernels/cpcc_max_pool2d.h",),
+        ),
+        Kernel(
+            "max_pool2d_quad",
+            pack,
+            fitted("max_pool2d_quad", quad_features),
+            DSP,
+            quad_applies,
+            shared=("include/cpcc_dsp.h", "kernels/cpcc_max_pool2d.h"),
+            overlap=overlap,
         ),
     ),
     output_type=same_type,

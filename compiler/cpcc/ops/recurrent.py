@@ -8,6 +8,7 @@ that enters the products is int8 of scale 1/128; it cannot leave [-1, 1).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -26,13 +27,16 @@ ONE = 1 << 15
 
 @dataclass(frozen=True, eq=False)
 class QRecurrent:
-    """int8 weights (gates * units, inputs) and (gates * units, units), and how each product becomes Q3.12."""
+    """int8 weights (gates * units, inputs) and (gates * units, units), and how each product becomes Q3.12. The layer begins with the
+    int16 `state` (units,) that it keeps and the int8 `hidden` state (units,)."""
 
     steps: int
     input_weight: np.ndarray
     input_output: Output
     hidden_weight: np.ndarray
     hidden_output: Output
+    state: np.ndarray
+    hidden: np.ndarray
 
     @property
     def units(self) -> int:
@@ -81,11 +85,25 @@ def infer_shape(params: Recurrent | QRecurrent, x: tuple[int, ...]) -> tuple[int
     return (1, params.steps, units)
 
 
-def quantize_parts(params: Recurrent, x: Int8) -> tuple[int, np.ndarray, Output, np.ndarray, Output]:
-    """The fields of `QRecurrent`."""
+def quantize_parts(params: Recurrent, x: Int8, kept: np.ndarray | None, one: int) -> tuple[Any, ...]:
+    """The fields of `QRecurrent`; the state that it keeps begins as `kept`, `one` times which is an integer."""
     input_weight, input_output = quantize_affine(params.input_weight, params.input_bias, x, GATE, False)
     hidden_weight, hidden_output = quantize_affine(params.hidden_weight, params.hidden_bias, HIDDEN, GATE, False)
-    return params.steps, input_weight, input_output, hidden_weight, hidden_output
+    state, hidden = (fixed(params.begin(v, 1)[0], unit) for v, unit in ((kept, one), (params.hidden, ONE)))
+    return (
+        params.steps,
+        input_weight,
+        input_output,
+        hidden_weight,
+        hidden_output,
+        state,
+        to_int8(hidden.astype(np.int64)),
+    )
+
+
+def fixed(values: np.ndarray, one: int) -> np.ndarray:
+    """int16 `values` in units of ``1 / one``, saturated."""
+    return narrow(saturate16(np.rint(values * one).astype(np.int64)), np.int16)
 
 
 def check(node: Node, graph: Graph) -> None:
@@ -123,8 +141,15 @@ def pack(node: Node, graph: Graph) -> Packed:
             f"{name}.weights": weight, f"{name}.bias": output.bias, f"{name}.multiplier": output.requant.multiplier,
             f"{name}.left_shift": output.requant.left_shift,
         }  # fmt: skip
-    fields |= {"sigmoid": table("sigmoid"), "tanh": table("tanh")}
+    fields |= {"sigmoid": table("sigmoid"), "tanh": table("tanh"), "initial": initial_bytes(p)}
     return Packed(fields, 3 * p.units)
+
+
+def initial_bytes(p: QRecurrent) -> np.ndarray | int:
+    """int8 (3 * units,): the state, low bytes first, and the hidden state; 0, no array, where all are zeros."""
+    if not (p.state.any() or p.hidden.any()):
+        return 0
+    return np.concatenate([p.state.astype("<i2").view(np.int8), p.hidden])
 
 
 def features(node: Node, graph: Graph) -> tuple[float, ...]:
@@ -132,10 +157,11 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     return 1.0, p.units, p.steps, p.steps * p.units, p.steps * (p.input_weight.size + p.hidden_weight.size)
 
 
-def sample_weights(rng: np.random.Generator, gates: int) -> tuple[int, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The fields of random float parameters: small and large weights, biases that saturate a gate."""
+def sample_weights(rng: np.random.Generator, gates: int) -> tuple[Any, ...]:
+    """The fields of random float parameters: small and large weights, biases that saturate a gate, states to begin with."""
     steps, inputs, units = (int(v) for v in rng.integers(1, 7, 3))
     scale, bias = rng.choice([0.3, 1.0, 4.0]), rng.choice([0.0, 0.5, 12.0])
     sizes = ((gates * units, inputs), (gates * units,), (gates * units, units), (gates * units,))
     arrays = [rng.normal(0, s, size).astype(np.float32) for s, size in zip((scale, bias, scale, bias), sizes)]
-    return steps, arrays[0], arrays[1], arrays[2], arrays[3]
+    begin = [rng.uniform(-limit, limit, units).astype(np.float32) if rng.integers(2) else None for limit in (1, 8)]
+    return steps, *arrays, *begin[: 1 if gates == 3 else 2]

@@ -1,4 +1,4 @@
-"""GRU and LSTM: one node per layer and direction, from a state of zeros."""
+"""GRU and LSTM: one node per layer and direction."""
 
 from __future__ import annotations
 
@@ -14,15 +14,19 @@ from cpcc.frontends.channels_first.slices import concatenated, flipped, sliced
 from cpcc.ops import float_params as fp
 from cpcc.passes.batch_norm import to_float32
 
+LIMITS = (1, 8)  # of a hidden state, and of a cell's: what the integers hold
+
 
 @dataclass(frozen=True, eq=False)
 class Gates:
-    """Weights (gates * units, inputs) and (gates * units, units) and biases (gates * units,), in torch's order of gates."""
+    """Weights (gates * units, inputs) and (gates * units, units) and biases (gates * units,), in torch's order of gates; the states
+    to begin with, hidden and of a cell, each (units,), empty for zeros."""
 
     input_weight: np.ndarray
     input_bias: np.ndarray
     hidden_weight: np.ndarray
     hidden_bias: np.ndarray
+    states: tuple[np.ndarray, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +75,10 @@ def _layer(builder: GraphBuilder, site: Site, value: Value, gates: Gates, kind: 
     arrays: Any = [
         to_float32(w, site.name) for w in (gates.input_weight, gates.input_bias, gates.hidden_weight, gates.hidden_bias)
     ]
+    for state, limit in zip(gates.states, LIMITS):
+        if np.abs(state).max() > limit:
+            raise site.refuse("an initial state of", f"{np.abs(state).max():.6g}", f"-{limit} to {limit}")
+    states = [to_float32(state.reshape(units), site.name) if state.any() else None for state in gates.states]
     result = builder.fresh(output, (*value.shape[:-1], units), (1, steps, units), (0, 1, 2))
-    builder.append(site.name, kind(steps, *arrays), (source.tensor,), output, site.line)
+    builder.append(site.name, kind(steps, *arrays, *states), (source.tensor,), output, site.line)
     return result

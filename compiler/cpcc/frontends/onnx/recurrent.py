@@ -1,4 +1,4 @@
-"""GRU and LSTM, in one direction or both, from a state of zeros."""
+"""GRU and LSTM, in one direction or both."""
 
 from __future__ import annotations
 
@@ -54,9 +54,6 @@ def _check(importer: Importer, op: Operator) -> None:
         raise op.refuse("linear_before_reset", 0, "1, as torch.onnx writes it")
     if importer.has(op, 7):
         raise op.refuse("a peephole", "", "LSTM without it")
-    for operand in (5, 6):
-        if importer.has(op, operand) and importer.weights(op, operand, "an initial state").any():
-            raise op.refuse("an initial state", "other than zeros", "zeros")
     if importer.has(op, 4):
         raise op.refuse("sequence_lens", "", "sequences of one length")
     if len(op.outputs) > 2 and op.outputs[2] in importer.read:
@@ -78,10 +75,23 @@ def _gates(importer: Importer, op: Operator, number: int, inputs: int) -> Gates:
         return array.reshape(count, units, -1)[list(order)].reshape(count * units, -1)
 
     input_bias, hidden_bias = (ordered(half)[:, 0] for half in np.split(biases[number], 2))
-    return Gates(ordered(own[number]), input_bias, ordered(hidden[number]), hidden_bias)
+    return Gates(
+        ordered(own[number]), input_bias, ordered(hidden[number]), hidden_bias, _states(importer, op, number, units)
+    )
+
+
+def _states(importer: Importer, op: Operator, number: int, units: int) -> tuple[np.ndarray, ...]:
+    """What direction `number` begins with, (units,) each, zeros where nothing is given: hidden, and of an LSTM the cell."""
+    found = []
+    for operand in (5, 6)[: 1 if op.type == "GRU" else 2]:
+        given = importer.weights(op, operand, "an initial state") if importer.has(op, operand) else None
+        if given is not None and given.size != len(_DIRECTIONS[op.attributes["direction"]]) * units:
+            raise op.refuse("an initial state of shape", given.shape, f"(directions, 1, {units})")
+        found.append(np.zeros(units) if given is None else given.reshape(-1, units)[number])
+    return tuple(found)
 
 
 FAMILY = (
-    Operators("gru, lstm", "from a state of zeros; GRU with linear_before_reset; the cell state is no output",
+    Operators("gru, lstm", "initial states constant, hidden -1 to 1 and cell -8 to 8; GRU with linear_before_reset; the cell state is no output",
               dict.fromkeys(("GRU", "LSTM"), _recurrent)),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""GRU and LSTM: one node per layer and direction, from a state of zeros."""
+"""GRU and LSTM: one node per layer and direction."""
 
 from __future__ import annotations
 
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 def _recurrent(importer: Importer, node: torch.fx.Node) -> list[Value]:
     """[outputs of every step, the states after the last: of every layer and direction, in this order]."""
     a, value = arguments(node), importer.value(node)
-    given = a["hx"] if isinstance(a["hx"], Sequence) else [a["hx"]]
-    if any(importer.constant(node, state, "initial state").any() for state in given):
-        raise refuse(node, "an initial state", "other than zeros", "zeros")
     if any(user.args[1] == 2 and user.users for user in node.users):
         raise refuse(node, "the use of", "a cell state", "the outputs and the hidden state")
     directions = 2 if a["bidirectional"] else 1
@@ -53,10 +50,13 @@ def _gates(importer: Importer, node: torch.fx.Node, number: int) -> Gates:
     count = 4 if a["has_biases"] else 2
     weights = [importer.constant(node, w, "weight") for w in a["params"][number * count : (number + 1) * count]]
     biases = weights[2:] or [np.zeros(len(weights[0]))] * 2
-    return Gates(weights[0], biases[0], weights[1], biases[1])
+    given = a["hx"] if isinstance(a["hx"], Sequence) else [a["hx"]]
+    states = [importer.constant(node, state, "initial state") for state in given]
+    own = tuple(np.asarray(state).reshape(-1, weights[1].shape[1])[number] for state in states)
+    return Gates(weights[0], biases[0], weights[1], biases[1], own)
 
 
 FAMILY = (
-    Layers(("GRU", "LSTM"), "gru, lstm", "several layers, both directions; from a state of zeros; the cell state is no output",
+    Layers(("GRU", "LSTM"), "gru, lstm", "several layers, both directions; initial states constant, hidden -1 to 1 and cell -8 to 8; the cell state is no output",
            dict.fromkeys(("gru", "lstm"), _recurrent)),
 )  # fmt: skip

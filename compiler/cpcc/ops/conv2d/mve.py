@@ -8,8 +8,9 @@ from cpcc.costs import fitted
 from cpcc.formats.helium import LANES, VECTOR, dense_stream
 from cpcc.formats.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of
 from cpcc.graph import Graph, Node
-from cpcc.ops.base import MVE, MVE_FILES, Kernel, Packed
+from cpcc.ops.base import MVE, MVE_FILES, Kernel, Overlap, Packed
 from cpcc.ops.conv2d.geometry import flattened, image, strip_bytes
+from cpcc.ops.overlap import conv_lag, strip_lag
 
 FILES = (
     *MVE_FILES, "kernels/cpcc_strip.h", "kernels/cpcc_strip.c", "kernels/cpcc_mve4x2.h", "kernels/cpcc_mve4x2.c",
@@ -54,4 +55,12 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     )  # fmt: skip
 
 
-KERNEL = Kernel("conv2d_mve", pack, fitted("conv2d_mve", features), MVE, applies, shared=FILES)
+def overlap(node: Node, graph: Graph) -> Overlap:
+    """Two pixels after two others, or one at a row's end: their patches are copied before one channel is written, or read again
+    for each four. Padded rows are copied into the strip before."""
+    if any(node.params.padding):
+        return Overlap(output=strip_lag(node, graph, node.params.weight.shape[1], 1))
+    return Overlap(output=conv_lag(node, graph, block=1, ahead=0 if copies_patches(node) else 2))
+
+
+KERNEL = Kernel("conv2d_mve", pack, fitted("conv2d_mve", features), MVE, applies, shared=FILES, overlap=overlap)

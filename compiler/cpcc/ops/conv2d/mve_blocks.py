@@ -8,8 +8,9 @@ from cpcc.costs import fitted
 from cpcc.formats import blocks16
 from cpcc.formats.rounding import ONCE, TFLITE, TFLITE_RELU, constant_outputs, rounding_kind, rounding_of
 from cpcc.graph import Graph, Node
-from cpcc.ops.base import MVE, MVE_FILES, Kernel, Packed
+from cpcc.ops.base import MVE, MVE_FILES, Kernel, Overlap, Packed
 from cpcc.ops.conv2d.geometry import flattened, image, strip_bytes
+from cpcc.ops.overlap import conv_lag, strip_lag
 
 FILES = (*MVE_FILES, "kernels/cpcc_strip.h", "kernels/cpcc_strip.c")
 PIXELS = 8
@@ -56,6 +57,14 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     )  # fmt: skip
 
 
+def overlap(node: Node, graph: Graph) -> Overlap:
+    """Eight pixels after eight others, all copied before one output is written."""
+    if any(node.params.padding):
+        return Overlap(output=strip_lag(node, graph, node.params.weight.shape[1], 1))
+    return Overlap(output=conv_lag(node, graph, block=PIXELS, ahead=0))
+
+
 KERNEL = Kernel(
-    "conv2d_mve_blocks", pack, fitted("conv2d_mve_blocks", features), MVE, applies, sparse=True, shared=FILES
-)
+    "conv2d_mve_blocks", pack, fitted("conv2d_mve_blocks", features), MVE, applies, sparse=True, shared=FILES,
+    overlap=overlap,
+)  # fmt: skip

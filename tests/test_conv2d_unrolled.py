@@ -15,6 +15,7 @@ from cpcc.ops import conv2d
 from cpcc.ops.base import Kernel
 from cpcc.ops.conv2d import unrolled
 from cpcc.ops.float_params import Conv2d
+from cpcc.plan.sizes import stored_bytes
 from cpcc.stack import library_stack
 from support import NAME, Compiled, assert_equal, chain, compiled, detector_of, extreme_inputs
 
@@ -148,3 +149,21 @@ def test_the_program_is_called_directly() -> None:
         assert (
             stack.path[-1].endswith(("_program", "copy")) and stack.bytes < 150
         )  # a pointer would be refused or lead anywhere
+
+
+def test_equal_programs_are_stored_once() -> None:
+    """Two layers whose weights lie at the same places differ in their streams alone."""
+    weight = sparse((8, 1, 1, 8), 0.0)
+    weight[:, 0, 0, 2], weight[:, 0, 0, 6] = np.arange(1, 9), -2
+    layers = [
+        (conv2d.OP, Conv2d(w.astype(np.float32), np.zeros(8, np.float32), (1, 1), (0,) * 4))
+        for w in (weight, weight[::-1])
+    ]
+    c = compiled(detector_of(chain((1, 16, 8), layers), np.random.default_rng(0)), policy=only)
+    symbols = read_image(c.arm_image("zig")).symbols
+    own = [s.size for name, s in symbols.items() if name.endswith("_program")]
+    streams = [s.size for name, s in symbols.items() if name.endswith("_stream")]
+    assert (len(own), len(streams)) == (1, 2)
+    convolutions = [step.packed for step in c.plan.steps if step.kernel is unrolled.KERNEL]
+    assert stored_bytes(convolutions) == sum(own) + sum(streams)
+    check(c)

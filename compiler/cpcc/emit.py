@@ -160,9 +160,10 @@ def pointer(tensor: Tensor, at: str, constant: bool = False) -> str:
 
 @dataclass(frozen=True)
 class _Stored:
-    """What earlier layers have stored, by content: arrays and structs with the name of each."""
+    """What earlier layers have stored, by content: arrays, programs and structs with the name of each."""
 
     arrays: dict[tuple[str, bytes], str] = field(default_factory=dict)
+    programs: dict[tuple[str, tuple[str, ...]], str] = field(default_factory=dict)
     structs: dict[Hashable, str] = field(default_factory=dict)
 
 
@@ -176,8 +177,10 @@ def _layer(step: Step, plan: Plan, prefix: str, ident: str, stored: _Stored) -> 
                 arrays.append(_array(name, value))
             fields.append((key, name))
         elif isinstance(value, Code):
-            name = f"{ident}_{key}"
-            programs.append(Program(name, value.begin, _lines(value.steps)))
+            own = f"{ident}_{key}"
+            name = stored.programs.setdefault((value.begin, value.steps), own)
+            if name == own:
+                programs.append(Program(name, value.begin, _lines(value.steps)))
             fields.append((key, name))
         else:
             fields.append((key, str(value)))

@@ -33,8 +33,10 @@ RESULTS = HERE / "results" / "sparsity.json"
 FIGURE = HERE.parent / "docs" / "figures" / "sparsity.svg"
 ZEROS = (0, 25, 50, 60, 70, 75, 80, 85, 90, 95, 97, 99)
 DENSE = {"conv": "conv2d_paired", "fc": "linear_paired"}
-KERNELS = ("conv2d_sparse8", "conv2d_blocks8", "conv2d_signs8", "linear_sparse2", "linear_unrolled")
-STRUCTURE_OF = {"conv2d_blocks8": "blocks", "conv2d_signs8": "ternary"}
+KERNELS = (
+    "conv2d_sparse8", "conv2d_blocks8", "conv2d_signs8", "conv2d_unrolled", "linear_sparse2", "linear_unrolled", "linear_blocks",
+)  # fmt: skip
+STRUCTURE_OF = {"conv2d_blocks8": "blocks", "conv2d_signs8": "ternary", "linear_blocks": "blocks"}
 LAYERS = ("1x1 128-128 8x8", "3x3 32-32 16x16", "fc 640x128")
 # Bytes that a row takes whatever its weights, with TensorFlow Lite's rounding (bias or start, first and last jump, constants),
 # and one whose output is constant.
@@ -114,7 +116,8 @@ def smallest(node: Node, graph: Graph) -> tuple[float, str]:
 def draw(rows: list[dict[str, object]]) -> None:
     """Times fewer instructions than the dense kernel, against the share of zeros."""
     names = {"conv2d_sparse8": "single weights", "conv2d_blocks8": "1x4 blocks", "conv2d_signs8": "ternary",
-             "linear_sparse2": "2 bytes a weight", "linear_unrolled": "code of its own"}  # fmt: skip
+             "conv2d_unrolled": "code of its own",
+             "linear_sparse2": "2 bytes a weight", "linear_unrolled": "code of its own", "linear_blocks": "1x4 blocks"}  # fmt: skip
     with matplotlib.rc_context({"svg.hashsalt": "cpcc", "svg.fonttype": "none", "font.size": 9.0}):
         fig = Figure(figsize=(9, 3.2), layout="constrained")
         for axis, label in zip(fig.subplots(1, len(LAYERS)), LAYERS):

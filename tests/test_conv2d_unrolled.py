@@ -15,6 +15,7 @@ from cpcc.ops import conv2d
 from cpcc.ops.base import Kernel
 from cpcc.ops.conv2d import unrolled
 from cpcc.ops.float_params import Conv2d
+from cpcc.plan.sizes import stored_bytes
 from cpcc.stack import library_stack
 from support import NAME, Compiled, assert_equal, chain, compiled, detector_of, extreme_inputs
 
@@ -66,6 +67,8 @@ def sparse(shape: tuple[int, ...], keep: float) -> np.ndarray:
         ((7, 9, 12), (1, 1), (1, 1), 0),  # seven image rows in one
         ((12, 31, 3), (1, 1), (1, 1), 0),  # two, since three exceed the limit; and what a loop of eight leaves
         ((5, 9, 12), (1, 1), (2, 2), 0),
+        ((3, 6, 4), (3, 1), (3, 1), 1),  # one row of several: not a 1x1 convolution's
+        ((4, 6, 8), (3, 3), (3, 1), 0),
     ],
 )
 def test_shapes(shape: tuple[int, int, int], kernel_size: tuple[int, int], stride: tuple[int, int], pad: int) -> None:
@@ -148,3 +151,21 @@ def test_the_program_is_called_directly() -> None:
         assert (
             stack.path[-1].endswith(("_program", "copy")) and stack.bytes < 150
         )  # a pointer would be refused or lead anywhere
+
+
+def test_equal_programs_are_stored_once() -> None:
+    """Two layers whose weights lie at the same places differ in their streams alone."""
+    weight = sparse((8, 1, 1, 8), 0.0)
+    weight[:, 0, 0, 2], weight[:, 0, 0, 6] = np.arange(1, 9), -2
+    layers = [
+        (conv2d.OP, Conv2d(w.astype(np.float32), np.zeros(8, np.float32), (1, 1), (0,) * 4))
+        for w in (weight, weight[::-1])
+    ]
+    c = compiled(detector_of(chain((1, 16, 8), layers), np.random.default_rng(0)), policy=only)
+    symbols = read_image(c.arm_image("zig")).symbols
+    own = [s.size for name, s in symbols.items() if name.endswith("_program")]
+    streams = [s.size for name, s in symbols.items() if name.endswith("_stream")]
+    assert (len(own), len(streams)) == (1, 2)
+    convolutions = [step.packed for step in c.plan.steps if step.kernel is unrolled.KERNEL]
+    assert stored_bytes(convolutions) == sum(own) + sum(streams)
+    check(c)

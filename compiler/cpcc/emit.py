@@ -160,7 +160,7 @@ def pointer(tensor: Tensor, at: str, constant: bool = False) -> str:
 
 @dataclass(frozen=True)
 class _Stored:
-    """What earlier layers have stored, by content: arrays, code and structs with the name of each."""
+    """What earlier layers have stored, by content: arrays, programs and structs with the name of each."""
 
     arrays: dict[tuple[str, bytes], str] = field(default_factory=dict)
     programs: dict[tuple[str, tuple[str, ...]], str] = field(default_factory=dict)

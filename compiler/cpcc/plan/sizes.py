@@ -7,10 +7,12 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from cpcc.ops.base import Packed
+from cpcc.ops.base import Code, Packed
 
 WORD = 4  # bytes of a field of a kernel's C struct: a number, or a pointer to an array
-Array = tuple[bytes, int]  # what tells an array's contents from others, and its bytes
+Array = tuple[
+    bytes, int
+]  # what tells the contents of an array, or of code that stands for one, from others, and its bytes
 
 
 def packed_bytes(packed: Packed) -> int:
@@ -19,28 +21,20 @@ def packed_bytes(packed: Packed) -> int:
 
 
 def arrays_of(packed: Packed) -> frozenset[Array]:
-    """The arrays of a layer, each once."""
-    arrays = (value for value in packed.struct.values() if isinstance(value, np.ndarray))
-    return frozenset((_digest(array), array.nbytes) for array in arrays)
+    """The arrays of a layer and its code, each once."""
+    stored = (value for value in packed.struct.values() if not isinstance(value, int))
+    return frozenset((_digest(value), value.nbytes) for value in stored)
 
 
 def own_bytes(packed: Packed) -> int:
-    """Bytes that no other layer can share: the struct, and code."""
-    arrays = (value.nbytes for value in packed.struct.values() if isinstance(value, np.ndarray))
-    return packed_bytes(packed) - sum(arrays)
+    """Bytes that no other layer can share: the struct."""
+    return packed_bytes(packed) - sum(value.nbytes for value in packed.struct.values() if not isinstance(value, int))
 
 
 def stored_bytes(layers: Iterable[Packed]) -> int:
     """Bytes of the arrays and code of `layers`, each once: what equals, as the weights of a layer's bands, is stored once."""
     different = {id(packed): packed for packed in layers}
-    arrays, code = {}, {}
-    for packed in different.values():
-        for value in packed.struct.values():
-            if isinstance(value, np.ndarray):
-                arrays[_digest(value)] = value.nbytes
-            elif not isinstance(value, int):
-                code[value.begin, value.steps] = value.nbytes
-    return sum(arrays.values()) + sum(code.values())
+    return sum({key: size for packed in different.values() for key, size in arrays_of(packed)}.values())
 
 
 def struct_bytes(layers: Iterable[Packed]) -> int:
@@ -48,5 +42,7 @@ def struct_bytes(layers: Iterable[Packed]) -> int:
     return sum({id(packed): WORD * len(packed.struct) for packed in layers}.values())
 
 
-def _digest(array: np.ndarray) -> bytes:
-    return hashlib.blake2b(array.dtype.name.encode() + b":" + array.tobytes(), digest_size=16).digest()
+def _digest(value: np.ndarray | Code) -> bytes:
+    if isinstance(value, Code):
+        return hashlib.blake2b("\n".join((value.begin, *value.steps)).encode(), digest_size=16).digest()
+    return hashlib.blake2b(value.dtype.name.encode() + b":" + value.tobytes(), digest_size=16).digest()

@@ -19,11 +19,14 @@ def rows_of(node: Node, graph: Graph) -> dict[str, int]:
     """Fields of the window, with the rows of a 1x1 convolution's image joined: fewer rows to begin, not so few that nothing may
     lie over the input."""
     fields = {key: value for key, value in geometry(node, graph).items() if isinstance(value, int)}
-    if fields["window.out_h"] > 1 and flattened(node, graph)["window.out_h"] == 1:
+    if flattened(node, graph)["window.out_h"] == 1:
         height, width = fields["window.out_h"], fields["window.out_w"]
         joined = max(k for k in range(1, height + 1) if height % k == 0 and (k == 1 or k * width <= LONG))
         for side in ("in", "out"):
-            fields |= {f"window.{side}_h": height // joined, f"window.{side}_w": joined * width}
+            fields |= {
+                f"window.{side}_h": fields[f"window.{side}_h"] // joined,
+                f"window.{side}_w": joined * fields[f"window.{side}_w"],
+            }
     return fields
 
 

@@ -67,6 +67,8 @@ def sparse(shape: tuple[int, ...], keep: float) -> np.ndarray:
         ((7, 9, 12), (1, 1), (1, 1), 0),  # seven image rows in one
         ((12, 31, 3), (1, 1), (1, 1), 0),  # two, since three exceed the limit; and what a loop of eight leaves
         ((5, 9, 12), (1, 1), (2, 2), 0),
+        ((3, 6, 4), (3, 1), (3, 1), 1),  # one row of several: not a 1x1 convolution's
+        ((4, 6, 8), (3, 3), (3, 1), 0),
     ],
 )
 def test_shapes(shape: tuple[int, int, int], kernel_size: tuple[int, int], stride: tuple[int, int], pad: int) -> None:

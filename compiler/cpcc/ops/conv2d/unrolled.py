@@ -23,7 +23,10 @@ def rows_of(node: Node, graph: Graph) -> dict[str, int]:
         height, width = fields["window.out_h"], fields["window.out_w"]
         joined = max(k for k in range(1, height + 1) if height % k == 0 and (k == 1 or k * width <= LONG))
         for side in ("in", "out"):
-            fields |= {f"window.{side}_h": height // joined, f"window.{side}_w": joined * width}
+            fields |= {
+                f"window.{side}_h": fields[f"window.{side}_h"] // joined,
+                f"window.{side}_w": joined * fields[f"window.{side}_w"],
+            }
     return fields
 
 

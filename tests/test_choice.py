@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cpcc.errors import UsageError
 from cpcc.plan.buffers import Need
-from cpcc.plan.choice import Option, Problem, Totals, choose, descend, excess
+from cpcc.plan.choice import MANY, Option, Problem, Totals, choose, descend, excess
 from cpcc.plan.objective import Limits, Objective, limits_of
 from cpcc.targets import TARGETS
 
@@ -122,3 +122,20 @@ def test_limits() -> None:
     assert limits_of(stm32, 1000, 2000) == Limits(1000, 2000)
     with pytest.raises(UsageError, match="--ram 999999: stm32 has 131,072 bytes"):
         limits_of(stm32, None, 999_999)
+
+
+def test_many_layers_agree_on_a_kernel() -> None:
+    """More kernels than every set is tried of: each layer's own takes less beside its code than the one in common, which takes less
+    for all."""
+    layers = [
+        [
+            Option(f"own{i}", 1.0, 90, Need(), frozenset({f"own{i}"})),
+            Option("common", 2.0, 100, Need(), frozenset({"common"})),
+        ]
+        for i in range(MANY + 1)
+    ]
+    problem = Problem(
+        layers, lambda pieces: sum(500 if piece == "common" else 100 for piece in pieces), lambda needs: 0
+    )
+    chosen = problem.chosen(choose(problem, Objective.SIZE, INFINITY, INFINITY))
+    assert {option.kernel for option in chosen} == {"common"}

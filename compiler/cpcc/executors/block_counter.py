@@ -14,7 +14,7 @@ from capstone import CsInsn
 from unicorn import UC_HOOK_BLOCK, Uc
 from unicorn.unicorn_py3.unicorn import uclib
 
-from cpcc.executors.cycles import CYCLES, BlockCycles, block_cycles
+from cpcc.executors.cycles import CYCLES, BlockCycles, block_cycles, leaves
 from cpcc.toolchains import build_program, host_cc
 
 
@@ -77,15 +77,29 @@ class BlockCounter:
         return sum(count * len(self._block(*at)) for at, count, _ in self._executed())
 
     def cycles(self, core: str, wait_states: int = 0) -> int:
-        """Modelled cycles since `reset` on `core`, a key of `CYCLES`, with flash `wait_states` per taken branch."""
+        """Modelled cycles since `reset` on `core`, a key of `CYCLES`, with flash `wait_states` per taken branch.
+
+        The emulator ends a block at the end of a page too: what the core would overlap there is overlapped here."""
         total = 0.0
-        for at, count, taken in self._executed():
-            key = (*at, core)
-            if key not in self._cycles:
-                self._cycles[key] = block_cycles(CYCLES[core], self._block(*at))
-            block = self._cycles[key]
-            total += count * block.straight + taken * (block.taken + wait_states)
+        executed = self._executed()
+        sizes = {address: size for (address, size), _, _ in executed}
+        for at, count, taken in executed:
+            block = self._block_cycles(at, core)
+            behind = sum(at)
+            if behind in sizes and not leaves(self._block(*at)[-1]):
+                rest = (behind, sizes[behind])
+                joined = self._block_cycles((at[0], at[1] + rest[1]), core)
+                total += count * (joined.straight - self._block_cycles(rest, core).straight)
+            else:
+                total += count * block.straight
+            total += taken * (block.taken + wait_states)
         return round(total)
+
+    def _block_cycles(self, at: tuple[int, int], core: str) -> BlockCycles:
+        key = (*at, core)
+        if key not in self._cycles:
+            self._cycles[key] = block_cycles(CYCLES[core], self._block(*at))
+        return self._cycles[key]
 
     def _executed(self) -> list[tuple[tuple[int, int], int, int]]:
         """(address and size, executions, of which left by a jump) of each block run."""

@@ -7,6 +7,7 @@ first. Flash wait states cost extra at each taken branch only: prefetch is taken
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -43,6 +44,7 @@ LOADS = ("ldr", "ldrb", "ldrh", "ldrsb", "ldrsh")
 STORES = ("str", "strb", "strh")
 MULTIPLE = ("ldm", "stm", "push", "pop", "vldm", "vstm", "vpush", "vpop")
 LONG = ("smull", "umull")
+JUMP = re.compile("b(l|x|lx)?(eq|ne|cs|hs|cc|lo|mi|pl|vs|vc|hi|ls|ge|lt|gt|le)?|cbn?z|tb[bh]|svc|udf|bkpt")
 LONG_ACCUMULATE = ("smlal", "umlal", "umaal")
 DIVIDE = ("sdiv", "udiv", "vdiv", "vsqrt")
 
@@ -111,6 +113,11 @@ def block_cycles(costs: CoreCycles, block: Iterable[CsInsn]) -> BlockCycles:
         total += cycles
         after_memory = _is_memory(name)
     return BlockCycles(total, costs.branch - 1)
+
+
+def leaves(instruction: CsInsn) -> bool:
+    """Whether control may go elsewhere than to the next instruction."""
+    return bool(JUMP.fullmatch(_base(instruction.mnemonic))) or "pc" in instruction.op_str
 
 
 def _pairs(first: CsInsn, second: CsInsn) -> bool:

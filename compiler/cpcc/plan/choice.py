@@ -80,6 +80,8 @@ class Problem:
                     yield (*choice[:layer], i, *choice[layer + 1 :])
         for kernel in sorted({option.kernel for option in self.chosen(choice)}):
             yield from self._without(choice, kernel)
+        for kernel in sorted({option.kernel for own in self.options for option in own}):
+            yield self._all_with(choice, kernel)
         for array in sorted({array for own in self.options for option in own for array in option.arrays}):
             shared = tuple(self._with(array, own, i) for own, i in zip(self.options, choice))
             if shared != choice:
@@ -90,6 +92,13 @@ class Problem:
         """Of a layer's options the fastest with `array`, else number `i`."""
         having = [j for j, option in enumerate(own) if array in option.arrays]
         return min(having, key=lambda j: own[j].cycles, default=i)
+
+    def _all_with(self, choice: Choice, kernel: str) -> Choice:
+        """`choice` with `kernel` for all layers that can run on it: code that is dear for one layer may be cheap for all."""
+        return tuple(
+            next((j for j, option in enumerate(own) if option.kernel == kernel), i)
+            for own, i in zip(self.options, choice, strict=True)
+        )
 
     def _without(self, choice: Choice, kernel: str) -> Iterator[Choice]:
         """`choice` with `kernel` given up by all layers that have another: each its smallest, and each its fastest."""

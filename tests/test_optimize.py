@@ -91,7 +91,9 @@ def test_a_budget_is_kept(work: Path) -> None:
     limit = fastest["image_bytes"] - 300
     within = build(work, "within", "--flash", str(limit))
     assert within["image_bytes"] <= limit == within["flash_limit"]
-    assert within["cycles"] >= fastest["cycles"]
+    assert within["cycles"] >= fastest["cycles"] or within["arena_bytes"] > fastest["arena_bytes"], (
+        "cycles that bought RAM"
+    )
     assert open_build(work / "within").plan.kernels != open_build(work / "fastest").plan.kernels
 
 

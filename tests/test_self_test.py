@@ -10,11 +10,13 @@ import pytest
 
 from conftest import need_tool
 from cpcc import artifacts
+from cpcc.build_settings import BuildSettings
 from cpcc.detector import Detector
 from cpcc.emit import emit_library
 from cpcc.executors.unicorn_core import UnicornCore
-from cpcc.ops import conv2d, linear
+from cpcc.ops import OPS, conv2d, linear
 from cpcc.ops.float_params import Conv2d, Linear
+from cpcc.plan.kernels import constants_only
 from cpcc.plan.plan import make_plan
 from cpcc.project import choose_examples, main_source, self_test_of
 from cpcc.proof.operating_points import operating_points
@@ -42,7 +44,7 @@ def small_convolution(rng: np.random.Generator) -> Detector:
 
 
 def image_of(detector: Detector, raw: np.ndarray, target: str, compiler: str) -> Path:
-    plan = make_plan(detector.graph, TARGETS[target])
+    plan = make_plan(detector.graph, TARGETS[target], constants_only)
     test = self_test_of(plan, detector, raw)
     library = emit_library(plan, detector, NAME, test)
     main = SEMIHOSTING + main_source(plan, detector, NAME, choose_examples(detector, raw), test)
@@ -64,6 +66,15 @@ def constants(core: UnicornCore) -> list[tuple[str, int, int]]:
     low, high = TARGET.flash_origin, TARGET.flash_origin + TARGET.flash_bytes
     symbols = core.image.symbols.items()
     return [(name, s.address, s.size) for name, s in symbols if own.match(name) and s.size and low <= s.address < high]
+
+
+def test_a_build_that_checks_itself_keeps_its_weights_in_constants() -> None:
+    """A CRC does not see the instructions of a layer that is code of its own."""
+    programs = [kernel for op in OPS for kernel in op.kernels if kernel.program]
+    assert {kernel.name for kernel in programs} == {"conv2d_unrolled", "linear_unrolled"}
+    for kernel in programs:
+        assert BuildSettings(TARGET, "x").wish.policy(kernel)
+        assert not BuildSettings(TARGET, "x", self_test=True).wish.policy(kernel)
 
 
 def test_every_64th_bit_flipped_is_detected(subject: tuple[Detector, np.ndarray]) -> None:

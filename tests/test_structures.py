@@ -224,6 +224,8 @@ def test_few_levels_pass_gradients_straight_through_and_lessen_the_error():
 @pytest.mark.parametrize("weights", ["float", "3bit"])
 def test_pruned_weights_are_exactly_zero_and_the_constrained_mode_runs(structure, weights):
     chosen = replace(QUICK, structure=structure, weights=weights, qat=weights == "float", scope="global")
+    if structure == "block16":  # two blocks of sixteen are more than that of these short rows
+        chosen = replace(chosen, floor=0)
     result = run(chosen).run()
     assert len(result.iterations) == len(chosen.rounds)
     assert result.iterations[-1].within_budget and result.iterations[-1].remaining == pytest.approx(0.4, abs=0.05)

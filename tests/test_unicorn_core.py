@@ -108,10 +108,10 @@ def test_faults_are_named() -> None:
         with pytest.raises(VerificationError, match=rf"store: write of 4 bytes at {address:#010x} .*pc 0x0800"):
             core.call("store", address)
     with pytest.raises(
-        VerificationError, match=rf"jump: fetch at {target.ram_origin + 0x400:#010x} or above, from RAM; "
+        VerificationError, match=rf"jump: fetch of . bytes at {target.ram_origin + 0x40E:#010x} outside its memory; "
     ):
         core.call("jump", target.ram_origin + 0x40F)
-    with pytest.raises(VerificationError, match=r"jump: fetch of . bytes at 0x50000000 outside its memory; "):
+    with pytest.raises(VerificationError, match=r"jump: .*pc 0x50000000"):
         core.call("jump", 0x5000_0001)
     with pytest.raises(VerificationError, match="breakpoint: exception"):
         core.call("breakpoint")

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from cpcc.errors import UsageError
 from cpcc.fit import Wish
-from cpcc.plan.kernels import Policy, any_kernel
+from cpcc.ops.base import Kernel
+from cpcc.plan.kernels import Policy, any_kernel, constants_only
 from cpcc.plan.objective import Objective, limits_of
 from cpcc.proof.promise import Promise
 from cpcc.quantize import QuantizerSettings
@@ -47,7 +48,11 @@ class BuildSettings:
     @property
     def wish(self) -> Wish:
         """What the planner is asked for. Raises `UsageError` for a budget beyond the target's."""
-        return Wish(self.name, self.target, limits_of(self.target, self.flash, self.ram), self.objective, self.policy)
+        limits = limits_of(self.target, self.flash, self.ram)
+        return Wish(self.name, self.target, limits, self.objective, self._checked if self.self_test else self.policy)
+
+    def _checked(self, kernel: Kernel) -> bool:
+        return self.policy(kernel) and constants_only(kernel)
 
     def __post_init__(self) -> None:
         if self.promise is not None and self.threshold is not None:

@@ -92,6 +92,7 @@ class Kernel:
     requires: frozenset[str] = frozenset()
     applies: Callable[[Node, Graph], bool] = lambda node, graph: True
     sparse: bool = False
+    program: bool = False  # a layer is code of its own: some of what its weights say is instructions, not constants
     streaming: bool = False  # the C file has a function for one step of a sequence too, suffixed ``_step``
     wide: bool = False  # reads or writes int16 tensors
     bytewise: bool = False  # moves the bytes of tensors of any type, which it takes as int8_t

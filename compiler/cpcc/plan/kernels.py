@@ -18,6 +18,11 @@ def any_kernel(kernel: Kernel) -> bool:
     return True
 
 
+def constants_only(kernel: Kernel) -> bool:
+    """Where the firmware checks itself: a CRC covers constants, not the instructions of a layer that is code."""
+    return not kernel.program
+
+
 def dense_only(kernel: Kernel) -> bool:
     """For comparison: what the network costs without sparse kernels."""
     return not kernel.sparse

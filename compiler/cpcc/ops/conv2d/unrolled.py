@@ -82,6 +82,7 @@ KERNEL = Kernel(
     DSP,
     applies,
     sparse=True,
+    program=True,
     shared=FILES,
     overlap=overlap,
 )

@@ -64,6 +64,7 @@ KERNEL = Kernel(
     DSP,
     applies,
     sparse=True,
+    program=True,
     shared=FILES,
     overlap=overlap,
 )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from conftest import need_tool
+from cpcc.emit import emit_library
 from cpcc.formats.blocks16 import entries
 from cpcc.ops import conv2d
 from cpcc.ops.base import Kernel
@@ -13,7 +16,7 @@ from cpcc.ops.conv2d import mve_blocks as kernel
 from cpcc.ops.float_params import Conv2d
 from cpcc.plan.plan import make_plan
 from cpcc.targets import TARGETS
-from support import Compiled, assert_equal, chain, compiled, detector_of, extreme_inputs
+from support import NAME, Compiled, assert_equal, chain, compiled, detector_of, extreme_inputs
 
 M55 = TARGETS["cortex-m55"]
 
@@ -55,6 +58,20 @@ def blocks(shape: tuple[int, ...], keep: float) -> np.ndarray:
 )
 def test_shapes(shape: tuple[int, int, int], kernel_size: tuple[int, int], stride: tuple[int, int], pad: int) -> None:
     check(of(blocks((5, *kernel_size, shape[2]), 0.4), shape, stride, pad))
+
+
+def test_the_last_tile_writes_nothing_behind_its_image() -> None:
+    """Six pixels of eight, with the output at the very end of the arena, where the host's sanitizer watches."""
+    c = of(blocks((8, 1, 1, 32), 0.4), (2, 3, 32))
+    output = {node.output for node in c.detector.graph.nodes}
+    places, end = {}, 0
+    for name in ["x", *(name for name in c.plan.arena.offsets if name.startswith("scratch:"))]:
+        places[name], end = end, end + 4096
+    size = end + 6 * 8
+    plan = replace(c.plan, arena=replace(c.plan.arena, offsets=places | dict.fromkeys(output, end), size=size))
+    own = Compiled(plan, c.detector, emit_library(plan, c.detector, NAME))
+    x = extreme_inputs(np.random.default_rng(1), c.detector.graph.input.shape)
+    assert_equal(own.reference().run(x, quantized=True), own.host().run(x, quantized=True))
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 8, 9, 10, 17, 18])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -129,8 +130,6 @@ def command(
 
     NET is path/to/file.py:callable returning an nn.Module, or a named net: mlp, cnn3, lenet5, dscnn.
     """
-    from dataclasses import replace
-
     from cpcc import report
     from cpcc.data import load_dataset
     from cpcc.training import Run, important_classes, prune_to_file, settings_from

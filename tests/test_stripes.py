@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cpcc import artifacts
+from cpcc.detector import Detector
 from cpcc.emit import emit_library
 from cpcc.errors import ModelError
 from cpcc.executors.elf import read_image
@@ -29,7 +30,7 @@ from cpcc.stripes.regions import Region, Stripe, region
 from cpcc.stripes.schedule import schedule
 from cpcc.stripes.windows import rows_of
 from cpcc.targets import TARGETS
-from support import NAME, Compiled, assert_equal, chain, detector_of, extreme_inputs
+from support import NAME, Compiled, assert_equal, chain, detector_of, drawn, extreme_inputs
 
 STM32 = TARGETS["stm32"]
 CORES = ("stm32", "cortex-m0plus", "cortex-m3", "cortex-m7", "cortex-m33")
@@ -95,11 +96,14 @@ def random_regions(graph: Graph) -> list[Region]:
     return [each for each in found if each is not None]
 
 
-def random_stripe(rng: np.random.Generator, graph: Graph) -> Stripe:
-    found = random_regions(graph)
-    assume(found)
-    chosen = found[int(rng.integers(len(found)))]
-    return chosen.stripe(int(rng.integers(1, chosen.layers[0].height + 1)))
+def random_striped(rng: np.random.Generator) -> tuple[Detector, Stripe]:
+    """A detector with layers to cut, and one way to cut them: drawn until there is one."""
+    for _ in range(200):
+        detector = drawn(random_images, rng)
+        if found := random_regions(detector.graph):
+            chosen = found[int(rng.integers(len(found)))]
+            return detector, chosen.stripe(int(rng.integers(1, chosen.layers[0].height + 1)))
+    raise AssertionError("none of 200 networks has layers to cut")
 
 
 def run_in_arena(plan: Plan, x: np.ndarray) -> dict[str, np.ndarray]:
@@ -127,11 +131,8 @@ def run_in_arena(plan: Plan, x: np.ndarray) -> dict[str, np.ndarray]:
 def test_bands_are_rows_of_their_layer(seed: int) -> None:
     """In numpy, in the planned arena: wrong rows, wrong padding, rows lost or overwritten die here."""
     rng = np.random.default_rng(seed)
-    try:
-        graph = detector_of(random_images(rng), rng).graph
-    except ModelError:
-        assume(False)
-    stripe = random_stripe(rng, graph)
+    detector, stripe = random_striped(rng)
+    graph = detector.graph
     plan = make_plan(graph, TARGETS[str(rng.choice(CORES))], stripes=(stripe,))
     x = rng.integers(-128, 128, (1, *graph.input.shape)).astype(np.int8)
     values = run_nodes(graph, Int8, x)
@@ -155,12 +156,9 @@ def test_bands_are_rows_of_their_layer(seed: int) -> None:
 @given(seed=st.integers(0, 2**32 - 1))
 def test_every_executor_agrees(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    try:
-        detector = detector_of(random_images(rng), rng)
-    except ModelError:
-        assume(False)
+    detector, stripe = random_striped(rng)
     target = TARGETS[CORES[seed % len(CORES)]]
-    plan = make_plan(detector.graph, target, stripes=(random_stripe(rng, detector.graph),))
+    plan = make_plan(detector.graph, target, stripes=(stripe,))
     c = Compiled(plan, detector, emit_library(plan, detector, NAME))
     x = extreme_inputs(rng, detector.graph.input.shape, 4)
     expected = c.reference().run(x, quantized=True, nodes=True)

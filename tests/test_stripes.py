@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from conftest import need_tool
 from cpcc import artifacts
 from cpcc.emit import emit_library
 from cpcc.errors import ModelError
@@ -180,6 +181,27 @@ def pooled(rng: np.random.Generator, size: int = 32, channels: int = 16) -> Grap
         )
         for op in OPS if isinstance(p, op.float_params)
     ])  # fmt: skip
+
+
+@pytest.mark.parametrize("bands_of", [1, 3])
+def test_bands_on_helium(bands_of: int) -> None:
+    """Convolutions, a depthwise one and a pool on the Cortex-M55, `bands_of` rows of the pool at a time: every node, in QEMU."""
+    need_tool("qemu-system-arm")
+    rng, steps = np.random.default_rng(3), []
+    (w, b), (v, d), (u, e) = (random_weights(rng, shape) for shape in ((16, 3, 3, 4), (16, 3, 3), (8, 1, 1, 16)))
+    for params in (
+        Conv2d(w, b, (1, 1), (1, 1, 1, 1), True), DepthwiseConv2d(v.transpose(1, 2, 0), d, (1, 1), (1, 1, 1, 1)),
+        Conv2d(u, e, (1, 1), (0, 0, 0, 0), True), MaxPool2d((2, 2), (2, 2), (0, 0, 0, 0), (7, 6)),
+    ):  # fmt: skip
+        steps.append((next(op for op in OPS if isinstance(params, op.float_params)), params))
+    detector = detector_of(chain((15, 13, 4), steps), rng)
+    stripe = Stripe("conv2d_0", "max_pool2d_3", bands_of)
+    plan = make_plan(detector.graph, TARGETS["cortex-m55"], stripes=(stripe,))
+    assert {"conv2d_mve", "depthwise_mve"} <= {step.kernel.name for step in plan.steps}
+    assert plan.arena.size < make_plan(detector.graph, TARGETS["cortex-m55"]).arena.size
+    c = Compiled(plan, detector, emit_library(plan, detector, NAME))
+    x = extreme_inputs(rng, detector.graph.input.shape, 3)
+    assert_equal(c.reference().run(x, quantized=True, nodes=True), c.arm().run(x, quantized=True, nodes=True))
 
 
 def test_what_is_planned_is_what_is_linked() -> None:

@@ -268,7 +268,10 @@ def test_a_kernel_gives_way_where_its_scratch_would_keep_the_arena_large() -> No
 
     pointwise(3, 16, 3, 1, 1), depthwise(16, 1), pointwise(16, 8), pointwise(8, 48), depthwise(48, 2), pointwise(48, 8)
     graph = detector_of(chain(shape, steps), rng).graph
-    kernels = fastest_kernels(graph, STM32)
+    kernels = {
+        **fastest_kernels(graph, STM32),
+        "depthwise_conv2d_1": "depthwise_tall",
+    }  # the fastest where RAM costs nothing
     alone = Search(graph, kernels, STM32).outcome(best_stripes(graph, kernels, STM32))
     stripes, changed = stripes_and_kernels(graph, kernels, STM32)
     together = Search(graph, changed, STM32).outcome(stripes)

@@ -30,7 +30,6 @@ SCHEMA = json.loads((files("cpcc.schemas") / "build.schema.json").read_text())
 
 def save(folder: Path, name: str, net: nn.Module, shape: tuple[int, ...], samples: int) -> None:
     save_program(folder / f"{name}.pt", export_module(net.eval(), shape))
-    (folder / f"{name}.onnx").write_bytes(exported(net, shape))
     x = np.random.default_rng(0).normal(0, 1, (samples, *shape)).astype(np.float32)
     np.savez(folder / f"{name}.npz", x=x, y=np.arange(samples) % 2)
 
@@ -44,6 +43,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
         nn.Conv2d(16, 8, 1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(200, 2),
     )  # fmt: skip
     save(folder, "m", net, (4, 24, 24), 12)
+    (folder / "m.onnx").write_bytes(exported(net, (4, 24, 24)))
     return folder
 
 

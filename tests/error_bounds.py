@@ -111,6 +111,13 @@ def softmax_error(params: fp.Softmax, x: np.ndarray, kind: Int8, out: Int8) -> n
     return p * math.expm1(params.beta * kind.scale) + arithmetic + out.scale / 2
 
 
+def log_softmax_error(x: np.ndarray, kind: Int8, out: Int8) -> np.ndarray:
+    """Arguments off by e change a logarithm of a probability by at most 2 e. The logarithm of the sum, as good as its exponentials,
+    and the distances are rounded to 2^-26 several times. What is more than 20 below the maximum counts as 20."""
+    further = np.maximum(x.max(axis=-1, keepdims=True) - x - 20, 0)
+    return further + kind.scale + x.shape[-1] * 2.0**-20 + 1e-6 + out.scale / 2
+
+
 def slope_of(params: fp.Lookup | fp.ChannelLookup, largest: float) -> float | np.ndarray:
     if isinstance(params, fp.Lookup):
         assert isinstance(params.function, str)
@@ -139,6 +146,8 @@ def quantization_error(params: Any, x: list[np.ndarray], kinds: tuple[Int8, ...]
         return product_error(*x, kinds, out)
     if isinstance(params, fp.Softmax):
         return softmax_error(params, first, kind, out)
+    if isinstance(params, fp.LogSoftmax):
+        return log_softmax_error(first, kind, out)
     if isinstance(params, fp.Lookup | fp.ChannelLookup):
         return table_error(params, first, kind, out)
     assert isinstance(params, fp.Mean | fp.Convert)
@@ -164,6 +173,8 @@ def float32_error(params: Any, x: list[np.ndarray]) -> np.ndarray | float:
         return 4 * UNIT * by_torch(fp.WeightedSum((abs(factors[0]), abs(factors[1]))), *(np.abs(v) for v in x))
     if isinstance(params, fp.Mul):
         return 4 * UNIT * by_torch(params, *(np.abs(v) for v in x))
+    if isinstance(params, fp.LogSoftmax):
+        return UNIT * (8 * np.abs(first).max() + first.shape[-1] + 8)
     if isinstance(params, fp.Softmax):
         return by_torch(params, first) * UNIT * (8 * params.beta * np.abs(first).max() + first.shape[-1] + 8)
     assert isinstance(params, fp.Lookup | fp.ChannelLookup)

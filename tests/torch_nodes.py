@@ -68,6 +68,8 @@ def run_other(p, *inputs: torch.Tensor) -> torch.Tensor:
         return function(rows, *own).reshape(x.shape)
     if isinstance(p, fp.Softmax):
         return (p.beta * x).softmax(-1)
+    if isinstance(p, fp.LogSoftmax):
+        return x.log_softmax(-1)
     if isinstance(p, fp.Mean):
         return x.mean((0, 1), keepdim=True)
     if isinstance(p, fp.Lookup):

@@ -102,7 +102,7 @@ def test_a_detector_is_compared_with_its_float_network(work: Path) -> None:
 def test_inspect(work: Path) -> None:
     done = cpcc("inspect", "net.onnx", cwd=work)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("net.onnx: float, input (6, 6, 2), output (2,), every operator is supported")
+    assert done.stdout.startswith("net.onnx: float, input (2, 6, 6), output (2,), every operator is supported")
     assert "conv_conv" in done.stdout and "gemm_logits" in done.stdout
 
 

@@ -71,7 +71,9 @@ class BuildSettings:
 
 
 def default_name(model: Path) -> str:
-    """The build's name from the model file's: `my-net.pt` gives `my-net`."""
+    """The build's name from the model file's: `my-net.pt` gives `my-net`. Raises `UsageError` for a folder."""
+    if model.is_dir():
+        raise UsageError(f"{model}: is a folder; give a model file")
     return model.stem
 
 

@@ -137,7 +137,7 @@ def test_samples_to_run(work: Path) -> None:
 
 
 def test_folders_for_files(work: Path) -> None:
-    refused(work, 2, ".: is a folder; give a model file", "build", ".")
+    refused(work, 3, ".: is a folder; give a model file", "build", ".")
     with pytest.raises(DataError, match="no such folder"):
         import_images(work / "absent", (8, 8), gray=True)
 

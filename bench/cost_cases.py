@@ -106,6 +106,20 @@ def _depthwise(rng: np.random.Generator, rounding: str, fit: bool) -> list[Case]
         ((3, 3, 64), (3, 3), 1, 1), ((30, 1, 40), (3, 1), 1, 0), ((28, 1, 32), (5, 1), 1, 0), ((15, 1, 32), (15, 1), 1, 0),
         ((9, 3, 16), (4, 1), 1, 0), ((1, 20, 12), (1, 6), 1, 0),
     ) if fit else (((10, 14, 24), (3, 3), 1, 1), ((16, 16, 12), (3, 3), 2, 1), ((23, 1, 20), (7, 1), 1, 0))  # fmt: skip
+    return _depthwise_cases(rng, shapes, rounding, fit)
+
+
+def _halving(rng: np.random.Generator, rounding: str, fit: bool) -> list[Case]:
+    """Depthwise 3x3 at stride 2."""
+    shapes = (
+        ((24, 24, 8), (3, 3), 2, 1), ((6, 6, 32), (3, 3), 2, 1), ((9, 30, 16), (3, 3), 2, 0), ((13, 13, 20), (3, 3), 2, 1),
+        ((40, 8, 8), (3, 3), 2, 1),
+    ) if fit else (((18, 14, 16), (3, 3), 2, 0),)  # fmt: skip
+    return _depthwise_cases(rng, shapes, rounding, fit)
+
+
+def _depthwise_cases(rng: np.random.Generator, shapes: tuple[Any, ...], rounding: str, fit: bool) -> list[Case]:
+    """Of shapes, kernels, strides and paddings."""
     found = []
     for shape, kernel, stride, pad in shapes:
         weight = pruned(rng, (*kernel, shape[2]), 1.0)
@@ -142,6 +156,7 @@ def cases() -> list[Case]:
                 found += _convolutions(np.random.default_rng(7), keep, rounding, fit, structure)
             for keep in (1.0, 0.1):
                 found += _linears(rng, keep, rounding, fit) + _convolutions(rng, keep, rounding, fit)
+            found += _halving(np.random.default_rng(10), rounding, fit)
             for keep in (0.02, 0.005):
                 found += _convolutions(np.random.default_rng(8), keep, rounding, fit)
             few = np.random.default_rng(9)

@@ -13,6 +13,7 @@ from cpcc.ops import OPS, concat, gru, linear, lstm
 from cpcc.ops.add import AddScaling, QAdd
 from cpcc.ops.base import Op
 from cpcc.ops.float_params import Linear
+from cpcc.ops.log_softmax import QLogSoftmax
 from cpcc.ops.softmax import QSoftmax
 from cpcc.quantize import (
     affine_int8,
@@ -54,7 +55,7 @@ def _rounding(quantized: object, step: float) -> float:
     if isinstance(quantized, QAdd):  # half a unit of each 15-bit multiplier, times an operand
         assert isinstance(quantized.scaling, AddScaling)
         return 255 * step / 2**quantized.scaling.shift
-    return 0.1 * step if isinstance(quantized, QSoftmax) else 0.0
+    return 0.1 * step if isinstance(quantized, QSoftmax | QLogSoftmax) else 0.0
 
 
 def _bound(params: object, largest: float, step: float) -> float:

@@ -105,6 +105,11 @@ class Softmax:
 
 
 @dataclass(frozen=True)
+class LogSoftmax:
+    """``x - log(sum(exp(x)))`` over the last axis (of images: the channels)."""
+
+
+@dataclass(frozen=True)
 class Lookup:
     """``function(x, *arguments)`` of every element; `function` is a name in `cpcc.ops.activations.FUNCTIONS`, or a formula."""
 

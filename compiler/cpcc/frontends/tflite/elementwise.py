@@ -1,4 +1,4 @@
-"""ADD, SUB, MUL, MINIMUM, MAXIMUM and SOFTMAX. A constant operand makes tables of the 256 results."""
+"""ADD, SUB, MUL, MINIMUM, MAXIMUM, SOFTMAX and LOG_SOFTMAX. A constant operand makes tables of the 256 results."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from cpcc.ops import add as add_op
 from cpcc.ops import mul as mul_op
 from cpcc.ops.channel_lookup import QChannelLookup
 from cpcc.ops.float_params import StridedCopy
+from cpcc.ops.log_softmax import TFLITE_OUTPUT, QLogSoftmax
 from cpcc.ops.lookup import QLookup
-from cpcc.ops.softmax import QSoftmax, exp_table
+from cpcc.ops.softmax import QSoftmax, distance_scale, exp_table
 
 
 @dataclass(frozen=True)
@@ -151,10 +152,23 @@ def softmax(b: Builder, op: Operator) -> None:
     x = b.value(op, 0)
     assert isinstance(x.type, Int8)
     try:
-        table = exp_table(x.type.scale, read_options(op, SoftmaxOptions).beta)
+        table = exp_table(distance_scale(x.type.scale, read_options(op, SoftmaxOptions).beta))
     except OverflowError as error:
         raise ModelError(f"{op.place}: {error}; {BADLY_SCALED}") from error
     b.add(op, QSoftmax(table), (x,))
+
+
+def log_softmax(b: Builder, op: Operator) -> None:
+    x = b.value(op, 0)
+    y = int8_type(op.place, b.output(op))
+    assert isinstance(x.type, Int8)
+    if y != TFLITE_OUTPUT:
+        raise ModelError(f"{op.place}: output {y}; supported: {TFLITE_OUTPUT}")
+    try:
+        params = QLogSoftmax.of(x.type, y)
+    except OverflowError as error:
+        raise ModelError(f"{op.place}: {error}; {BADLY_SCALED}") from error
+    b.add(op, params, (x,))
 
 
 HANDLERS = {
@@ -164,4 +178,5 @@ HANDLERS = {
     "MINIMUM": _extremum(np.minimum),
     "MAXIMUM": _extremum(np.maximum),
     "SOFTMAX": Handler(softmax),
+    "LOG_SOFTMAX": Handler(log_softmax),
 }

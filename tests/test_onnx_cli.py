@@ -102,7 +102,7 @@ def test_a_detector_is_compared_with_its_float_network(work: Path) -> None:
 def test_inspect(work: Path) -> None:
     done = cpcc("inspect", "net.onnx", cwd=work)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("net.onnx: float, input (6, 6, 2), output (2,), every operator is supported")
+    assert done.stdout.startswith("net.onnx: float, input (2, 6, 6), output (2,), every operator is supported")
     assert "conv_conv" in done.stdout and "gemm_logits" in done.stdout
 
 
@@ -178,7 +178,7 @@ def test_a_model_that_is_quantized_already(tmp_path: Path) -> None:
 
     statically_quantized(tmp_path, uint8=True, per_channel=True)
     done = cpcc("inspect", "qdq.onnx", cwd=tmp_path)
-    assert done.returncode == 0 and "qdq.onnx: int8, input (8, 8, 2), output (3,)" in done.stdout, done.stderr
+    assert done.returncode == 0 and "qdq.onnx: int8, input (2, 8, 8), output (3,)" in done.stdout, done.stderr
     done = cpcc("build", "qdq.onnx", "--positive", "1", "-o", "qdq", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     x = np.random.default_rng(3).normal(0, 1, (20, *NETWORK_SHAPE)).astype(np.float32)

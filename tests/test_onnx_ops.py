@@ -241,7 +241,9 @@ def recurrent(data: Any, kind: str) -> Drawn:
     count = 2 if direction == "bidirectional" else 1
     constants = {"w": weights(data, count, gates * units, inputs), "r": weights(data, count, gates * units, units),
                  "b": weights(data, count, 2 * gates * units)}  # fmt: skip
-    attributes = {"direction": direction} | ({"linear_before_reset": 1} if kind == "GRU" else {})
+    attributes = {"direction": direction} | (
+        {"linear_before_reset": data.draw(st.integers(0, 1))} if kind == "GRU" else {}
+    )
     given = data.draw(st.booleans(), label="initial state")
     states = ["h", "c"][: 1 if kind == "GRU" else 2] if given else []
     constants |= {name: np.tanh(weights(data, count, 1, units)) for name in states}

@@ -17,7 +17,7 @@ from cpcc.errors import ToolMissingError, VerificationError
 from cpcc.executors.memory_map import PAGE
 from cpcc.executors.unicorn_core import CALL_SECONDS, UnicornCore
 from cpcc.graph import Graph
-from cpcc.ops import gru, lstm, mean
+from cpcc.ops import gru, gru_reset_before, lstm, mean
 from cpcc.plan.plan import make_plan
 from cpcc.project import main_source, raw_examples
 from cpcc.targets import TARGETS, Target
@@ -157,7 +157,12 @@ def test_a_core_unicorn_lacks_is_said_so() -> None:
 def test_instruction_count_does_not_depend_on_the_data() -> None:
     """No data-dependent branches or trip counts: one count for every input, saturating ones included; in int16 too."""
     graphs: list[Callable[[np.random.Generator], Graph]] = [random_network, branching_network] * 2
-    graphs += [partial(single, gru.OP), partial(single, lstm.OP), partial(single, mean.OP)]
+    graphs += [
+        partial(single, gru.OP),
+        partial(single, gru_reset_before.OP),
+        partial(single, lstm.OP),
+        partial(single, mean.OP),
+    ]
     for seed, make in enumerate(graphs):
         rng = np.random.default_rng(seed)
         graph = make(rng)

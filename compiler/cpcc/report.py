@@ -133,6 +133,8 @@ def _promise_line(p: PromiseCheck) -> str:
 
 def _fn_line(found: ClassReport, floating: Evaluation, allow_fn: int) -> str:
     fixed = found.fixed
+    if found.fn_match(allow_fn) is None:
+        return f"false-negative rate: nothing to compare, the data have no sample labelled {found.label}"
     verb = "matches" if found.fn_match(allow_fn) else "DOES NOT MATCH"
     text = (f"false-negative rate {verb}: fixed-point misses {fixed.fn} of {fixed.tp + fixed.fn} positives, float {floating.fn}"
             f" (McNemar exact p = {found.mcnemar_p:.3g})")  # fmt: skip

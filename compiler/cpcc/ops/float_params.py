@@ -208,5 +208,9 @@ class Gru(Recurrent):
     """Gates in the order r, z, n (torch.nn.GRU)."""
 
 
+class GruResetBefore(Recurrent):
+    """Gates as of `Gru`; the reset gate acts on the state before the product (ONNX's linear_before_reset = 0)."""
+
+
 class Lstm(Recurrent):
     """Gates in the order i, f, g, o (torch.nn.LSTM)."""

@@ -118,7 +118,8 @@ def _planned(graph: Graph, wish: Wish, flash: float, kernels_ram: float, ram: fl
     if needed and ram == inf:
         return plan_with(graph, wish.target, kernels, wish.objective, (), wish.policy)
     if needed:
-        stripes = best_stripes(graph, kernels, wish.target, wish.policy, ram, only_needed=True)
+        level = wish.objective.level
+        stripes = best_stripes(graph, kernels, wish.target, wish.policy, ram, only_needed=True, level=level)
     else:
         stripes, kernels = stripes_and_kernels(graph, kernels, wish.target, wish.policy, ram)
     return plan_with(graph, wish.target, kernels, wish.objective, stripes, wish.policy)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from cpcc.fixedpoint import Requant, TfliteRequant
-from cpcc.graph import Float32, Graph, Int8, Node, Tensor
+from cpcc.graph import Float32, Graph, Node, Tensor
 from cpcc.ops import LAYOUT, OPS
 from cpcc.ops.add import QAdd, tflite_add_scaling
 from cpcc.ops.base import Op
@@ -19,7 +19,7 @@ from cpcc.ops.float_params import ChannelLookup, Conv2d, DepthwiseConv2d, Linear
 from cpcc.quant.widths import wide_tensors
 from cpcc.quantize import calibrate, quantize_graph
 
-INT16 = "int16"
+INT16, INT16_TFLITE = "int16", "int16 tflite"
 SAMPLES, KEPT_OUT = 24, 6  # of the ops that have no shapes of their own here
 
 
@@ -182,7 +182,11 @@ def _samples() -> Iterator[Case]:
                 shapes = ((size,),) * len(shapes)
                 if isinstance(params, ChannelLookup):  # whole pixels
                     shapes = ((size // params.channels, 1, params.channels),)
-            for rounding in ("once", *(["tflite"] if op.name == "add" else []), *([INT16] if op.int16 else [])):
+            for rounding in (
+                "once",
+                *(["tflite", INT16_TFLITE] if op.name == "add" else []),
+                *([INT16] if op.int16 else []),
+            ):
                 yield Case(f"{op.name} {i} {rounding}", params, shapes[0], rounding, i < SAMPLES, shapes[1:])
 
 
@@ -207,7 +211,7 @@ def graph_of(case: Case) -> Graph:
     nodes += [Node("n", case.params, inputs, "y"), Node("f", Reshape((size,)), ("y",), "z")]
     graph = Graph("bench", tensors, tuple(nodes), ("x",), ("z",))
     ranges = calibrate(graph, np.random.default_rng(1).normal(0, 1, (8, *case.shape)))
-    wide = wide_tensors(graph, [node.name for node in graph.nodes] if case.rounding == INT16 else [])
+    wide = wide_tensors(graph, [node.name for node in graph.nodes] if case.rounding in (INT16, INT16_TFLITE) else [])
     return with_rounding(quantize_graph(graph, ranges, wide), case.rounding)
 
 
@@ -221,10 +225,9 @@ def with_rounding(graph: Graph, rounding: str) -> Graph:
     if rounding in ("once", INT16):
         return graph
     node = layer(graph)
-    if isinstance(node.params, QAdd):
-        kinds = [t.type for t in (*graph.input_tensors(node), graph.output_tensor(node))]
-        a, b, y = (kind for kind in kinds if isinstance(kind, Int8))
-        params: Any = replace(node.params, scaling=tflite_add_scaling(a, b, y))
+    if isinstance(node.params, QAdd) or rounding == INT16_TFLITE:
+        a, b, y = (t.integer for t in (*graph.input_tensors(node), graph.output_tensor(node)))
+        params: Any = QAdd(tflite_add_scaling(a, b, y), node.params.low, node.params.high)
     else:
         output = node.params.output
         assert isinstance(output.requant, Requant)

@@ -230,25 +230,26 @@ def test_scales_too_far_apart() -> None:
         wide_requant(np.array([1.5, 2.0**-17]), np.zeros(2, np.int64), np.zeros(2, bool))
 
 
-def sum_file(rng: np.random.Generator, code: str) -> tuple[bytes, tuple[int, ...]]:
+def elementwise_file(rng: np.random.Generator, code: str) -> tuple[bytes, tuple[int, ...]]:
     """Operands of one shape, or the second of one pixel, with scales up to 64 times one another's, and a fused activation."""
     shape = image(rng)
     second = shape if rng.random() < 0.6 else (1, 1, shape[2])
     a, b = scale(rng), scale(rng)
     spread = float(rng.choice([0.02, 0.5, 1.0, 4.0]))
-    tensors = [tensor(shape, a), tensor(second, b), tensor(shape, 2 * max(a, b) * spread)]
+    largest = a * b * 32768 if code == "MUL" else 2 * max(a, b)
+    tensors = [tensor(shape, a), tensor(second, b), tensor(shape, largest * spread)]
     options = {"FusedActivationFunction": int(rng.choice(ACTIVATIONS))}
     return tflite_file(
         tensors, [FileOperator(code, (0, 1), (2,), f"{code.title()}Options", options)], (0, 1), (2,)
     ), shape
 
 
-@pytest.mark.parametrize("code", ["ADD", "SUB"])
+@pytest.mark.parametrize("code", ["ADD", "SUB", "MUL"])
 @settings(max_examples=60, deadline=None)
 @given(seed=seeds)
-def test_sums(code: str, seed: int) -> None:
+def test_elementwise(code: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    data, _ = sum_file(rng, code)
+    data, _ = elementwise_file(rng, code)
     graph, oracle = to_graph(data, "t").graph, Oracle(data)
     x = {name: extreme_inputs(rng, graph.tensors[name].shape, 6, Int16) for name in graph.inputs}
     got = run_outputs(graph, Int8, joined(x))[graph.output.name]
@@ -257,11 +258,11 @@ def test_sums(code: str, seed: int) -> None:
         np.testing.assert_array_equal(got[i].ravel(), expected.ravel())
 
 
-@pytest.mark.parametrize("code", ["ADD", "SUB"])
-def test_sums_on_every_executor(code: str) -> None:
+@pytest.mark.parametrize("code", ["ADD", "SUB", "MUL"])
+def test_elementwise_on_every_executor(code: str) -> None:
     for seed in range(3):
         rng = np.random.default_rng(seed)
-        graph = to_graph(sum_file(rng, code)[0], "t").graph
+        graph = to_graph(elementwise_file(rng, code)[0], "t").graph
         network = Network(graph, input_specs(graph, ["int16", "int16"]))
         for target in ("stm32", "cortex-m0plus"):
             c = compiled(network, TARGETS[target])

@@ -64,7 +64,7 @@ def _sub_params(op: Operator, *types: Integer) -> add_op.QAdd:
     return _sum_params(op, (a, b, y), read_options(op, SubOptions).fused_activation_function, True)
 
 
-def _mul_params(op: Operator, a: Int8, b: Int8, y: Int8) -> mul_op.QMul:
+def _mul_params(op: Operator, a: Integer, b: Integer, y: Integer) -> mul_op.QMul:
     low, high = clamp(op, read_options(op, MulOptions).fused_activation_function, y)
     requant = TfliteRequant.from_scales(np.array([a.scale * b.scale / y.scale]))
     return mul_op.QMul(a.zero_point, b.zero_point, requant, y.zero_point, low, high)
@@ -186,7 +186,7 @@ def log_softmax(b: Builder, op: Operator) -> None:
 HANDLERS = {
     "ADD": _binary(_add_params, add_op.run_int8, int16=True),
     "SUB": _binary(_sub_params, add_op.run_int8, int16=True),
-    "MUL": _binary(_mul_params, mul_op.run_int8),
+    "MUL": _binary(_mul_params, mul_op.run_int8, int16=True),
     "MINIMUM": _extremum(np.minimum),
     "MAXIMUM": _extremum(np.maximum),
     "SOFTMAX": Handler(softmax),

@@ -13,11 +13,14 @@ from torch import nn
 from commandline import inside
 from cpcc.cli.common import BYTES
 from cpcc.data import load_dataset, make_dataset, split
+from cpcc.detector import Decision
 from cpcc.errors import DataError, ModelError
 from cpcc.html_report import charts
 from cpcc.import_data import import_images
 from cpcc.models.exporting import export_module, read_state_dict
 from cpcc.models.known_labels import check_labels
+from cpcc.proof.verify import FloatScores, Report, class_report
+from cpcc.report import evaluations
 
 NETS = """
 from torch import nn
@@ -171,3 +174,22 @@ def test_export_fails_in_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[s
 def test_a_sample_of_any_shape_is_drawn(shape: tuple[int, ...]) -> None:
     raw = np.random.default_rng(0).integers(-99, 99, shape).astype(np.int16)
     assert charts.sample(raw, raw.astype(np.float32), "s").startswith("<svg")
+
+
+@pytest.mark.parametrize(("dense", "name"), [(None, "float "), (np.array([1.0, -1.0]), "float pruned ")])
+def test_a_model_that_nobody_pruned_is_not_called_so(dense: np.ndarray | None, name: str) -> None:
+    positive, fixed = np.array([True, False]), np.array([3, -3])
+    decision = Decision(0, 1, 0, 0.0, 1.0, 1)
+    found = class_report(positive, FloatScores(np.array([1.0, -1.0]), 0.0, dense, 0.0), fixed, decision)
+    assert found.float_pruned is not None and found.fn_match(0)
+    rows = evaluations(Report(2, ["reference"], 0, None, 0, (found,))).splitlines()
+    assert any(row.startswith(name) for row in rows) and found.transitions[-1].before == name.strip()
+
+
+def test_a_baseline_that_is_none_is_told_before_the_work(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def worked(*_: object) -> None:
+        raise AssertionError("the verification ran")
+
+    monkeypatch.setattr("cpcc.cli.verify.run_verify", worked)
+    words = ("verify", "built", "--data", "test.npz", "--baseline", "nets.py")
+    refused(work, 7, "nets.py: no report of cpcc verify --json", *words)

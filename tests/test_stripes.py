@@ -250,8 +250,8 @@ def test_striping_is_used_where_it_is_needed_or_pays() -> None:
     assert best_stripes(small, make_plan(small, STM32).kernels, STM32) == ()
 
 
-def test_a_kernel_gives_way_where_its_scratch_would_keep_the_arena_large() -> None:
-    """An inverted residual: once its expansion is striped, the depthwise layer before it needs the most."""
+def inverted_residual() -> Graph:
+    """A depthwise layer, then one whose input an expansion has made the largest tensor."""
     rng, steps, shape = np.random.default_rng(0), [], (48, 48, 3)
 
     def add(params: object) -> None:
@@ -267,15 +267,27 @@ def test_a_kernel_gives_way_where_its_scratch_would_keep_the_arena_large() -> No
         add(DepthwiseConv2d(weight.transpose(1, 2, 0), bias, (stride, stride), (1, 1, 1, 1)))
 
     pointwise(3, 16, 3, 1, 1), depthwise(16, 1), pointwise(16, 8), pointwise(8, 48), depthwise(48, 2), pointwise(48, 8)
-    graph = detector_of(chain(shape, steps), rng).graph
-    kernels = {
-        **fastest_kernels(graph, STM32),
-        "depthwise_conv2d_1": "depthwise_tall",
-    }  # the fastest where RAM costs nothing
+    return detector_of(chain(shape, steps), rng).graph
+
+
+def test_a_kernel_gives_way_where_its_scratch_would_keep_the_arena_large() -> None:
+    """Once the expansion is striped, the depthwise layer before it needs the most."""
+    graph = inverted_residual()
+    fastest = "depthwise_tall"  # where RAM costs nothing
+    kernels = {**fastest_kernels(graph, STM32), "depthwise_conv2d_1": fastest}
     alone = Search(graph, kernels, STM32).outcome(best_stripes(graph, kernels, STM32))
     stripes, changed = stripes_and_kernels(graph, kernels, STM32)
     together = Search(graph, changed, STM32).outcome(stripes)
     assert changed != kernels and together.arena < 0.8 * alone.arena, (alone.arena, together.arena)
+
+
+def test_a_faster_kernel_comes_back_where_stripes_make_its_memory_free() -> None:
+    graph = inverted_residual()
+    kernels = {**fastest_kernels(graph, STM32), "depthwise_conv2d_4": "depthwise_3x3"}
+    stripes, changed = stripes_and_kernels(graph, kernels, STM32)
+    assert stripes and changed["depthwise_conv2d_4"] == "depthwise_stride2"
+    search = Search(graph, kernels, STM32)
+    assert search.outcome(stripes, changed).arena <= search.outcome(stripes).arena
 
 
 def test_rows_that_are_kept() -> None:

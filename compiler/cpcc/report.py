@@ -53,7 +53,13 @@ def evaluations(report: Report) -> str:
 
 
 def _class_rows(found: ClassReport, prefix: str) -> list[list[str]]:
-    named = (("float dense", found.float_dense), ("float pruned", found.float_pruned), ("fixed-point", found.fixed))
+    from cpcc.proof.evidence import FIXED, FLOAT_DENSE, float_name
+
+    named = (
+        (FLOAT_DENSE, found.float_dense),
+        (float_name(found.float_dense), found.float_pruned),
+        (FIXED, found.fixed),
+    )
     return [[*evaluation_row(prefix + name, e), _interval(e.fn, e.fn + e.tp)] for name, e in named if e is not None]
 
 

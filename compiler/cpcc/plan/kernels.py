@@ -12,6 +12,8 @@ from cpcc.targets import Core
 
 Policy = Callable[[Kernel], bool]
 
+ALIKE = 0.005  # of the cycles: closer than that, a model does not tell kernels apart, and instructions, which are counted, decide
+
 
 def any_kernel(kernel: Kernel) -> bool:
     """The default policy: the auction decides."""
@@ -43,9 +45,11 @@ def usable_kernels(node: Node, graph: Graph, core: Core, policy: Policy = any_ke
 
 
 def priced(node: Node, graph: Graph, core: Core, policy: Policy = any_kernel) -> list[tuple[Kernel, Estimate]]:
-    """`usable_kernels` and what each costs, that of the fewest modelled cycles first. A single one costs nothing: there is no
-    choice."""
+    """`usable_kernels` and what each costs, that of the fewest modelled cycles first; of those `ALIKE` in cycles that of the fewest
+    instructions. A single one costs nothing: there is no choice."""
     usable = usable_kernels(node, graph, core, policy)
     if len(usable) == 1:
         return [(usable[0], Estimate(0, 0))]
-    return sorted(((k, k.cost(node, graph, core.name)) for k in usable), key=lambda each: each[1].cycles)
+    costs = [(k, k.cost(node, graph, core.name)) for k in usable]
+    alike = (1 + ALIKE) * min((cost.cycles for _, cost in costs), default=0.0)
+    return sorted(costs, key=lambda each: (max(each[1].cycles, alike), each[1].instructions))

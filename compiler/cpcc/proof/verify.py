@@ -23,7 +23,6 @@ from cpcc.proof.evidence import (
     CONFIDENCE,
     FIXED,
     FLOAT_DENSE,
-    FLOAT_PRUNED,
     REFUTED,
     Change,
     Model,
@@ -31,6 +30,7 @@ from cpcc.proof.evidence import (
     Transition,
     changes,
     check_promise,
+    float_name,
     interval,
     transition,
 )  # fmt: skip
@@ -216,7 +216,7 @@ def models(floats: FloatScores | None, fixed: np.ndarray, decision: Decision) ->
     dense = [] if floats.dense is None else [Model(FLOAT_DENSE, floats.dense, floats.dense_threshold)]
     return [
         *dense,
-        Model(FLOAT_PRUNED, floats.pruned, floats.pruned_threshold),
+        Model(float_name(floats.dense), floats.pruned, floats.pruned_threshold),
         Model(FIXED, fixed, decision.threshold),
     ]
 
@@ -293,7 +293,7 @@ def class_report(
         decision.positive,
         decision.threshold,
         judged[FIXED],
-        judged.get(FLOAT_PRUNED),
+        judged[float_name(floats.dense)] if floats else None,
         judged.get(FLOAT_DENSE),
         tuple(extra_misses(positive, floats, fixed, decision)) if floats else (),
         margin(positive, fixed, decision.threshold),

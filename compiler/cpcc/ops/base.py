@@ -143,4 +143,6 @@ class Op:
         """The op that computes this one with int16 activations; None where there is none."""
         if self.wide is not None:
             return self.wide
-        return self if not self.kernels or any((k.wide or k.bytewise) and not k.prescribed for k in self.kernels) else None
+        return (
+            self if not self.kernels or any((k.wide or k.bytewise) and not k.prescribed for k in self.kernels) else None
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from cpcc.costs import Estimate
 from cpcc.graph import Graph, Int8, Int16, Node
@@ -37,11 +37,21 @@ def is_wide(node: Node, graph: Graph) -> bool:
 
 def usable_kernels(node: Node, graph: Graph, core: Core, policy: Policy = any_kernel) -> list[Kernel]:
     """Those whose features the core has and that apply to `node`; none for an op that needs no code (a reshape)."""
-    kernels, wide = op_of(node, Int8).kernels, is_wide(node, graph)
-    fitting = [k for k in kernels if k.bytewise or k.wide == wide]
-    usable = [k for k in fitting if k.requires <= core.features and policy(k) and k.applies(node, graph)]
-    assert usable or not kernels, f"{node.name}: no kernel can run it"
+    usable = list(_usable(node, graph, core, policy))
+    assert usable or not op_of(node, Int8).kernels, f"{node.name}: no kernel can run it"
     return usable
+
+
+def named_kernel(name: str | None, node: Node, graph: Graph, core: Core, policy: Policy = any_kernel) -> Kernel | None:
+    """That kernel, where it is usable; the others are not asked, for some look at every weight to say whether they apply."""
+    return next(_usable(node, graph, core, lambda k: k.name == name and policy(k)), None)
+
+
+def _usable(node: Node, graph: Graph, core: Core, policy: Policy) -> Iterator[Kernel]:
+    wide = is_wide(node, graph)
+    for k in op_of(node, Int8).kernels:
+        if (k.bytewise or k.wide == wide) and k.requires <= core.features and policy(k) and k.applies(node, graph):
+            yield k
 
 
 def priced(node: Node, graph: Graph, core: Core, policy: Policy = any_kernel) -> list[tuple[Kernel, Estimate]]:

@@ -14,7 +14,7 @@ from cpcc.graph import Graph, Int8, Node
 from cpcc.ops import op_of
 from cpcc.ops.base import Kernel, Overlap, Packed
 from cpcc.plan.buffers import Need
-from cpcc.plan.kernels import Policy, any_kernel, usable_kernels
+from cpcc.plan.kernels import Policy, any_kernel, named_kernel, usable_kernels
 from cpcc.targets import Core
 
 
@@ -75,12 +75,14 @@ class Stepper:
         return step, kernel.cost(node, graph, self._core.name, self._level)
 
     def _kernel(self, node: Node, graph: Graph, name: str | None) -> Kernel | None:
-        usable = usable_kernels(node, graph, self._core, self._policy if node.output in graph.bands else any_kernel)
-        found = next((k for k in usable if k.name == name), None)
-        if found is not None or not usable:
+        banded = node.output in graph.bands
+        policy = self._policy if banded else any_kernel
+        found = named_kernel(name, node, graph, self._core, policy)
+        if found is not None or not op_of(node, Int8).kernels:
             return found
-        if node.output not in graph.bands:
+        if not banded:
             raise ModelError(f"{node.name}: this cpcc has no kernel {name} for it; run cpcc build again")
+        usable = usable_kernels(node, graph, self._core, policy)
         return min(usable, key=lambda k: k.cost(node, graph, self._core.name, self._level).cycles)
 
 

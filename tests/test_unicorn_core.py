@@ -29,9 +29,11 @@ EMULATED = [t for t in TARGETS.values() if t.core.unicorn_model]
 PROGRAM = r"""#include <stdint.h>
 #if __ARM_ARCH_6M__ /* no IT blocks */
 #define STORE_IF_EQUAL ".global store_if_equal\n.type store_if_equal,%function\n.thumb_func\nstore_if_equal:\n  movs r0, #6\n  bx lr\n"
+#define ADD_UNLESS_ZERO "  beq 1f\n  adds r1, #1\n  adds r1, #2\n1:"
 #else
 #define STORE_IF_EQUAL ".global store_if_equal\n.type store_if_equal,%function\n.thumb_func\nstore_if_equal:\n" \
   "  movs r3, #0\n  cmp r3, #0\n  itt eq\n  streq r3, [r0]\n  cmpeq r3, #1\n  b 1f\n1: adds r3, #2\n  adds r3, #4\n  mov r0, r3\n  bx lr\n"
+#define ADD_UNLESS_ZERO "  itt ne\n  addne r1, #1\n  addne r1, #2\n" /* the second one on the next page */
 #endif
 int32_t count_loop(int32_t n);
 int32_t deep(int32_t n);
@@ -50,14 +52,17 @@ __asm__(".syntax unified\n.text\n.thumb\n"
   STORE_IF_EQUAL
   ".macro two_sums name\n.global \\name\n.type \\name,%function\n.thumb_func\n\\name:\n"
   "  movs r1, #0\n1: adds r1, r1, #2\n  adds r2, r2, #3\n  subs r0, r0, #1\n  bne 1b\n  mov r0, r1\n  bx lr\n.endm\n"
-  ".balign 4096\n  two_sums in_a_page\n.balign 4096\n.skip 4092\n  two_sums across_pages\n");
+  ".balign 4096\n  two_sums in_a_page\n.balign 4096\n.skip 4092\n  two_sums across_pages\n"
+  ".balign 4096\n.skip 4088\n.global it_across_pages\n.type it_across_pages,%function\n.thumb_func\nit_across_pages:\n"
+  "  movs r1, #0\n  cmp r0, #0\n" ADD_UNLESS_ZERO "  mov r0, r1\n  bx lr\n");
+int32_t it_across_pages(int32_t n);
 int32_t in_a_page(int32_t n);
 int32_t across_pages(int32_t n);
 int32_t main(void);
 void store(int32_t *p);
 __attribute__((noinline)) void store(int32_t *p) { *p = 1; }
 static int32_t place;
-int32_t main(void) { store(&place); breakpoint(); jump(&place); spin(); store_if_equal(&place); return count_loop(1) + deep(place) + in_a_page(1) + across_pages(1); }
+int32_t main(void) { store(&place); breakpoint(); jump(&place); spin(); store_if_equal(&place); return count_loop(1) + deep(place) + in_a_page(1) + across_pages(1) + it_across_pages(1); }
 """
 
 
@@ -139,6 +144,15 @@ def test_a_page_that_is_met_inside_an_it_block(target: Target) -> None:
         core.counter.reset()
         assert core.call("store_if_equal", target.ram_origin + PAGE * page + 8) == 6
         assert core.counter.instructions() == 10
+
+
+@pytest.mark.parametrize("target", EMULATED, ids=lambda t: t.name)
+def test_an_it_block_that_goes_on_in_another_page(target: Target) -> None:
+    """The emulator's block ends with the page; the next one, whose page the map is asked for, begins within the IT block."""
+    for order in ((0, 1), (1, 0)):
+        core = core_of(target)
+        for value in order:
+            assert core.call("it_across_pages", value) == 3 * value
 
 
 def test_a_call_that_does_not_end_is_stopped() -> None:

@@ -63,7 +63,9 @@ def map_memory(uc: Uc, target: Target, feed_bytes: int, on_fault: Callable[[str]
 
     def on_tlb_fill(uc: Uc, page: int, access: int, entry: Structure, _: object) -> bool:
         """Outside the RAM everything is allowed here: what is not mapped so goes to `on_bad_access`."""
-        clear_it_state(uc)
+        # before a fetch nothing is restored, and the state is that of an IT block that goes on in another page
+        if access != UC_MEM_FETCH:
+            clear_it_state(uc)
         entry.paddr, entry.perms = page, READ_WRITE if page in ram else READ_WRITE | UC_PROT_EXEC
         if page in ram and access == UC_MEM_FETCH:
             on_fault(f"fetch at {page:#010x} or above, from RAM")

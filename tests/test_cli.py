@@ -526,7 +526,10 @@ def test_other_targets_build_and_verify(work: Path, target: str) -> None:
 
 
 def test_ctrl_c_exits_130_and_leaves_nothing(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "cpcc.cli", "demo", "-o", "out"]
+    # a shell's background job ignores Ctrl-C, and so would what it starts
+    listening = "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    start = f"{listening}; runpy.run_module('cpcc.cli', run_name='__main__')"
+    command = [sys.executable, "-c", start, "demo", "-o", "out"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     process.stdout.readline()  # training has begun

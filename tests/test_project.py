@@ -109,6 +109,22 @@ def test_generated_c_compiles_without_a_warning(target: str, compiler: str) -> N
     assert build_program(tool, {**library, **startup, "main.c": files["src/main.c"]}, ".elf", script).is_file()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m55"])
+@pytest.mark.parametrize("compiler", ["zig", "gcc"])
+def test_every_kernel_compiles_without_a_warning(target: str, compiler: str, tmp_path: Path) -> None:
+    """Those that no network above happens to use too, and those of other cores, as their portable twins."""
+    if compiler == "gcc":
+        need_tool("arm-none-eabi-gcc")
+    tool = (zig_cross if compiler == "zig" else gcc_cross)(TARGETS[target].core)
+    for source in (*(ROOT / "firmware" / "kernels").iterdir(), *(ROOT / "firmware" / "include").iterdir()):
+        (tmp_path / source.name).write_text(source.read_text())
+    sources = sorted(path.name for path in tmp_path.glob("*.c"))
+    command = [*tool.command, *tool.compile_flags, "-Werror", "-c", *sources]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[:2000]
+
+
 def test_emission_is_deterministic_and_names_no_place() -> None:
     once, again = project_files(), project_files()
     assert once == again

@@ -24,7 +24,10 @@ const int32_t *cpcc_depthwise_twin_run(const int8_t *x, int8_t *y, const int32_t
   " asr.w " a ", " a ", r10\n"
 #define ONCE(f, a, c) " ldr r8, [lr], #4\n" f(a) f(c)
 #define THRICE(f, a, c) " ldmia.w lr!, {r8, r9, r10}\n" f(a) f(c)
-#define ALL(load, f) load(f, "r0", "r4") load(f, "r1", "r5") load(f, "r2", "r6") load(f, "r3", "r7")
+/* By the assembler, since C99 promises literals of 4,095 characters only. */
+#define ALL(load, f)                                                                          \
+  " .macro cpcc_pair a, c\n" load(f, "\\a", "\\c") " .endm\n"                                  \
+  " cpcc_pair r0, r4\n cpcc_pair r1, r5\n cpcc_pair r2, r6\n cpcc_pair r3, r7\n .purgem cpcc_pair\n"
 #define STORE(a, c) " ssat " a ", #8, " a "\n ssat " c ", #8, " c "\n strb.w " c ", [r10, r11]\n strb " a ", [r10], #1\n"
 
 __asm__(

@@ -22,7 +22,8 @@ const int32_t *cpcc_linear_rows8_run(const rows_t *job, const int32_t *stream, i
  *   r0-r7: sums   r8 r9: inputs   r10: weight   r11: end of the inputs   r12: next input   lr: stream
  *   stack: output, end of the output, x, end of x, entry, zero point, epilogue */
 #define MLA(a, x) " ldrsb r10, [lr], #1\n mla " a ", r10, " x ", " a "\n"
-#define EIGHT(f) f("r0") f("r1") f("r2") f("r3") f("r4") f("r5") f("r6") f("r7")
+/* By the assembler, since C99 promises literals of 4,095 characters only. */
+#define EIGHT(f) " .irp a, r0, r1, r2, r3, r4, r5, r6, r7\n" f("\\a") " .endr\n"
 #define FIRST(a) MLA(a, "r8")
 #define SECOND(a) MLA(a, "r9")
 #define ROUND(a) " ldr r8, [lr], #4\n smull r9, " a ", " a ", r8\n lsls.w r9, r9, #1\n adc " a ", " a ", r10\n"

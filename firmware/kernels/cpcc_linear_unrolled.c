@@ -22,9 +22,9 @@ static int32_t half(uint32_t word, int32_t top) { return (int16_t)(top != 0 ? wo
 static int8_t rounded(const state_t *state, const cpcc_unrolled_t *step) {
   const uint32_t *r = state->r;
   const int32_t constants[3] = {(int32_t)r[step->b], (int32_t)r[step->c], step->d};
-  const cpcc_rounding_t kind = step->op == CPCC_ROUND          ? CPCC_ONCE
-                               : step->op == CPCC_ROUND_TFLITE ? CPCC_TFLITE
-                                                               : CPCC_TFLITE_RELU;
+  const int32_t kind = step->op == CPCC_ROUND          ? CPCC_ONCE
+                       : step->op == CPCC_ROUND_TFLITE ? CPCC_TFLITE
+                                                       : CPCC_TFLITE_RELU;
   return cpcc_round(kind, constants, (int32_t)r[2], (int32_t)r[step->a]);
 }
 

@@ -54,7 +54,7 @@ static void row(const cpcc_log_softmax_t *layer, const int8_t *x, int8_t *y) {
     const int32_t distance = largest - x[i];
     const int32_t near = cpcc_min(distance, layer->radius);
     const int32_t scaled = cpcc_product31(-(int32_t)((uint32_t)near << layer->in_shift), layer->in_multiplier);
-    const int32_t below = cpcc_min(cpcc_max(scaled, FAR), FAR * cpcc_min(distance - near, 1));
+    const int32_t below = cpcc_min(cpcc_max(scaled * layer->in_factor, FAR), FAR * cpcc_min(distance - near, 1));
     y[i] = (int8_t)cpcc_clamp(to_output(layer, below - logarithm), -128, 127);
   }
 }

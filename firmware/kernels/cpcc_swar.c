@@ -16,7 +16,7 @@
 #define ROUND_RELU(a)                                                                              \
   " lsl.w " a ", " a ", #1\n smull r4, " a ", " a ", r5\n lsls r4, r4, #1\n adc " a ", " a ", r6\n" \
   " asr.w " a ", " a ", r7\n"
-#define FOUR(f) f("r0") f("r1") f("r2") f("r3")
+#define FOUR(f) " .irp a, r0, r1, r2, r3\n" f("\\a") " .endr\n" /* by the assembler: C99 promises literals of 4,095 characters only */
 #define UNMIX " ldrd r0, r1, [r12], #8\n ldrd r2, r3, [r12, #24]\n sub.w r0, r0, r1, lsl #16\n sub.w r2, r2, r3, lsl #16\n"
 #define STORE                                                                                      \
   " ssat r0, #8, r0\n ssat r1, #8, r1\n ssat r2, #8, r2\n ssat r3, #8, r3\n"                       \

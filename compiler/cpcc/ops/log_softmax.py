@@ -49,12 +49,13 @@ class QLogSoftmax:
     @staticmethod
     def of(x: Int8, y: Int8) -> QLogSoftmax:
         """From `x` to `y`. Raises `OverflowError` where a scale is too small or too large."""
-        distances = distance_scale(x.scale)
+        near = distance_scale(x.scale)
+        distances = near if y == TFLITE_OUTPUT else near.as_far_as_it_goes()
         fraction, exponent = math.frexp(2.0**-FRACTION_BITS / y.scale)
         multiplier = min(round(fraction * 2**31), 2**31 - 1)
         if not 1 <= -1 - exponent <= 30:
             raise OverflowError(f"an output scale of {y.scale:g}; supported: 2**-24 to 2**5")
-        return QLogSoftmax(exp_table(distances), distances, multiplier, -1 - exponent, y.zero_point)
+        return QLogSoftmax(exp_table(near), distances, multiplier, -1 - exponent, y.zero_point)
 
     def rounded(self, x: np.ndarray) -> np.ndarray:
         """int64 output steps of Q5.26 `x`, halves away from zero."""
@@ -86,8 +87,8 @@ def pack(node: Node, graph: Graph) -> Packed:
     shape, p = graph.output_tensor(node).shape, node.params
     return Packed({
         "rows": math.prod(shape[:-1]), "classes": shape[-1], "radius": p.distances.radius,
-        "in_multiplier": p.distances.multiplier, "in_shift": p.distances.shift, "multiplier": p.multiplier, "shift": p.shift,
-        "zero_point": p.zero_point, **exponential_fields(p.table),
+        "in_multiplier": p.distances.multiplier, "in_shift": p.distances.shift, "in_factor": p.distances.factor,
+        "multiplier": p.multiplier, "shift": p.shift, "zero_point": p.zero_point, **exponential_fields(p.table),
     })  # fmt: skip
 
 

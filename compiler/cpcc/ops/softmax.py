@@ -25,6 +25,7 @@ FILES = ("include/cpcc_exponentials.h",)
 SUM_INTEGER_BITS = 12  # of the sum of exponentials, Q12.19
 MAX_CLASSES = 2**SUM_INTEGER_BITS - 1
 INPUT_INTEGER_BITS = 5  # of the scaled distance, Q5.26
+LARGEST_DISTANCE = (1 << INPUT_INTEGER_BITS) - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,16 +37,22 @@ class QSoftmax:
 
 @dataclass(frozen=True)
 class DistanceScale:
-    """How a distance below the maximum becomes Q5.26: ``-(distance << shift) * multiplier / 2**31``, halves up. Beyond `radius` the shift
-    would leave int32: so far off, nothing counts."""
+    """How a distance below the maximum becomes Q5.26: ``-(distance << shift) * multiplier / 2**31``, halves up, times `factor`. Beyond
+    `radius` the shift would leave int32: so far off, nothing counts."""
 
     multiplier: int
     shift: int
     radius: int
+    factor: int = 1
+
+    def as_far_as_it_goes(self) -> DistanceScale:
+        """TensorFlow Lite's `radius` lies 15.5 to 31 below the maximum; here it lies 31 below, for one bit of precision in 26."""
+        radius = (LARGEST_DISTANCE << (31 - INPUT_INTEGER_BITS + 31)) // (self.multiplier << self.shift)
+        return DistanceScale(self.multiplier, self.shift - 1, min(radius, 255), 2)
 
     def scaled(self, distance: np.ndarray) -> np.ndarray:
         """int64; beyond the radius as at it."""
-        return product(-np.minimum(distance, self.radius) << self.shift, self.multiplier)
+        return product(-np.minimum(distance, self.radius) << self.shift, self.multiplier) * self.factor
 
 
 def distance_scale(scale: float, beta: float = 1.0) -> DistanceScale:
@@ -55,7 +62,7 @@ def distance_scale(scale: float, beta: float = 1.0) -> DistanceScale:
         raise OverflowError(f"a scale of {scale:g} times beta {beta:g} is too small; supported: above 2**-26")
     requant = TfliteRequant.from_scales(np.array([real]))
     shift = int(requant.shift[0])
-    radius = math.floor(((1 << INPUT_INTEGER_BITS) - 1) * 2.0 ** (31 - INPUT_INTEGER_BITS) / 2.0**shift)
+    radius = math.floor(LARGEST_DISTANCE * 2.0 ** (31 - INPUT_INTEGER_BITS) / 2.0**shift)
     return DistanceScale(int(requant.multiplier[0]), shift, min(radius, 255))
 
 

@@ -11,22 +11,32 @@ from typing import Any
 import numpy as np
 
 from cpcc.fixedpoint import Requant, TfliteRequant
-from cpcc.graph import Float32, Graph, Int8, Node, Tensor
+from cpcc.graph import Float32, Graph, Node, Tensor
 from cpcc.ops import LAYOUT, OPS
 from cpcc.ops.add import QAdd, tflite_add_scaling
 from cpcc.ops.base import Op
-from cpcc.ops.float_params import ChannelLookup, Conv2d, DepthwiseConv2d, Linear, MaxPool2d, Reshape
+from cpcc.ops.float_params import (
+    ChannelLookup,
+    Conv2d,
+    DepthwiseConv2d,
+    Linear,
+    MaxPool2d,
+    Mul,
+    Reshape,
+    WeightedSum,
+)
+from cpcc.ops.mul import QMul
 from cpcc.quant.widths import wide_tensors
 from cpcc.quantize import calibrate, quantize_graph
 
-INT16 = "int16"
+INT16, INT16_TFLITE = "int16", "int16 tflite"
 SAMPLES, KEPT_OUT = 24, 6  # of the ops that have no shapes of their own here
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
     """One layer of an input of `shape`, and of `more` operands. `rounding` is "once", "tflite" or "tflite relu",
-    or "int16": once, with int16 activations."""
+    "int16": once, with int16 activations, or "int16 tflite"."""
 
     label: str
     params: Any
@@ -106,6 +116,20 @@ def _depthwise(rng: np.random.Generator, rounding: str, fit: bool) -> list[Case]
         ((3, 3, 64), (3, 3), 1, 1), ((30, 1, 40), (3, 1), 1, 0), ((28, 1, 32), (5, 1), 1, 0), ((15, 1, 32), (15, 1), 1, 0),
         ((9, 3, 16), (4, 1), 1, 0), ((1, 20, 12), (1, 6), 1, 0),
     ) if fit else (((10, 14, 24), (3, 3), 1, 1), ((16, 16, 12), (3, 3), 2, 1), ((23, 1, 20), (7, 1), 1, 0))  # fmt: skip
+    return _depthwise_cases(rng, shapes, rounding, fit)
+
+
+def _halving(rng: np.random.Generator, rounding: str, fit: bool) -> list[Case]:
+    """Depthwise 3x3 at stride 2."""
+    shapes = (
+        ((24, 24, 8), (3, 3), 2, 1), ((6, 6, 32), (3, 3), 2, 1), ((9, 30, 16), (3, 3), 2, 0), ((13, 13, 20), (3, 3), 2, 1),
+        ((40, 8, 8), (3, 3), 2, 1),
+    ) if fit else (((18, 14, 16), (3, 3), 2, 0),)  # fmt: skip
+    return _depthwise_cases(rng, shapes, rounding, fit)
+
+
+def _depthwise_cases(rng: np.random.Generator, shapes: tuple[Any, ...], rounding: str, fit: bool) -> list[Case]:
+    """Of shapes, kernels, strides and paddings."""
     found = []
     for shape, kernel, stride, pad in shapes:
         weight = pruned(rng, (*kernel, shape[2]), 1.0)
@@ -142,6 +166,7 @@ def cases() -> list[Case]:
                 found += _convolutions(np.random.default_rng(7), keep, rounding, fit, structure)
             for keep in (1.0, 0.1):
                 found += _linears(rng, keep, rounding, fit) + _convolutions(rng, keep, rounding, fit)
+            found += _halving(np.random.default_rng(10), rounding, fit)
             for keep in (0.02, 0.005):
                 found += _convolutions(np.random.default_rng(8), keep, rounding, fit)
             few = np.random.default_rng(9)
@@ -167,7 +192,12 @@ def _samples() -> Iterator[Case]:
                 shapes = ((size,),) * len(shapes)
                 if isinstance(params, ChannelLookup):  # whole pixels
                     shapes = ((size // params.channels, 1, params.channels),)
-            for rounding in ("once", *(["tflite"] if op.name == "add" else []), *([INT16] if op.int16 else [])):
+            for rounding in (
+                "once",
+                *(["tflite"] if op.name == "add" else []),
+                *([INT16_TFLITE] if op.name in ("add", "mul") else []),
+                *([INT16] if op.int16 else []),
+            ):
                 yield Case(f"{op.name} {i} {rounding}", params, shapes[0], rounding, i < SAMPLES, shapes[1:])
 
 
@@ -177,7 +207,9 @@ def op_of_case(case: Case) -> Op:
 
 def graph_of(case: Case) -> Graph:
     """The layer as an integer graph with the case's rounding, its first node; its output is flat. Operands after the first are
-    the input itself, spread over the shape by a layer of ones."""
+    the input itself, spread over the shape by a layer of ones. A product of int16 tensors, which the quantizer does not make, is made of
+    a sum."""
+    product = case.rounding == INT16_TFLITE and isinstance(case.params, Mul)
     out = op_of_case(case).infer_shape(case.params, case.shape, *case.more)
     size = int(np.prod(out))
     shapes = {"x": case.shape, "y": out, "z": (size,)}
@@ -189,11 +221,14 @@ def graph_of(case: Case) -> Graph:
         nodes += [Node(f"l{i}", ones, ("x",), f"flat{i}"), Node(f"r{i}", Reshape(shape), (f"flat{i}",), f"operand{i}")]
     inputs = ("x", *(f"operand{i}" for i in range(len(case.more))))
     tensors = {name: Tensor(name, shape, Float32()) for name, shape in shapes.items()}
-    nodes += [Node("n", case.params, inputs, "y"), Node("f", Reshape((size,)), ("y",), "z")]
+    nodes += [
+        Node("n", WeightedSum() if product else case.params, inputs, "y"),
+        Node("f", Reshape((size,)), ("y",), "z"),
+    ]
     graph = Graph("bench", tensors, tuple(nodes), ("x",), ("z",))
     ranges = calibrate(graph, np.random.default_rng(1).normal(0, 1, (8, *case.shape)))
-    wide = wide_tensors(graph, [node.name for node in graph.nodes] if case.rounding == INT16 else [])
-    return with_rounding(quantize_graph(graph, ranges, wide), case.rounding)
+    wide = wide_tensors(graph, [node.name for node in graph.nodes] if case.rounding in (INT16, INT16_TFLITE) else [])
+    return with_rounding(quantize_graph(graph, ranges, wide), case.rounding, product)
 
 
 def layer(graph: Graph) -> Node:
@@ -201,15 +236,17 @@ def layer(graph: Graph) -> Node:
     return next(node for node in graph.nodes if node.name == "n")
 
 
-def with_rounding(graph: Graph, rounding: str) -> Graph:
+def with_rounding(graph: Graph, rounding: str, product: bool = False) -> Graph:
     """`graph` with TensorFlow Lite's rounding in its layer where `rounding` says so."""
     if rounding in ("once", INT16):
         return graph
     node = layer(graph)
-    if isinstance(node.params, QAdd):
-        kinds = [t.type for t in (*graph.input_tensors(node), graph.output_tensor(node))]
-        a, b, y = (kind for kind in kinds if isinstance(kind, Int8))
-        params: Any = replace(node.params, scaling=tflite_add_scaling(a, b, y))
+    if isinstance(node.params, QAdd) or rounding == INT16_TFLITE:
+        a, b, y = (t.integer for t in (*graph.input_tensors(node), graph.output_tensor(node)))
+        params: Any = QAdd(tflite_add_scaling(a, b, y), node.params.low, node.params.high)
+        if product:
+            requant = TfliteRequant.from_scales(np.array([2.0**-16]))
+            params = QMul(0, 0, requant, 0, node.params.low, node.params.high)
     else:
         output = node.params.output
         assert isinstance(output.requant, Requant)

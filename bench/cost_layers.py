@@ -20,6 +20,7 @@ from cpcc.ops.base import Kernel, Overlap
 from cpcc.plan.buffers import round_up
 from cpcc.plan.kernels import usable_kernels
 from cpcc.plan.memory import Arena
+from cpcc.plan.objective import Objective
 from cpcc.plan.plan import Plan, Step
 from cpcc.project import main_source
 from cpcc.targets import find_target
@@ -53,14 +54,14 @@ def detector_of(graph: Graph) -> Detector:
     return Detector(graph, (InputSpec("int8", model_shape, ones * 0, ones),), (Decision(0, 1, 0, 0.0, 1.0, 1),))
 
 
-def measure(runs: Sequence[Run], core: str, compiler: str = "zig") -> list[Estimate]:
-    """Measured, not estimated: instructions and modelled cycles of each run's layer on `core`."""
+def measure(runs: Sequence[Run], core: str, compiler: str = "zig", level: str = "-O2") -> list[Estimate]:
+    """Measured, not estimated: instructions and modelled cycles of each run's layer on `core`, compiled at `level`."""
     size = TOGETHER if find_target(core).core.unicorn_model else TOGETHER_IN_QEMU
-    return [cost for i in range(0, len(runs), size) for cost in _image(runs[i : i + size], core, compiler)]
+    return [cost for i in range(0, len(runs), size) for cost in _image(runs[i : i + size], core, compiler, level)]
 
 
-def _image(runs: Sequence[Run], core: str, compiler: str) -> list[Estimate]:
-    plan = side_by_side(runs, core)
+def _image(runs: Sequence[Run], core: str, compiler: str, level: str) -> list[Estimate]:
+    plan = replace(side_by_side(runs, core), objective=next(o for o in Objective if o.level == level))
     detector = detector_of(plan.graph)
     library = emit_library(plan, detector, "bench")
     sample = np.zeros((1, *plan.graph.input.shape), plan.graph.input.integer.dtype)

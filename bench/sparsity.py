@@ -16,7 +16,7 @@ from cost_layers import Run, kernels_for, measure
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from models import STRUCTURED
-from rows import models_folder
+from rows import model_files, plan_of
 from structures import STRUCTURES, pruned
 
 from cpcc.formats.rounding import constant_outputs
@@ -27,6 +27,7 @@ from cpcc.ops.base import Kernel
 from cpcc.ops.conv2d import QConv2d
 from cpcc.ops.float_params import Conv2d, Linear
 from cpcc.ops.linear import QLinear
+from cpcc.plan.plan import Step
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "sparsity.json"
@@ -43,6 +44,14 @@ LAYERS = ("1x1 128-128 8x8", "3x3 32-32 16x16", "fc 640x128")
 ROW_BYTES = {
     "conv2d_sparse8": (16 + 4 + 8, 20), "conv2d_blocks8": (4 + 4 + 12, 7), "conv2d_signs8": (6 + 16, 5), "linear_sparse2": (24, 24),
 }  # fmt: skip
+PORTABLE = (
+    "conv2d_sparse",
+    "conv2d_few",
+    "conv2d_blocks",
+    "linear_sparse",
+    "linear_few",
+    "linear_blocks",
+)  # counts: one a row of a kernel
 LARGE = 4096
 
 
@@ -81,20 +90,47 @@ def speed() -> list[dict[str, object]]:
 
 
 def flash(zeros: int = 90) -> list[dict[str, object]]:
-    """The layers of at least `LARGE` weights of an image classifier: bytes per nonzero weight, without rows' own."""
-    path = models_folder() / f"{STRUCTURED}.tflite"
-    if not path.is_file():
-        print(f"SKIPPED: {path} is not there; set CPCC_MODELS")
-        return []
-    whole, found = to_graph(path.read_bytes(), STRUCTURED).graph, []
-    for structure, prune in STRUCTURES.items():
-        graph = pruned(whole, 1 - zeros / 100, prune)
-        for node in graph.nodes:
-            if isinstance(node.params, (QConv2d, QLinear)) and node.params.weight.size >= LARGE:
-                size, kernel = smallest(node, graph)
-                found.append({"structure": structure, "layer": node.name, "kernel": kernel, "bytes": round(size, 3)})
+    """Bytes per nonzero weight, without rows' own, of the layers of at least `LARGE` weights: what ``--optimize size`` takes for each model,
+    and of an image classifier the smallest of the kernels that run in tiles."""
+    found: list[dict[str, object]] = []
+    for name, data in model_files():
+        whole = to_graph(data, name).graph
+        for structure, prune in STRUCTURES.items():
+            graph = pruned(whole, 1 - zeros / 100, prune)
+            taken = [
+                (step.node, "size", *in_size(step))
+                for step in plan_of(graph, "cortex-m4", "size").steps
+                if is_large(step.node)
+            ]
+            if name == STRUCTURED:
+                taken += [(node, "tiles", *smallest(node, graph)) for node in graph.nodes if is_large(node)]
+            for node, of, size, kernel in taken:
+                found.append(
+                    {
+                        "model": name,
+                        "structure": structure,
+                        "layer": node.name,
+                        "of": of,
+                        "kernel": kernel,
+                        "bytes": round(size, 3),
+                    }
+                )
                 print(found[-1], flush=True)
     return found
+
+
+def is_large(node: Node) -> bool:
+    return isinstance(node.params, (QConv2d, QLinear)) and node.params.weight.size >= LARGE
+
+
+def in_size(step: Step) -> tuple[float, str]:
+    """Bytes per nonzero weight of a layer as it was planned: entries and what bridges gaps, without counts, steps, bias and multipliers."""
+    weight, struct = step.node.params.weight, step.packed.struct
+    arrays = [v for k, v in struct.items() if k.rpartition(".")[2] in ("stream", "entries", "deltas", "weights")]
+    counts = len(weight) * weight.shape[1] if weight.ndim == 4 else 0
+    taken = sum(a.nbytes for a in arrays if isinstance(a, np.ndarray)) - counts
+    assert step.kernel.name in PORTABLE, step.kernel.name
+    return taken / int(np.count_nonzero(weight)), step.kernel.name
 
 
 def smallest(node: Node, graph: Graph) -> tuple[float, str]:

@@ -7,9 +7,12 @@ import shutil
 
 import hypothesis
 import pytest
+from hypothesis import Phase
 
+# Of a mutant it matters only that it dies: the smallest example that kills it, and why, take Hypothesis minutes to find.
+PHASES = (Phase.explicit, Phase.generate) if os.environ.get("CPCC_MUTANT") else tuple(Phase)
 hypothesis.settings.register_profile(
-    "cpcc", deadline=None, print_blob=True, derandomize=bool(os.environ.get("CI")),
+    "cpcc", deadline=None, phases=PHASES, print_blob=True, derandomize=bool(os.environ.get("CI")),
     suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 hypothesis.settings.load_profile("cpcc")

@@ -11,6 +11,7 @@ import numpy as np
 from cpcc import artifacts
 from cpcc.detector import Decision, Detector, InputSpec, Network, decisions_of
 from cpcc.emit import emit_library
+from cpcc.errors import ModelError
 from cpcc.executors.arm import ArmExecutor
 from cpcc.executors.base import Trace
 from cpcc.executors.host import HostExecutor
@@ -87,6 +88,21 @@ def detector_of(graph: Graph, rng: np.random.Generator, dtype: str = "float32", 
     index = int(rng.integers(graph.output.size))
     decision = Decision(index if graph.output.size > 1 else 0, int(rng.choice([-1, 1])), 0, 0.0, 1.0, 1)
     return Detector(int8, (InputSpec(dtype, model_shape, mean, factor),), (decision,), ranges)
+
+
+def drawn(
+    network: Callable[[np.random.Generator], Graph], rng: np.random.Generator, wide_share: float = 0.0
+) -> Detector:
+    """A random network's detector, with about this share of its layers in int16. Random weights can make sums that
+    the quantizer has to refuse (the samples never reach an output's range): such a network is drawn again."""
+    for _ in range(50):
+        graph = network(rng)
+        wide = [node.name for node in graph.nodes if rng.random() < wide_share]
+        try:
+            return detector_of(graph, rng, wide=wide)
+        except ModelError as error:
+            assert "accumulator" in str(error)
+    raise AssertionError("none of 50 networks can be quantized")
 
 
 def detector_for(int8: Graph, model_shape: tuple[int, ...]) -> Detector:

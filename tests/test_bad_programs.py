@@ -101,6 +101,9 @@ def test_other_numbers_and_shapes(tmp_path: Path) -> None:
 def test_dead_branches_are_dropped_whatever_they_hold(tmp_path: Path) -> None:
     net = Layer(lambda m, x: (torch.erfinv(m[1](x)).sum(), m[0](x))[1], nn.Linear(6, 2), nn.Linear(6, 3))
     assert build(net, tmp_path).count("LAYER void") == 1
+    net = Layer(lambda m, x: (torch.fft.fft(m[1](x)).abs(), m[0](x))[1], nn.Linear(6, 2), nn.Linear(6, 3))
+    (tmp_path / "complex").mkdir()
+    assert build(net, tmp_path / "complex").count("LAYER void") == 1
 
 
 def test_a_network_may_overwrite_what_it_computed(tmp_path: Path) -> None:

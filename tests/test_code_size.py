@@ -41,7 +41,7 @@ def test_pieces_are_what_is_linked(name: str) -> None:
 
 def test_on_the_host_code_counts_nothing() -> None:
     code = kernel_code(TARGETS["host"].core, "-O2")
-    assert code == KernelCode(None)
+    assert code == KernelCode(None, "-O2")
     assert code.size(code.pieces(frozenset({"kernels/cpcc_pad.c"}), "cpcc_pad_rows")) == 0
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cpcc.code_size import kernel_code
-from cpcc.formats.nibbles import block_rows, dense_bytes, few_levels, sparse_bytes
+from cpcc.formats.nibbles import block_rows, dense_bytes, few_levels, sparse_bits, sparse_bytes
 from cpcc.graph import Int8
 from cpcc.ops import OPS, conv2d, linear
 from cpcc.ops.base import Kernel, Op
@@ -40,11 +40,12 @@ def test_bytes_give_the_weights_back(seed: int, columns: int, keep: float) -> No
     for row, dense in zip(levels.multiples, dense_bytes(levels.multiples)):
         halves = [signed(n) for byte in dense.tolist() for n in (byte & 15, byte >> 4)]
         np.testing.assert_array_equal(halves[:columns], row)
-        unpacked, position = np.zeros(columns, np.int64), 0
-        for byte in sparse_bytes(row):
-            position += byte >> 4
-            unpacked[position] += signed(byte & 15)
-        np.testing.assert_array_equal(unpacked, row)
+        for bits in range(sparse_bits(row), 5):
+            unpacked, position = np.zeros(columns, np.int64), 0
+            for byte in sparse_bytes(row, bits):
+                position += byte >> bits
+                unpacked[position] += signed(byte << 4 - bits & 15) >> 4 - bits
+            np.testing.assert_array_equal(unpacked, row)
 
 
 def test_more_levels_are_refused() -> None:
@@ -131,7 +132,7 @@ def test_size_takes_half_a_byte_for_a_weight(target: str) -> None:
     cases: list[tuple[Op, object, tuple[int, ...], str, float]] = [
         (conv2d.OP, Conv2d(levels((32, 3, 3, 16), 7, 1.0), np.zeros(32, np.float32), (1, 1), (1,) * 4), (6, 6, 16), "conv2d_nibbles", 0.6),
         (linear.OP, Linear(levels((32, 256), 7, 1.0), np.zeros(32, np.float32)), (256,), "linear_nibbles", 0.6),
-        (linear.OP, Linear(ternary.astype(np.float32), np.zeros(32, np.float32)), (256,), "linear_few", 1.3),
+        (linear.OP, Linear(ternary.astype(np.float32), np.zeros(32, np.float32)), (256,), "linear_few", 1.01),
         (linear.OP, Linear((rng.normal(0, 1, (32, 256)) * kept).astype(np.float32), np.zeros(32, np.float32)), (256,), "linear_blocks", 1.4),
     ]  # fmt: skip
     for op, params, shape, name, most in cases:
@@ -148,9 +149,19 @@ def test_size_takes_half_a_byte_for_a_weight(target: str) -> None:
         assert isinstance(graph.output_tensor(node).type, Int8)
 
 
-@pytest.mark.parametrize(("gap", "taken"), [(0, 1), (1, 1), (15, 1), (16, 2), (30, 2), (31, 3)])
-def test_gaps(gap: int, taken: int) -> None:
-    """Bytes up to a weight so many columns on."""
-    row = np.zeros(40, np.int8)
-    row[gap] = -3
-    assert len(sparse_bytes(row)) == taken
+@pytest.mark.parametrize("bits", [2, 3, 4])
+@pytest.mark.parametrize(("short", "taken"), [(0, 1), (1, 1), (2, 2)])
+def test_gaps(bits: int, short: int, taken: int) -> None:
+    """Bytes up to a weight so many columns on, at the first and second widest distance."""
+    widest = (256 >> bits) - 1
+    for bridges in (0, 1):
+        row = np.zeros(200, np.int8)
+        row[widest * (bridges + 1) - 1 + short] = -1
+        assert len(sparse_bytes(row, bits)) == bridges + taken
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "bits"), [(0, 0, 2), (-2, 1, 2), (0, 2, 3), (-3, 0, 3), (-4, 3, 3), (-5, 3, 4), (-8, 7, 4)]
+)
+def test_bits_of_multiples(least: int, most: int, bits: int) -> None:
+    assert sparse_bits(np.array([[0, least, most]], np.int8)) == bits

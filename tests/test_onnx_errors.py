@@ -103,7 +103,6 @@ CASES: list[tuple[str, Callable[[], bytes], str]] = [
     ("a cell state", lambda: onnx_file([node("LSTM", ["x", "w", "r"], ["", "", "y"], hidden_size=2)], {"x": (4, 1, 3)},
                                        {"w": np.ones((1, 8, 3), np.float32), "r": np.ones((1, 8, 2), np.float32)}), r"\(4, 1, 3\)"),
     ("no dependence", lambda: onnx_file([node("Constant", [], ["y"], value_floats=[1.0])], X), "does not depend on the input"),
-    ("log softmax", lambda: one("LogSoftmax"), "a LogSoftmax in the middle, or without --positive"),
 ]  # fmt: skip
 
 

@@ -56,6 +56,9 @@ CASES = (
     ("conv2d_dense", (5, 9, 3), conv(5, 2, 3)),
     ("conv2d_dense", (5, 6, 3), conv(9, 3, 3, 1, SAME)),
     ("conv2d_sparse", (5, 9, 3), conv(5, 2, 3, 1, NONE, 0.3)),
+    ("conv2d_sparse", (5, 6, 8), conv(16, 1, 8, 1, NONE, 0.3)),  # 30 pixels of one row
+    ("conv2d_sparse", (6, 6, 3), conv(9, 3, 3, 1, SAME, 0.3)),
+    ("conv2d_blocks", (5, 6, 8), conv(16, 1, 8, 1, NONE, 0.3)),
     ("conv2d_sparse8", (4, 5, 8), conv(12, 1, 8, 1, NONE, 0.3)),  # 20 pixels: the last tile computes four again
     ("conv2d_sparse8", (9, 6, 4), conv(8, 3, 4, 1, SAME, 0.3)),
     ("conv2d_blocks8", (4, 5, 8), conv(12, 1, 8, 1, NONE, 0.3)),

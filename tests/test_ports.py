@@ -115,7 +115,7 @@ def test_run_gives_every_output(built: Path, work: Path) -> None:
 
 def test_the_second_output_decides(work: Path) -> None:
     """Its own threshold, scores and misses; a wide one shares nothing with the first."""
-    command = ["build", work / "net.pt", "--calibrate", work / "data.npz", "--decides", 1, "-o", work / "second"]
+    command = ["build", work / "net.pt", "--calibrate", work / "amounts.npz", "--decides", 1, "-o", work / "second"]
     with np.load(work / "data.npz") as old:
         np.savez(work / "amounts.npz", **{**old, "y": np.arange(40) % 2})
     assert cpcc(*command).exit_code == 0

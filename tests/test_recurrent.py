@@ -15,12 +15,13 @@ from torch import nn
 from conftest import need_tool
 from cpcc.emit import layer_functions
 from cpcc.graph import Int8
-from cpcc.ops import gru, lstm
+from cpcc.ops import gru, gru_reset_before, lstm
 from cpcc.ops.base import Op
-from cpcc.ops.float_params import Gru, Lstm
+from cpcc.ops.float_params import Gru, GruResetBefore, Lstm
 from support import NAME, assert_equal, chain, compiled, detector_of
 
 LAYERS = [(gru.OP, Gru, nn.GRU), (lstm.OP, Lstm, nn.LSTM)]
+ALL = [*LAYERS, (gru_reset_before.OP, GruResetBefore, nn.GRU)]  # torch has no such layer: its weights alone
 
 
 def parameters(kind: type, module: type, steps: int, inputs: int, units: int, seed: int):
@@ -50,7 +51,7 @@ def test_follows_torch_over_long_sequences(op: Op, kind: type, module: type) -> 
     assert error.mean() < 1 / 128 and error[:, 100:].mean() < 1.5 * error[:, :100].mean()
 
 
-@pytest.mark.parametrize(("op", "kind", "module"), LAYERS)
+@pytest.mark.parametrize(("op", "kind", "module"), ALL)
 def test_streaming_step_equals_the_whole_sequence(op: Op, kind: type, module: type, tmp_path: Path) -> None:
     gcc = need_tool("gcc")
     params, _ = parameters(kind, module, 9, 4, 5, 2)
@@ -71,12 +72,12 @@ def test_streaming_step_equals_the_whole_sequence(op: Op, kind: type, module: ty
         h = y
 
 
-@pytest.mark.parametrize(("op", "kind", "module"), LAYERS)
+@pytest.mark.parametrize(("op", "kind", "module"), ALL)
 def test_a_state_to_begin_with_on_every_executor(op: Op, kind: type, module: type) -> None:
     """Different from what zeros give, and the same on reference, host and ARM; there is no step function for it to be forgotten in."""
     plain, _ = parameters(kind, module, 3, 4, 5, 2)
     begin = [np.linspace(-1, 1, 5).astype(np.float32), np.linspace(7, -7, 5).astype(np.float32)][
-        : 1 if kind is Gru else 2
+        : 2 if kind is Lstm else 1
     ]
     params = replace(plain, **dict(zip(("hidden", "cell"), begin)))
     c = compiled(detector_of(chain((1, 3, 4), [(op, params)]), np.random.default_rng(0)))

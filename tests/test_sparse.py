@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cpcc.formats.sparse import pack_rows_delta8, unpack_rows_delta8
+from cpcc.formats.sparse import delta_entries, pack_rows_delta8, unpack_rows_delta8
 
 
 @given(
@@ -37,9 +37,6 @@ def test_empty_matrix_still_has_an_element() -> None:
 
 
 def test_columns_that_lie_apart() -> None:
-    """The rows of a kernel in a wide image: distances beyond a byte are bridged by pairs without weight."""
-    matrix = np.array([[1, 0, 2, 3], [0, 0, 0, 4]], np.int8)
-    rows = pack_rows_delta8(matrix, np.array([0, 1, 600, 601]))
-    assert rows.counts.tolist() == [4 + 1, 3]
-    assert rows.deltas.tolist() == [0, 255, 255, 90, 1, 255, 255, 91]
-    assert rows.values.tolist() == [1, 0, 0, 2, 3, 0, 0, 4]
+    """The rows of a kernel in a tile's words: distances beyond a byte are bridged by pairs without weight."""
+    found = delta_entries(np.array([1, 0, 2, 3], np.int8), np.array([0, 1, 600, 601]))
+    assert [tuple(pair) for pair in found] == [(0, 1), (255, 0), (255, 0), (90, 2), (1, 3)]

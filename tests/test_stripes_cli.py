@@ -21,6 +21,8 @@ from cpcc.folder import MANIFEST, open_build
 from cpcc.models.exporting import export_module
 from cpcc.models.model_file import save_program
 from cpcc.nets import cnn3
+from cpcc.plan.plan import Plan
+from onnx_files import exported
 
 run = partial(CliRunner().invoke, cli, catch_exceptions=False)
 SCHEMA = json.loads((files("cpcc.schemas") / "build.schema.json").read_text())
@@ -41,11 +43,12 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
         nn.Conv2d(16, 8, 1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(200, 2),
     )  # fmt: skip
     save(folder, "m", net, (4, 24, 24), 12)
+    (folder / "m.onnx").write_bytes(exported(net, (4, 24, 24)))
     return folder
 
 
-def build(work: Path, out: str, *words: str, model: str = "m") -> tuple[dict[str, Any], str]:
-    done = run(["build", str(work / f"{model}.pt"), "--calibrate", str(work / f"{model}.npz"), "-o", str(work / out),
+def build(work: Path, out: str, *words: str, model: str = "m.pt") -> tuple[dict[str, Any], str]:
+    done = run(["build", str(work / model), "--calibrate", str((work / model).with_suffix(".npz")), "-o", str(work / out),
                 "--json", str(work / f"{out}.json"), *words])  # fmt: skip
     assert done.exit_code == 0, done.output
     report = json.loads((work / f"{out}.json").read_text())
@@ -67,6 +70,23 @@ def test_what_does_not_fit_whole_is_striped(work: Path, objective: str) -> None:
     assert [layer["name"] for layer in report["layers"]] == list(opened.plan.kernels)
     verified = run(["verify", str(work / objective), "--data", str(work / "m.npz"), "--allow-fn", "12"])
     assert verified.exit_code == 0 and "bit-exact: reference = host = arm" in verified.output, verified.output
+
+
+def test_an_onnx_model_is_striped(work: Path) -> None:
+    """The same bands as of the PyTorch model, and equal at every node on three executors."""
+    report, _ = build(work, "from_onnx", "--ram", "6144", "--positive", "1", model="m.onnx")
+    assert report["arena_bytes"] <= 4096 < report["striping"]["whole_arena"]
+    build(work, "from_torch", "--ram", "6144")
+    bands = [
+        [(len(p.steps), s.rows) for s in p.stripes] for p in map(plan_of, (work / "from_onnx", work / "from_torch"))
+    ]
+    assert bands[0] == bands[1] != []
+    verified = run(["verify", str(work / "from_onnx"), "--data", str(work / "m.npz"), "--allow-fn", "12"])
+    assert verified.exit_code == 0 and "bit-exact: reference = host = arm" in verified.output, verified.output
+
+
+def plan_of(folder: Path) -> Plan:
+    return open_build(folder).plan
 
 
 def test_a_band_that_differs_is_named(work: Path) -> None:
@@ -113,7 +133,7 @@ def test_the_papers_network_at_128x128(tmp_path: Path) -> None:
     """Whole it needs 254,912 bytes of arena; the board has 131,072 of RAM."""
     torch.manual_seed(0)
     save(tmp_path, "cnn3", cnn3((3, 128, 128), 2), (3, 128, 128), 6)
-    report, _ = build(tmp_path, "built", "--target", "stm32", model="cnn3")
+    report, _ = build(tmp_path, "built", "--target", "stm32", model="cnn3.pt")
     assert report["arena_bytes"] < 70_000 and report["striping"]["whole_arena"] == 254_912
     done = run(["verify", str(tmp_path / "built"), "--data", str(tmp_path / "cnn3.npz"), "--allow-fn", "6"])
     assert done.exit_code == 0 and "bit-exact: reference = host = arm" in done.output, done.output

@@ -15,9 +15,12 @@ from cpcc.detector import Network
 from cpcc.errors import ModelError, UsageError
 from cpcc.fixedpoint import wide_requant, wide_scaled
 from cpcc.frontends.tflite import HANDLERS, to_graph
-from cpcc.graph import Int16
+from cpcc.graph import Int8, Int16
 from cpcc.models.quantized_model import input_specs
+from cpcc.quant.running import run_outputs
 from cpcc.quantize import run_int8
+from cpcc.records import joined
+from cpcc.targets import TARGETS
 from golden import Oracle
 from support import assert_equal, compiled, extreme_inputs
 from test_tflite_ops import ACTIVATIONS, SAME, VALID, image, window
@@ -225,6 +228,48 @@ def test_the_rounding_is_one_of_ours(seed: int) -> None:
 def test_scales_too_far_apart() -> None:
     with pytest.raises(OverflowError, match=r"a scale of 7.63e-06; supported: 2\*\*-16 and more in this layer"):
         wide_requant(np.array([1.5, 2.0**-17]), np.zeros(2, np.int64), np.zeros(2, bool))
+
+
+def elementwise_file(rng: np.random.Generator, code: str) -> tuple[bytes, tuple[int, ...]]:
+    """Operands of one shape, or the second of one pixel, with scales up to 64 times one another's, and a fused activation."""
+    shape = image(rng)
+    second = shape if rng.random() < 0.6 else (1, 1, shape[2])
+    a, b = scale(rng), scale(rng)
+    spread = float(rng.choice([0.02, 0.5, 1.0, 4.0]))
+    largest = a * b * 32768 if code == "MUL" else 2 * max(a, b)
+    tensors = [tensor(shape, a), tensor(second, b), tensor(shape, largest * spread)]
+    options = {"FusedActivationFunction": int(rng.choice(ACTIVATIONS))}
+    return tflite_file(
+        tensors, [FileOperator(code, (0, 1), (2,), f"{code.title()}Options", options)], (0, 1), (2,)
+    ), shape
+
+
+@pytest.mark.parametrize("code", ["ADD", "SUB", "MUL"])
+@settings(max_examples=60, deadline=None)
+@given(seed=seeds)
+def test_elementwise(code: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    data, _ = elementwise_file(rng, code)
+    graph, oracle = to_graph(data, "t").graph, Oracle(data)
+    x = {name: extreme_inputs(rng, graph.tensors[name].shape, 6, Int16) for name in graph.inputs}
+    got = run_outputs(graph, Int8, joined(x))[graph.output.name]
+    for i in range(6):
+        (expected,) = oracle.run_all([part[i : i + 1] for part in x.values()], 1)
+        np.testing.assert_array_equal(got[i].ravel(), expected.ravel())
+
+
+@pytest.mark.parametrize("code", ["ADD", "SUB", "MUL"])
+def test_elementwise_on_every_executor(code: str) -> None:
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        graph = to_graph(elementwise_file(rng, code)[0], "t").graph
+        network = Network(graph, input_specs(graph, ["int16", "int16"]))
+        for target in ("stm32", "cortex-m0plus"):
+            c = compiled(network, TARGETS[target])
+            x = joined({name: extreme_inputs(rng, graph.tensors[name].shape, 6, Int16) for name in graph.inputs})
+            expected = c.reference().run(x, quantized=True, nodes=True)
+            assert_equal(expected, c.host().run(x, quantized=True, nodes=True))
+            assert_equal(expected, c.arm().run(x, quantized=True, nodes=True))
 
 
 def test_what_has_no_16_bit_form() -> None:

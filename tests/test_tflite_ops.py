@@ -361,6 +361,18 @@ def test_softmax(seed: int) -> None:
     )
 
 
+@settings(max_examples=60)
+@given(seed=seeds)
+def test_log_softmax(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    classes = int(rng.choice([1, 2, 3, 10, 200, 1500]))
+    shape = (classes,) if rng.integers(2) else (int(rng.integers(1, 4)), 2, classes)
+    s = float(np.float32(2.0 ** rng.uniform(-16, 5)))
+    tensors = [activation(shape, s, zero_point(rng)), activation(shape, 1 / 16, 127)]
+    operator = FileOperator("LOG_SOFTMAX", (0,), (1,), "LogSoftmaxOptions", {})
+    check(tflite_file(tensors, [operator], (0,), (1,)), shape, rng)
+
+
 @pytest.mark.parametrize("code", ["RESHAPE", "SQUEEZE", "EXPAND_DIMS"])
 @settings(max_examples=20)
 @given(seed=seeds)

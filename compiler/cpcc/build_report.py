@@ -127,8 +127,8 @@ def _decibels(value: float | None) -> float | None:
 
 
 def _cost(steps: list[Step], plan: Plan) -> Estimate:
-    core = plan.target.core.name
-    return sum((step.kernel.cost(step.node, plan.graph, core) for step in steps), Estimate(0, 0))
+    core, level = plan.target.core.name, plan.objective.level
+    return sum((step.kernel.cost(step.node, plan.graph, core, level) for step in steps), Estimate(0, 0))
 
 
 def _layer(node: Node, plan: Plan, steps: list[Step], before: Estimate, network: Network) -> LayerReport:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cpcc.errors import UsageError
+from cpcc.errors import ModelError, UsageError
 from cpcc.fit import Wish
 from cpcc.ops.base import Kernel
 from cpcc.plan.kernels import Policy, any_kernel, constants_only
@@ -71,7 +71,9 @@ class BuildSettings:
 
 
 def default_name(model: Path) -> str:
-    """The build's name from the model file's: `my-net.pt` gives `my-net`."""
+    """The build's name from the model file's: `my-net.pt` gives `my-net`. Raises `ModelError` for a folder."""
+    if model.is_dir():
+        raise ModelError(f"{model}: is a folder; give a model file")
     return model.stem
 
 

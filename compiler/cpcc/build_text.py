@@ -107,4 +107,6 @@ def sparsity(report: BuildReport) -> str:
     if report.saved_instructions == 0 and report.saved_flash == 0:
         return "sparsity: no layer has enough zero weights for a sparse kernel to pay"
     size = f"{abs(report.saved_flash):,} B of flash {'less' if report.saved_flash >= 0 else 'more'}"
-    return f"sparsity saves {percent(report.saved_instructions)} of the instructions (estimated) and takes {size} than dense"
+    share = report.saved_instructions
+    verb, of = ("saves", "of the") if share >= 0 else ("costs", "more")
+    return f"sparsity {verb} {percent(abs(share))} {of} instructions (estimated) and takes {size} than dense"

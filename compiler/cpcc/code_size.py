@@ -32,9 +32,10 @@ Code = tuple[str, int]  # a piece: its file of ``firmware`` and its number there
 
 @dataclass(frozen=True)
 class KernelCode:
-    """Code compiled by `toolchain`; None where code counts nothing (on the host)."""
+    """Code compiled by `toolchain` at `level`; None where code counts nothing (on the host)."""
 
     toolchain: Toolchain | None
+    level: str
 
     def pieces(self, c_files: frozenset[str], entry: str) -> frozenset[Code]:
         """What the C function `entry` needs of `c_files`: itself, what it refers to, and so on. All of them where it is none of
@@ -64,4 +65,4 @@ class KernelCode:
 
 def kernel_code(core: Core, level: str) -> KernelCode:
     """On `core`, by zig at `level`."""
-    return KernelCode(None if core.name == "host" else zig_cross(core, level))
+    return KernelCode(None if core.name == "host" else zig_cross(core, level), level)

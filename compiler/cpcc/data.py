@@ -100,9 +100,16 @@ def _read_arrays(path: Path, inputs: Sequence[str]) -> dict[str, Array]:
     _check_file(path)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in (*inputs, "y", "group") if name in archive.files}
+            absent = [name for name in inputs if name not in archive.files]
+            found = {name: archive[name] for name in (*inputs, "y", "group") if name in archive.files}
+            names = archive.files
     except _ARCHIVE_ERRORS as error:
         raise DataError(f"{path}: {_reason(error)}; write it with numpy.savez(path, x=..., y=...)") from error
+    if absent:
+        held = ", ".join(names[:10]) or "nothing"
+        raise DataError(f"{path}: no array named {absent[0]}; the file holds {held}; "
+                        f"write it with numpy.savez(path, {absent[0]}=..., y=...)")  # fmt: skip
+    return found
 
 
 def _check_file(path: Path) -> None:
@@ -235,7 +242,7 @@ def split(dataset: Dataset, seed: int, positive: int = 1, validation: float = 0.
     else:
         side = _stratified_groups(labels, dataset.group, fractions, random)
     splits = Splits(*(np.flatnonzero(side == number) for number in range(3)))
-    _check_sides(splits, labels, positive)
+    _check_sides(splits, labels, positive, grouped=dataset.group is not None)
     return splits
 
 
@@ -268,10 +275,15 @@ def _stratified_groups(labels: Indices, group: Indices, fractions: Array, random
     return side[group]
 
 
-def _check_sides(splits: Splits, labels: Indices, positive: int) -> None:
+def _check_sides(splits: Splits, labels: Indices, positive: int, grouped: bool) -> None:
+    known = np.unique(labels)
+    more = "give more of them, in more groups" if grouped else "give more of them"
+    if positive not in known:
+        listed = ", ".join(map(str, known[:10])) + (", …" if len(known) > 10 else "")
+        more = f"the labels are {listed}"
     for name, rows in splits.sides().items():
         important = int((labels[rows] == positive).sum())
         if important == 0:
-            raise DataError(f"{name} split: no sample of the important class {positive}; give more of them")
+            raise DataError(f"{name} split: no sample of the important class {positive}; {more}")
         if important == len(rows):
             raise DataError(f"{name} split: only the important class {positive}; give more other samples")

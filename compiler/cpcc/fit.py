@@ -63,6 +63,8 @@ def stack_of(fitted: Fitted, name: str) -> StackBound | str:
     try:
         return library_stack(image, c_prefix(name))
     except VerificationError as error:
+        if "mve" in fitted.plan.target.core.features:
+            return "stack: Helium's instructions are not followed (cpcc profile measures it)"
         return str(error)
 
 
@@ -78,12 +80,17 @@ def fit(graph: Graph, wish: Wish, emit: Callable[[Plan], dict[str, str]]) -> Fit
     """The plan of `graph` for the wish. `emit(plan)` makes its project. Raises `DoesNotFitError`."""
     flash, ram = inf, float(wish.limits.ram - STACK_RESERVE)
     allowed, seen = inf, set()
+    hopeless = _held_inputs(graph) > ram  # no plan can help: an input is in memory as a whole
     while True:
         plan = planned(graph, wish, flash, allowed)
         key = (tuple(plan.kernels.items()), plan.stripes)
         if plan.arena.size > ram:
-            _stop_if(key in seen, _no_ram, plan, wish)
+            _stop_if(hopeless or key in seen, _no_ram, plan, wish)
             allowed = min(allowed, plan.arena.size) - (plan.arena.size - ram)
+        elif (constants := stored_bytes([step.packed for step in plan.steps])) > wish.limits.flash:
+            # Known without a compilation, which takes minutes for constants as large as this.
+            _stop_if(key in seen, _no_flash, plan, wish, constants)
+            flash = min(flash, kernel_flash(plan)) - (constants - wish.limits.flash)
         else:
             project = emit(plan)
             sizes = artifacts.measure(plan, library_of(project, wish.name), project["src/main.c"])
@@ -111,7 +118,8 @@ def _planned(graph: Graph, wish: Wish, flash: float, kernels_ram: float, ram: fl
     if needed and ram == inf:
         return plan_with(graph, wish.target, kernels, wish.objective, (), wish.policy)
     if needed:
-        stripes = best_stripes(graph, kernels, wish.target, wish.policy, ram, only_needed=True)
+        level = wish.objective.level
+        stripes = best_stripes(graph, kernels, wish.target, wish.policy, ram, only_needed=True, level=level)
     else:
         stripes, kernels = stripes_and_kernels(graph, kernels, wish.target, wish.policy, ram)
     return plan_with(graph, wish.target, kernels, wish.objective, stripes, wish.policy)
@@ -123,6 +131,10 @@ def kernels_for(graph: Graph, wish: Wish, flash: float, ram: float) -> dict[str,
         return fastest_kernels(graph, wish.target, wish.policy)
     code = kernel_code(wish.target.core, wish.objective.level)
     return select_kernels(graph, wish.target, wish.objective, code, flash, ram, wish.policy)
+
+
+def _held_inputs(graph: Graph) -> int:
+    return sum(graph.tensors[name].bytes for name in graph.inputs)
 
 
 def _stop_if(known: bool, error: Callable[..., DoesNotFitError], *facts: object) -> None:
@@ -144,10 +156,14 @@ def _no_ram(plan: Plan, wish: Wish) -> DoesNotFitError:
     tensor = max((t for t in plan.graph.tensors.values() if t.name not in views), key=lambda t: t.bytes)
     where = _where(wish, wish.limits.ram, wish.target.ram_bytes, "--ram")
     bands = " even in bands of rows" if plan.stripes else ""
+    held = _held_inputs(plan.graph)
+    alone = (
+        f" (the input alone, always whole in memory, takes {held:,})" if held > wish.limits.ram - STACK_RESERVE else ""
+    )
     wide = len(int16_layers(plan.graph))
     narrower = f"Try --int16 never ({wide} layers have int16 activations). " if wide else ""
     return DoesNotFitError(
-        f"{wish.name} needs {plan.arena.size:,} B of arena and {STACK_RESERVE:,} B of stack{bands}, {where} B of RAM; "
+        f"{wish.name} needs {plan.arena.size:,} B of arena and {STACK_RESERVE:,} B of stack{bands}, {where} B of RAM{alone}; "
         f"largest tensor: {tensor.name} {tensor.bytes:,} B. {narrower}Use smaller inputs or fewer channels, or choose a larger --target"
     )
 

@@ -24,7 +24,9 @@ IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".we
 def import_images(folder: Path, size: tuple[int, int], gray: bool, important: str | None = None) -> Arrays:
     """Images of `folder`/CLASS/*: x uint8 (n, 1 or 3, height, width), resized to `size` (height, width) by averaging;
     labels count the class folders in order of their names. Raises `DataError` naming the folder or file."""
-    classes = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; give a folder with one folder of images per class, or a .csv table")
+    classes = sorted(path.name for path in folder.iterdir() if path.is_dir())
     if len(classes) < 2:
         raise DataError(f"{folder}: {len(classes)} class folders; give a folder with one folder of images per class")
     files = [(path, label) for label, name in enumerate(classes) for path in _images(folder / name)]

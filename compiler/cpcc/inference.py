@@ -10,17 +10,18 @@ import numpy as np
 
 from cpcc.data import load_dataset
 from cpcc.detector import InputSpec, Network, arena_layout, check_names, check_raw, model_layout
-from cpcc.errors import DataError
+from cpcc.errors import DataError, first_line
 from cpcc.executors.base import Executor
 from cpcc.graph import Integer
 from cpcc.records import by_name, joined
 
 
 def load_inputs(network: Network, path: Path, raw: bool) -> np.ndarray:
-    """The samples (n, ...) in the .npy file at `path`, of several inputs records of an .npz file's arrays; `raw` ones are the
+    """The samples (n, ...) in the .npy file at `path` or the array x of an .npz file, of several inputs records of its arrays; `raw` ones are the
     inputs' integers in the model file's layout. Raises `DataError` where they do not fit the network."""
     names = network.graph.inputs
-    samples = _load_npy(path) if len(names) == 1 else load_dataset(path, need_labels=False, inputs=names).x
+    archive = len(names) > 1 or path.suffix == ".npz"
+    samples = load_dataset(path, need_labels=False, inputs=names).x if archive else _load_npy(path)
     check_names(samples, names)
     if not raw:
         check_raw(network, samples)
@@ -46,7 +47,9 @@ def _load_npy(path: Path) -> np.ndarray:
     try:
         array = np.load(path, allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
-        raise DataError(f"{path}: not a .npy file ({error}); save samples with numpy.save") from error
+        # numpy takes any other file for a pickle, and its own words would advise to open it as one.
+        why = "not a .npy file" if "pickle" in str(error) else f"not a .npy file, or damaged ({first_line(error)})"
+        raise DataError(f"{path}: {why}; save samples with numpy.save") from error
     if not isinstance(array, np.ndarray):
         raise DataError(f"{path}: an .npz archive; save one array with numpy.save")
     return array

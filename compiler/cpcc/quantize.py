@@ -20,6 +20,7 @@ from cpcc.quant.equalization import equalized
 from cpcc.quant.int16_choice import AUTO, Attempt, chosen
 from cpcc.quant.noise import layer_noise
 from cpcc.quant.running import Ranges, batches, run_nodes, run_outputs
+from cpcc.quant.shared_weights import with_shared_ranges
 from cpcc.quant.types import affine_int8, symmetric_int16
 from cpcc.quant.widths import ALL_INT8, wide_tensors, with_conversions
 from cpcc.records import by_name
@@ -54,8 +55,8 @@ def quantized(
 
 
 def prepared(graph: Graph, ranges: Ranges, wide: frozenset[str]) -> tuple[Graph, Ranges, frozenset[str]]:
-    """`graph`, `ranges` and `wide` with the nodes that change types alone, where types must agree."""
-    return with_conversions(*with_common_types(graph, ranges, wide))
+    """`graph`, `ranges` and `wide` with the nodes that change types alone, where types must agree, or may so that weights are stored once."""
+    return with_conversions(*with_common_types(graph, with_shared_ranges(graph, ranges, wide), wide))
 
 
 def tensor_types(graph: Graph, ranges: Ranges, wide: frozenset[str] = ALL_INT8) -> dict[str, Integer]:

@@ -53,7 +53,13 @@ def evaluations(report: Report) -> str:
 
 
 def _class_rows(found: ClassReport, prefix: str) -> list[list[str]]:
-    named = (("float dense", found.float_dense), ("float pruned", found.float_pruned), ("fixed-point", found.fixed))
+    from cpcc.proof.evidence import FIXED, FLOAT_DENSE, float_name
+
+    named = (
+        (FLOAT_DENSE, found.float_dense),
+        (float_name(found.float_dense), found.float_pruned),
+        (FIXED, found.fixed),
+    )
     return [[*evaluation_row(prefix + name, e), _interval(e.fn, e.fn + e.tp)] for name, e in named if e is not None]
 
 
@@ -133,6 +139,8 @@ def _promise_line(p: PromiseCheck) -> str:
 
 def _fn_line(found: ClassReport, floating: Evaluation, allow_fn: int) -> str:
     fixed = found.fixed
+    if found.fn_match(allow_fn) is None:
+        return f"false-negative rate: nothing to compare, the data have no sample labelled {found.label}"
     verb = "matches" if found.fn_match(allow_fn) else "DOES NOT MATCH"
     text = (f"false-negative rate {verb}: fixed-point misses {fixed.fn} of {fixed.tp + fixed.fn} positives, float {floating.fn}"
             f" (McNemar exact p = {found.mcnemar_p:.3g})")  # fmt: skip

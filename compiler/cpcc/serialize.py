@@ -19,6 +19,7 @@ from cpcc.ops import OPS, WIDE
 from cpcc.ops.add import AddScaling, TfliteAddScaling
 from cpcc.ops.float_params import AvgPool2d, Pad
 from cpcc.ops.requantized import Output
+from cpcc.ops.softmax import DistanceScale
 from cpcc.ops.wide import WideOutput
 from cpcc.proof.guarantee import Guarantee
 from cpcc.proof.operating_points import OperatingPoint
@@ -28,7 +29,7 @@ FORMAT = 3
 _CLASSES: dict[str, type] = {
     cls.__name__: cls
     for cls in (Network, Detector, Noise, InputSpec, Decision, Guarantee, OperatingPoint, Graph, Tensor, Node, Int8, Int16,
-                Requant, TfliteRequant, Output, AvgPool2d, Pad, AddScaling, TfliteAddScaling, WideOutput, *(op.int8_params for op in (*OPS, *WIDE)))
+                Requant, TfliteRequant, Output, AvgPool2d, Pad, AddScaling, TfliteAddScaling, WideOutput, DistanceScale, *(op.int8_params for op in (*OPS, *WIDE)))
 }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,8 @@ from cpcc.data import Dataset, sample_hashes
 from cpcc.detector import Detector
 from cpcc.errors import UsageError, VerificationError
 from cpcc.folder import BuildFolder
-from cpcc.models.exporting import export_network
+from cpcc.frontends.torch_export import to_graph
+from cpcc.models.exporting import export_module, export_network
 from cpcc.models.model_file import load_model, save_model, save_program
 from cpcc.models.model_meta import ModelMeta
 from cpcc.models.torch_model import float_scores, scaled_inputs
@@ -22,6 +23,9 @@ from cpcc.nets import NETS, check_net, load_module, load_net
 from cpcc.proof.verify import FloatScores
 from cpcc.prune import ImportantClass
 from cpcc.prune.api import PruneResult, PruneSettings, prune_network
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ def prune_to_file(
     folder = (run.folder or path.with_suffix(".run")) if run else None
     try:
         result = prune_network(
-            lambda: load_net(net, shape, NAMED_NET_OUTPUTS), dataset, settings, progress,
+            lambda: _compilable(load_net(net, shape, NAMED_NET_OUTPUTS), shape, net), dataset, settings, progress,
             device=run.device if run else "cpu", run_dir=folder, resume=bool(run and run.resume),
         )  # fmt: skip
     except VerificationError:  # the run is over: another one, with another budget, begins anew
@@ -79,9 +83,24 @@ def prune_to_file(
     return result
 
 
+def _compilable(net: nn.Module, shape: tuple[int, ...], place: str) -> nn.Module:
+    """`net` itself, once the front end has taken it: before an hour of training rather than after it. Raises `ModelError`."""
+    import torch
+
+    check_net(net, shape, place)
+    with torch.random.fork_rng(devices=[]):  # the weights that follow are those of a run without this check
+        to_graph(export_module(net, shape), place)
+    return net
+
+
+def checkpoints(folder: Path | None) -> list[Path]:
+    """What an interrupted run left in its `folder`, for `resume`."""
+    return sorted(folder.glob("*.checkpoint")) if folder else []
+
+
 def _remove_checkpoints(folder: Path | None) -> None:
     """The model file holds the result now; the metrics stay."""
-    for path in folder.glob("*.checkpoint") if folder else ():
+    for path in checkpoints(folder):
         path.unlink()
 
 

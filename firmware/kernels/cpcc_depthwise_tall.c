@@ -15,12 +15,21 @@ typedef struct {
   int32_t width, skip;    /* columns; bytes from behind a row to the next one but one */
 } pairs_t;
 
+/* Four input rows of four channels at a time, none of them padding. */
+typedef struct {
+  const int8_t *x;
+  int32_t row, step;    /* bytes between rows and columns */
+  uint32_t *to, *end;   /* of the first rows' words, and behind the last ones' */
+  int32_t column_bytes; /* of all columns' words */
+} quads_t;
+
 #if CPCC_DSP
 /* What the assembly keeps on its stack; the offsets are in its text. */
 typedef struct {
   int32_t bias, multiplier, offset, shift; /*  0: of the channel; the zero point stands in for the offset */
-  int32_t step, row, kept_row;             /* 16: bytes between outputs; between rows, 0 in a last strip of one row */
-  int32_t last;                            /* 28: 4 where there is such a strip, else 0 */
+  int32_t step, row;                       /* 16: bytes between outputs; between rows, 0 in a last strip of one row */
+  int32_t turn;                            /* 24: what makes one `row` the other, 0 where there is no such strip */
+  int32_t spare;                           /* 28 */
   uint32_t next_x, next_y, x_end;          /* 32: of the next two columns; where a last one alone begins */
   int32_t alone;                           /* 44: whether there is one */
   uint32_t epilogue, alone_epilogue;       /* 48 */
@@ -28,13 +37,13 @@ typedef struct {
   uint32_t stream, stream_end;             /* 60 */
   uint32_t x, y;                           /* 68: of the channel, x three columns on */
   int32_t two_steps, twos;                 /* 76: of outputs; bytes of the pairs of two columns */
-  int32_t spare;                           /* 84 */
 } frame_t;
 
 extern const uint8_t cpcc_tall_once[], cpcc_tall_tflite[], cpcc_tall_relu[];
 extern const uint8_t cpcc_tall_alone_once[], cpcc_tall_alone_tflite[], cpcc_tall_alone_relu[];
 void cpcc_tall_run(const frame_t *frame);
 void cpcc_tall_pairs(const pairs_t *job);
+void cpcc_tall_quads(const quads_t *job);
 
 /* Two columns of a strip in 48 instructions. Bits 3 to 5 of its place are 0 behind the last whole strip, and behind one row more.
  *   r0 r1: upper and lower output of the first column   r2 r3: of the second   r4-r6: A   r7-r9: B
@@ -52,20 +61,19 @@ void cpcc_tall_pairs(const pairs_t *job);
 #define TWO(f) f("r0") f("r1")
 #define ONCE(some) "ldrd r12, lr, [sp, #4]\n " some(ROUND)
 #define TFLITE(some) \
-  "str r11, [sp, #84]\n ldrd r12, lr, [sp, #4]\n " some(ROUND_TFLITE) "ldr r12, [sp, #12]\n ldr r11, [sp, #84]\n " some(SHIFT)
+  "str r11, [sp, #28]\n ldrd r12, lr, [sp, #4]\n " some(ROUND_TFLITE) "ldr r12, [sp, #12]\n ldr r11, [sp, #28]\n " some(SHIFT)
 #define RELU(some) ONCE(some) "ldr r12, [sp, #12]\n " some(SHIFT)
 #define LABEL(name) " .p2align 1\n.global cpcc_tall_" name "\ncpcc_tall_" name ":\n "
 /* Once more from `body` for a last strip of one row, whose lower output the upper one overwrites. */
-#define ONE_ROW(body, done)                                                                                    \
-  " tst r10, #56\n bne.w " body "\n ldr r0, [sp, #28]\n cmp r0, #0\n beq.n " done "\n tst r10, #4\n itt eq\n moveq r0, #0\n" \
-  " streq r0, [sp, #20]\n beq.w " body "\n ldr r0, [sp, #24]\n str r0, [sp, #20]\n"
+#define ONE_ROW(body) \
+  " tst r10, #56\n bne.w " body "\n ldrd r0, r1, [sp, #20]\n eors r0, r1\n str r0, [sp, #20]\n beq.w " body "\n"
 
 __asm__(
     ".syntax unified\n.section .text.cpcc_tall_run, \"ax\", %progbits\n.thumb\n.p2align 2\n"
     ".global cpcc_tall_run\n.type cpcc_tall_run, %function\n.thumb_func\n"
     "cpcc_tall_run:\n"
-    " push {r4-r11, lr}\n sub sp, #92\n mov r12, sp\n"
-    " ldm r0!, {r4-r11}\n stm r12!, {r4-r11}\n ldm r0!, {r4-r11}\n stm r12!, {r4-r11}\n ldm r0, {r4-r9}\n stm r12, {r4-r9}\n"
+    " push {r4-r11, lr}\n sub sp, #84\n mov r12, sp\n"
+    " ldm r0!, {r4-r11}\n stm r12!, {r4-r11}\n ldm r0!, {r4-r11}\n stm r12!, {r4-r11}\n ldm r0, {r4-r8}\n stm r12, {r4-r8}\n"
     "1: ldr lr, [sp, #60]\n ldm.w lr!, {r4, r5, r6, r7, r8, r9}\n ldrd r0, r1, [lr], #8\n strd r0, r1, [sp]\n"
     " ldr r0, [sp, #56]\n cbz r0, 2f\n ldrd r0, r1, [lr], #8\n strd r0, r1, [sp, #8]\n"
     "2: str lr, [sp, #60]\n ldrd r0, r1, [sp, #68]\n strd r0, r1, [sp, #32]\n ldr r2, [sp, #80]\n add r2, r0\n str r2, [sp, #40]\n"
@@ -80,8 +88,7 @@ __asm__(
     LABEL("once") ONCE(FOUR)
     "\n5: " FOUR(SATURATE) "ldrd r12, lr, [sp, #16]\n"
     " strb r1, [r11, lr]\n strb r0, [r11]\n add.w r0, r11, r12\n strb r3, [r0, lr]\n strb r2, [r0]\n add.w r11, r11, lr, lsl #1\n"
-    ONE_ROW("4b", "6f")
-    "6: b.w 3b\n");
+    ONE_ROW("4b") " b.w 3b\n");
 /* Compilers promise strings of 4095 characters: the rest is a statement of its own, right behind. */
 __asm__(
     "7: ldr r0, [sp, #44]\n cmp r0, #0\n beq.w 9f\n sub.w r10, r10, #256\n"
@@ -91,9 +98,9 @@ __asm__(
     LABEL("alone_relu") RELU(TWO) "b 5f\n"
     LABEL("alone_once") ONCE(TWO)
     "\n5: " TWO(SATURATE) "ldr lr, [sp, #20]\n strb r1, [r11, lr]\n strb r0, [r11]\n add.w r11, r11, lr, lsl #1\n"
-    ONE_ROW("8b", "9f")
+    ONE_ROW("8b")
     "9: ldrd r0, r1, [sp, #68]\n adds r0, #64\n adds r1, #1\n strd r0, r1, [sp, #68]\n ldrd r0, r1, [sp, #60]\n cmp r0, r1\n"
-    " bne.w 1b\n add sp, #92\n pop {r4-r11, pc}\n"
+    " bne.w 1b\n add sp, #84\n pop {r4-r11, pc}\n"
     ".size cpcc_tall_run, . - cpcc_tall_run\n.text\n");
 
 /* Nineteen instructions for four words.   r4 r5: inputs   r6 r7: their steps   r0: words   r1: of the row   r2: width
@@ -113,6 +120,26 @@ __asm__(
     " add r4, lr\n add r5, lr\n adds r1, #4\n ldr r3, [sp, #4]\n cmp r1, r3\n bne.n 1b\n add sp, #8\n pop {r4-r11, pc}\n"
     ".size cpcc_tall_pairs, . - cpcc_tall_pairs\n.text\n");
 
+/* Twenty-eight instructions for eight words.   r0: input   r1 r2: one row and three   r3: step   r4: words   r5-r8: inputs
+ *   stack: words of the rows, end of all rows', bytes of all columns, end of the rows' words */
+__asm__(
+    ".syntax unified\n.section .text.cpcc_tall_quads, \"ax\", %progbits\n.thumb\n.p2align 2\n"
+    ".global cpcc_tall_quads\n.type cpcc_tall_quads, %function\n.thumb_func\n"
+    "cpcc_tall_quads:\n"
+    " push {r4-r11, lr}\n ldm.w r0, {r0, r1, r3, r4, r5, r6}\n add r2, r1, r1, lsl #1\n add r7, r4, r6\n push {r4-r7}\n"
+    "1: ldr.w r5, [r0]\n ldr.w r6, [r0, r1]\n ldr.w r7, [r0, r1, lsl #1]\n ldr.w r8, [r0, r2]\n add r0, r3\n"
+    " sxtb16 r9, r5\n sxtb16 r10, r6\n sxtb16 r11, r7\n sxtb16 r12, r8\n"
+    " pkhbt lr, r9, r10, lsl #16\n pkhtb r10, r10, r9, asr #16\n"
+    " pkhbt r9, r11, r12, lsl #16\n pkhtb r11, r12, r11, asr #16\n strd r10, r11, [r4, #128]\n"
+    " sxtb16 r5, r5, ror #8\n sxtb16 r6, r6, ror #8\n sxtb16 r7, r7, ror #8\n sxtb16 r8, r8, ror #8\n"
+    " pkhbt r10, r5, r6, lsl #16\n pkhtb r5, r6, r5, asr #16\n"
+    " pkhbt r11, r7, r8, lsl #16\n pkhtb r7, r8, r7, asr #16\n"
+    " strd r10, r11, [r4, #64]\n strd r5, r7, [r4, #192]\n strd lr, r9, [r4], #256\n"
+    " ldr r5, [sp, #12]\n cmp r4, r5\n bne.n 1b\n"
+    " add r0, r2\n ldm.w sp, {r4, r5, r6}\n adds r4, #8\n add r6, r4\n str r4, [sp]\n str r6, [sp, #12]\n cmp r4, r5\n"
+    " bne.n 1b\n add sp, #16\n pop {r4-r11, pc}\n"
+    ".size cpcc_tall_quads, . - cpcc_tall_quads\n.text\n");
+
 /* The first place in scratch 8 bytes behind a multiple of 64. */
 static uint32_t *place(int8_t *scratch) {
   return (uint32_t *)(void *)(scratch + ((8u - (uint32_t)scratch) & 63u));
@@ -126,23 +153,21 @@ static void multiply(const cpcc_depthwise_tall_t *layer, const uint32_t *pairs, 
   const int32_t twos = window->out_w / 2, row = window->out_w * window->channels;
   const uint8_t *const epilogues[] = {cpcc_tall_once, cpcc_tall_tflite, cpcc_tall_relu};
   const uint8_t *const alone[] = {cpcc_tall_alone_once, cpcc_tall_alone_tflite, cpcc_tall_alone_relu};
-  const frame_t frame = {
-      .offset = layer->zero_point,
-      .step = window->channels,
-      .row = row,
-      .kept_row = row,
-      .last = rows % 2 * 4,
-      .alone = window->out_w % 2,
-      .epilogue = code(epilogues[layer->rounding]),
-      .alone_epilogue = code(alone[layer->rounding]),
-      .rounding = layer->rounding,
-      .stream = (uint32_t)stream,
-      .stream_end = (uint32_t)(stream + 4 * (7 + cpcc_channel_words(layer->rounding))),
-      .x = (uint32_t)(pairs + 3 * COLUMN + WHOLE - rows / 2),
-      .y = (uint32_t)y,
-      .two_steps = 2 * window->channels,
-      .twos = 8 * COLUMN * twos,
-  };
+  frame_t frame; /* field by field: the assembly fills in the others, and zeros for them would take as long as these */
+  frame.offset = layer->zero_point;
+  frame.step = window->channels;
+  frame.row = row;
+  frame.turn = rows % 2 * row;
+  frame.alone = window->out_w % 2;
+  frame.epilogue = code(epilogues[layer->rounding]);
+  frame.alone_epilogue = code(alone[layer->rounding]);
+  frame.rounding = layer->rounding;
+  frame.stream = (uint32_t)stream;
+  frame.stream_end = (uint32_t)(stream + 4 * (7 + cpcc_channel_words(layer->rounding)));
+  frame.x = (uint32_t)(pairs + 3 * COLUMN + WHOLE - rows / 2);
+  frame.y = (uint32_t)y;
+  frame.two_steps = 2 * window->channels;
+  frame.twos = 8 * COLUMN * twos;
   cpcc_tall_run(&frame);
 }
 #else
@@ -160,6 +185,15 @@ static void cpcc_tall_pairs(const pairs_t *job) {
       d[2 * CHANNEL] = cpcc_pack_high(a02, b02);
       d[3 * CHANNEL] = cpcc_pack_high(a13, b13);
     }
+  }
+}
+
+static void cpcc_tall_quads(const quads_t *job) {
+  const int32_t width = job->column_bytes / 4 / COLUMN;
+  const int8_t *x = job->x;
+  for (uint32_t *to = job->to; to != job->end; to++, x += 2 * job->row) {
+    const pairs_t pairs = {x, x + job->row, job->step, job->step, to, to + 1, width, 0};
+    cpcc_tall_pairs(&pairs);
   }
 }
 
@@ -194,16 +228,43 @@ static void fill_borders(const cpcc_window_t *window, uint32_t *pairs) {
   }
 }
 
-/* `count` pairs of input rows from `row` on. Only those that meet padding go one by one. */
-static void load(const cpcc_window_t *window, const int8_t *x, uint32_t *to, int32_t row, int32_t count, const int8_t *border) {
+/* `count` pairs of input rows, none of them padding. */
+static int32_t load_inside(const cpcc_window_t *window, const int8_t *x, uint32_t *to, int32_t count) {
+  const int32_t channels = window->channels, width = window->in_w * channels, even = count & ~1;
+  if (even > 0) {
+    const quads_t job = {x, width, channels, to, to + even, 4 * COLUMN * window->in_w};
+    cpcc_tall_quads(&job);
+  }
+  if (even < count) {
+    const int8_t *last = x + 2 * even * width;
+    const pairs_t job = {last, last + width, channels, channels, to + even, to + count, window->in_w, width};
+    cpcc_tall_pairs(&job);
+  }
+  return count;
+}
+
+/* A pair of input rows of which one is padding, or both. */
+static int32_t load_border(const cpcc_window_t *window, const int8_t *x, uint32_t *to, int32_t row, const int8_t *border) {
   const int32_t channels = window->channels, width = window->in_w * channels;
+  const int32_t p = row >= 0 && row < window->in_h, q = row >= -1 && row + 1 < window->in_h;
+  const pairs_t job = {p ? x + row * width : border, q ? x + (row + 1) * width : border, p ? channels : 0, q ? channels : 0,
+                       to, to + 1, window->in_w, width};
+  cpcc_tall_pairs(&job);
+  return 1;
+}
+
+/* `count` pairs of input rows from `row` on; without those of padding alone where they are there already. */
+static void load(const cpcc_window_t *window, const int8_t *x, uint32_t *to, int32_t row, int32_t count, const int8_t *border,
+                 int32_t there) {
   int32_t done;
   for (; count > 0; count -= done, to += done, row += 2 * done) {
-    const int32_t p = row >= 0 && row < window->in_h, q = row >= -1 && row + 1 < window->in_h;
-    done = p && q ? cpcc_min((window->in_h - row) / 2, count) : 1;
-    const pairs_t job = {p ? x + row * width : border, q ? x + (row + 1) * width : border, p ? channels : 0, q ? channels : 0,
-                         to, to + done, window->in_w, width};
-    cpcc_tall_pairs(&job);
+    if (row >= 0 && row + 1 < window->in_h) {
+      done = load_inside(window, x + row * window->in_w * window->channels, to, cpcc_min((window->in_h - row) / 2, count));
+    } else if (there && (row < -1 || row >= window->in_h)) {
+      done = 1;
+    } else {
+      done = load_border(window, x, to, row, border);
+    }
   }
 }
 
@@ -219,7 +280,8 @@ void cpcc_depthwise_tall(const cpcc_depthwise_tall_t *layer, const int8_t *x, in
     for (int32_t oy = 0; oy < window->out_h; oy += layer->rows) {
       const int32_t rows = cpcc_min(layer->rows, window->out_h - oy), whole = rows / 2;
       uint32_t *to = pairs + window->left * COLUMN + WHOLE - whole;
-      load(window, x + first, to, oy - window->top, whole + 1 + rows % 2, (const int8_t *)&border);
+      load(window, x + first, to, oy - window->top, whole + 1 + rows % 2, (const int8_t *)&border,
+           at > 0 && rows == window->out_h);
       multiply(layer, pairs, y + oy * window->out_w * channels + first, stream, rows);
     }
   }

@@ -3,10 +3,11 @@
 
 #include "cpcc_fixed.h"
 
-/* Sparse weights of few levels, a byte each: the high four bits are columns from the previous one, the low four a multiple of the
- * row's step. A wide gap is bridged by multiples of 0. */
+/* Sparse weights of few levels, a byte each: in the low `bits` a multiple of the row's step, above it columns from the previous one. A wide gap is
+ * bridged by multiples of 0. */
 typedef struct {
   int32_t out_features;
+  int32_t bits;           /* 2 to 4 */
   const uint16_t *counts; /* entries of a row */
   const uint8_t *entries;
   const uint8_t *steps;

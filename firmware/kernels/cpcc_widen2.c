@@ -19,6 +19,23 @@ __asm__(
     " pop {r4-r11, pc}\n"
     ".size cpcc_widen2_words, . - cpcc_widen2_words\n.text\n");
 
+/* Sixty-five instructions: words as above, and the ninth byte of each run.   r8 r9: those of the first run, then of two */
+#define WORD(u, v) \
+  " sxtb16 r10, " u "\n sxtb16 r11, " v "\n sxtb16 " u ", " u ", ror #8\n sxtb16 " v ", " v ", ror #8\n"  \
+  " strd r10, r11, [r0], #8\n strd " u ", " v ", [r0], #8\n"
+#define RUN(p, q) \
+  " ldr r4, [r1]\n ldr r5, [r2]\n ldr r6, [r1, #4]\n ldr r7, [r2, #4]\n ldrsb.w " p ", [r1, #8]\n ldrsb.w " q ", [r2, #8]\n" \
+  WORD("r4", "r5") WORD("r6", "r7")
+#define NEXT " add r1, r3\n add r2, r3\n"
+__asm__(
+    ".syntax unified\n.section .text.cpcc_widen2_nine, \"ax\", %progbits\n.thumb\n.p2align 2\n"
+    ".global cpcc_widen2_nine\n.type cpcc_widen2_nine, %function\n.thumb_func\n"
+    "cpcc_widen2_nine:\n"
+    " push {r4-r11, lr}\n" RUN("r8", "r9") NEXT RUN("r12", "lr") NEXT
+    " pkhbt r8, r8, r12, lsl #16\n pkhbt r9, r9, lr, lsl #16\n" RUN("r12", "lr")
+    " strd r8, r9, [r0]\n strd r12, lr, [r0, #8]\n pop {r4-r11, pc}\n"
+    ".size cpcc_widen2_nine, . - cpcc_widen2_nine\n.text\n");
+
 static uint32_t entry(int32_t words) {
   return ((uint32_t)cpcc_widen2_end - 32u * (uint32_t)((words - 1) % CPCC_WIDEN_BODY + 1)) | 1u;
 }
@@ -38,6 +55,11 @@ uint32_t *cpcc_widen2_words(uint32_t *d, const int8_t *a, const int8_t *b, const
   return d;
 }
 
+void cpcc_widen2_nine(uint32_t *d, const int8_t *a, const int8_t *b, int32_t stride) {
+  const cpcc_widen2_t job = cpcc_widen2_job(3, 9, stride);
+  cpcc_widen2_rest(cpcc_widen2_words(d, a, b, &job), a, b, &job);
+}
+
 static uint32_t entry(int32_t words) {
   (void)words;
   return 0;
@@ -46,7 +68,8 @@ static uint32_t entry(int32_t words) {
 
 cpcc_widen2_t cpcc_widen2_job(int32_t rows, int32_t run, int32_t stride) {
   const int32_t words = run / 4;
-  const cpcc_widen2_t job = {(words - 1) / CPCC_WIDEN_BODY, rows, stride - 4 * words, entry(words), words, run, run % 4};
+  const cpcc_widen2_t job = {(words - 1) / CPCC_WIDEN_BODY, rows, stride - 4 * words, entry(words), words, run, run % 4,
+                             rows == 3 && run == 9};
   return job;
 }
 

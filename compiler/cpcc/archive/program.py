@@ -55,12 +55,15 @@ class ProgramReader(SignatureReader):
         inputs, outputs, nodes = (self.items(graph.get(k), k) for k in ("inputs", "outputs", "nodes"))
         values = self.obj(graph.get("tensor_values"), "tensor_values")
         nodes = self.live([self.obj(node, "node") for node in nodes], outputs)
+        named = set(_words([inputs, outputs, *nodes]))
         return {
             "inputs": [self.tensor_only(v, "program input") for v in inputs],
             "outputs": [self.tensor_only(v, "program output") for v in outputs],
             "nodes": [self.node(node) for node in nodes],
             "tensor_values": {
-                self.identifier(key, "tensor"): self.tensor_meta(v, f"tensor {show(key)}") for key, v in values.items()
+                self.identifier(key, "tensor"): self.tensor_meta(v, f"tensor {show(key)}")
+                for key, v in values.items()
+                if key in named
             },
             "sym_int_values": {},
             "sym_bool_values": {},

@@ -18,7 +18,13 @@ from cpcc.errors import CpccError
 COMMANDS = (prune, data, build, verify, run, profile, report, export, inspect, targets, doctor, demo)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+EXIT = (
+    "Exit status: 0 ok, 1 defect of cpcc, 2 usage, 3 model, 4 does not fit, 5 tool missing, 6 verification or budget failed, "
+    "7 data, 130 interrupted."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}, epilog=EXIT)
 @click.version_option(__version__, prog_name="cpcc")
 def cli() -> None:
     """Prune a detector so that it misses no more, compile it to C, prove it on an emulated Cortex-M."""

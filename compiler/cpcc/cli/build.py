@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cpcc.cli.common import PATH, command_line, write_json
+from cpcc.cli.common import BYTES, PATH, command_line, write_json
 from cpcc.errors import UsageError
 
 
@@ -65,14 +65,11 @@ from cpcc.errors import UsageError
 )  # fmt: skip
 @click.option(
     "--flash",
-    type=click.IntRange(1),
+    type=BYTES,
     default=None,
-    metavar="BYTES",
-    help="Of the whole image.  [default: the target's]",
+    help="Of the whole image, such as 64k.  [default: the target's]",
 )
-@click.option(
-    "--ram", type=click.IntRange(1), default=None, metavar="BYTES", help="Arena and stack.  [default: the target's]"
-)
+@click.option("--ram", type=BYTES, default=None, help="Arena and stack.  [default: the target's]")
 @click.option("--json", "json_path", type=PATH, default=None, help="Write the build's report here.")
 @click.option(
     "--int16",

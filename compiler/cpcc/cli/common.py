@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,22 @@ from rich.progress import Progress
 from cpcc.files import write_atomically
 
 PATH = click.Path(path_type=Path)
+
+
+class Bytes(click.ParamType[int]):
+    """A size as linker scripts write it: 65536, 64k, 64K, 64KiB, 1M; k is 1024."""
+
+    name = "bytes"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> int:
+        found = re.fullmatch(r"([0-9]{1,15})(|k|m|ki?b|mi?b)", str(value).lower())
+        size = int(found[1]) << {"": 0, "k": 10, "m": 20}[found[2][:1]] if found else 0
+        if not size:
+            self.fail(f"{str(value)!r}; give bytes, such as 65536 or 64k (k is 1024)", parameter, context)
+        return size
+
+
+BYTES = Bytes()
 EXECUTORS = ("reference", "host", "arm")
 RUNGS = (*EXECUTORS, "qemu")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,7 @@ def _onnx(model: Path) -> None:
 
     imported = to_graph(read_file(model), model.stem)
     what = "int8" if imported.quantized else "float"
-    click.echo(f"{model}: {what}, {_ports(imported.graph)}, every operator is supported")
+    click.echo(f"{model}: {what}, {_ports(imported.graph, imported.input_shapes)}, every operator is supported")
     click.echo(report.graph_table(imported.graph, Int8 if imported.quantized else Float32))
 
 
@@ -63,11 +64,12 @@ def _torch(model: Path) -> None:
         click.echo(line)
 
 
-def _ports(graph: Graph) -> str:
-    """Inputs and outputs in words, several with their names."""
+def _ports(graph: Graph, samples: Mapping[str, tuple[int, ...]] | None = None) -> str:
+    """Inputs and outputs in words, several with their names; `samples` are the inputs' shapes where the data's are not the
+    graph's."""
     words = []
     for what, names in (("input", graph.inputs), ("output", graph.outputs)):
-        shapes = [graph.tensors[name].shape for name in names]
+        shapes = [(samples or {}).get(name, graph.tensors[name].shape) for name in names]
         several = ", ".join(f"{name} {shape}" for name, shape in zip(names, shapes))
         words.append(f"{what} {shapes[0]}" if len(names) == 1 else f"{what}s {several}")
     return ", ".join(words)

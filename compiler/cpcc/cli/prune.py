@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from cpcc.cli.common import PATH
+from cpcc.errors import UsageError
 
 RATIO = "ratio"
 
@@ -132,13 +133,25 @@ def command(
     """
     from cpcc import report
     from cpcc.data import load_dataset
-    from cpcc.training import Run, important_classes, prune_to_file, settings_from
+    from cpcc.training import Run, checkpoints, important_classes, prune_to_file, settings_from
 
     dataset = load_dataset(data)
     path = output or Path("build") / f"{net.rpartition(':')[2] or net}.pt"
     more = important_classes(important)
+    if any("=" in word for word in important) and (options["max_fn_increase"], options["fnr_budget"]) == (None, None):
+        raise UsageError(
+            "--important LABEL=BUDGET: counts together with --max-fn-increase or --fnr-budget; give one of them"
+        )
     chosen = settings_from(positive=positive, keep=keep, more_classes=more, **options)
     settings = replace(chosen, pos_weight=pos_weight)
-    result = prune_to_file(net, dataset, settings, path, progress=not quiet, run=Run(device, resume, run_dir))
+    folder = run_dir or path.with_suffix(".run")
+    if resume and not checkpoints(folder):
+        click.echo(f"cpcc: warning: --resume: {folder} holds no checkpoint; beginning anew", err=True)
+    try:
+        result = prune_to_file(net, dataset, settings, path, progress=not quiet, run=Run(device, resume, folder))
+    except KeyboardInterrupt:
+        if checkpoints(folder):
+            click.echo(f"cpcc: {folder} holds a checkpoint; the same command with --resume goes on from it", err=True)
+        raise
     click.echo(report.pruning_summary(result))
     click.echo(f"wrote {path}; next: cpcc build {path}")

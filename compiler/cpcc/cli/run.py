@@ -18,7 +18,7 @@ from cpcc.files import write_atomically
     "input_path",
     type=PATH,
     required=True,
-    help="Samples, .npy (n, ...); of several inputs .npz with an array each.",
+    help="Samples, .npy (n, ...) or .npz with x; of several inputs .npz with an array each.",
 )
 @click.option(
     "-o",

@@ -86,7 +86,10 @@ def _verify(
     from cpcc import report as text
     from cpcc.data import load_dataset
     from cpcc.folder import open_build
+    from cpcc.proof.gate import open_baseline
 
+    if gate["baseline"]:
+        open_baseline(gate["baseline"])  # before minutes of verification rather than after them
     dataset = load_dataset(data, need_labels=False, inputs=open_build(folder).plan.graph.inputs)
     report = run_verify(folder, dataset.x, dataset.y, names, allow_fn, time_limit, command_line(), dataset.group)
     write_json(json_path, report.as_json())

@@ -12,6 +12,7 @@ from cpcc.errors import ToolMissingError, VerificationError
 from cpcc.executors.block_counter import BlockCounter
 from cpcc.executors.elf import Symbol, read_image
 from cpcc.executors.memory_map import PAGE, STOP, map_memory
+from cpcc.executors.watchdog import time_limit
 from cpcc.targets import Target
 
 PAINT = 0xA5
@@ -89,7 +90,8 @@ class UnicornCore:
     def _start(self, what: str, begin: int, until: int) -> None:
         self._fault, self._trap = "", None
         try:
-            self.uc.emu_start(begin, until, timeout=int(self._seconds * 1_000_000))
+            with time_limit(self.uc, self._seconds):
+                self.uc.emu_start(begin, until)
         except UcError as error:
             raise VerificationError(f"{what}: {self._fault or error}; {self.registers()}") from error
         if self._fault:

@@ -45,6 +45,17 @@ def paired_stream(weight: np.ndarray, rounding: Rounding) -> np.ndarray:
     return narrow(np.concatenate(parts, axis=1), np.int32).ravel()
 
 
+def stride2_stream(weight: np.ndarray, rounding: Rounding) -> np.ndarray:
+    """int32 stream of int8 `weight` (channels, 9), a 3x3 kernel by rows, for ``cpcc_depthwise_stride2``."""
+    order = groups_of_four(len(weight)).ravel()
+    w = (rounding.gain * weight.astype(np.int64)).reshape(-1, 3, 3)[order]
+    third = np.stack([halfwords(w[:, 2, 0], w[:, 2, 1]), halfwords(w[:, 2, 2], 0 * w[:, 2, 2])], axis=1)
+    bias = rounding.gain * rounding.bias.astype(np.int64)[order, None]
+    return narrow(
+        np.concatenate([halfwords(w[:, 0], w[:, 1]), third, bias, rounding.words[order]], axis=1), np.int32
+    ).ravel()
+
+
 def column_steps(taps: int) -> int:
     """Pairs of inputs under each output of ``cpcc_depthwise_column``."""
     return taps // 2 + 1

@@ -11,7 +11,7 @@ from cpcc.fixedpoint import narrow
 from cpcc.formats.sparse import MAX_DELTA
 
 LOWEST, HIGHEST = -8, 7
-MAX_GAP = 15
+FEWEST_BITS = 2  # of a multiple in a sparse entry: 0 has to be one, for gaps
 BLOCK = 4
 
 
@@ -39,14 +39,22 @@ def dense_bytes(multiples: np.ndarray) -> np.ndarray:
     return narrow(even[..., ::2] | even[..., 1::2] << 4, np.uint8)
 
 
-def sparse_bytes(row: np.ndarray) -> list[int]:
+def sparse_bits(multiples: np.ndarray) -> int:
+    """Bits of a byte that the multiples of a layer need; the others hold distances."""
+    bits = FEWEST_BITS
+    while multiples.min(initial=0) < -(1 << bits >> 1) or multiples.max(initial=0) >= 1 << bits >> 1:
+        bits += 1
+    return bits
+
+
+def sparse_bytes(row: np.ndarray, bits: int) -> list[int]:
     """A byte for each nonzero of int8 multiples `row` (n,), and for each bridge over a wide gap."""
-    found, position = [], 0
+    found, position, widest = [], 0, (256 >> bits) - 1
     for column in np.flatnonzero(row).tolist():
-        bridges, gap = divmod(column - position, MAX_GAP)
+        bridges, gap = divmod(column - position, widest)
         if bridges and not gap:
-            bridges, gap = bridges - 1, MAX_GAP
-        found += [MAX_GAP << 4] * bridges + [gap << 4 | int(row[column]) & 15]
+            bridges, gap = bridges - 1, widest
+        found += [widest << bits] * bridges + [gap << bits | int(row[column]) & ((1 << bits) - 1)]
         position = column
     return found
 

@@ -24,11 +24,9 @@ class DeltaRows:
     values: np.ndarray
 
 
-def pack_rows_delta8(matrix: np.ndarray, offsets: np.ndarray | None = None) -> DeltaRows:
-    """The nonzeros of an int8 matrix (rows, columns); `offsets` (columns,) is where each column lies in memory, one after the other
-    by default. Raises `OverflowError` beyond 65,535 pairs in a row."""
-    places = np.arange(matrix.shape[1]) if offsets is None else offsets
-    rows = [delta_entries(row, places) for row in matrix]
+def pack_rows_delta8(matrix: np.ndarray) -> DeltaRows:
+    """The nonzeros of an int8 matrix (rows, columns). Raises `OverflowError` beyond 65,535 pairs in a row."""
+    rows = [delta_entries(row, np.arange(matrix.shape[1])) for row in matrix]
     flat = np.frombuffer(b"".join(pair for row in rows for pair in row) or bytes(2), np.uint8)
     return DeltaRows(
         narrow(np.array([len(row) for row in rows]), np.uint16), flat[::2].copy(), flat[1::2].copy().view(np.int8)

@@ -204,7 +204,7 @@ def sample(raw: np.ndarray, scaled: np.ndarray, name: str) -> str:
         axes.axis("off")
         if raw.ndim == 3 and raw.shape[0] in (1, 3) and min(raw.shape[1:]) >= 8:
             _picture(axes, raw)
-        elif raw.ndim == 3:
+        elif raw.ndim > 1:
             for trace in raw.reshape(-1, raw.shape[-1]):
                 axes.plot(trace, linewidth=0.9)
         else:

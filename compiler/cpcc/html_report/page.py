@@ -20,7 +20,7 @@ from cpcc.html_report.svg import INK, MUTED, NEGATIVE
 from cpcc.models.model_file import Model, load_model
 from cpcc.models.torch_model import scaled_inputs
 from cpcc.profile import Profile
-from cpcc.proof.evidence import FIXED, FLOAT_DENSE, FLOAT_PRUNED
+from cpcc.proof.evidence import FIXED, FLOAT_DENSE, float_name
 from cpcc.proof.guarantee import joint_delta
 from cpcc.proof.results import Results
 from cpcc.proof.verdict import class_line, headline
@@ -29,7 +29,6 @@ from cpcc.report import group_lines, percent, threshold_line, threshold_lines
 
 DRAWN = 24
 PACKAGES = ("torch", "numpy", "scikit-learn", "mapie", "unicorn", "capstone", "matplotlib")
-NAMES = {FLOAT_DENSE: "float_dense", FLOAT_PRUNED: "float", FIXED: "fixed"}
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,8 @@ def _safe(svg: str) -> str:
 
 
 def _models(found: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    return [(name, found[key]) for name, key in NAMES.items() if found[key] is not None]
+    names = {FLOAT_DENSE: "float_dense", float_name(found["float_dense"]): "float", FIXED: "fixed"}
+    return [(name, found[key]) for name, key in names.items() if found[key] is not None]
 
 
 def _joint(build: BuildFolder) -> str:
@@ -136,7 +136,15 @@ def _curves(i: int, results: Results, decision: Decision, model: Model | None) -
         threshold = model.meta.threshold_of(decision.positive, dense=True)
         curves.append(charts.Curve(FLOAT_DENSE, results.dense[:, i], threshold, MUTED, ":"))
     if results.pruned.size:
-        curves.append(charts.Curve(FLOAT_PRUNED, results.pruned[:, i], decision.float_threshold, NEGATIVE, "--"))
+        curves.append(
+            charts.Curve(
+                float_name(results.dense if results.dense.size else None),
+                results.pruned[:, i],
+                decision.float_threshold,
+                NEGATIVE,
+                "--",
+            )
+        )
     return [*curves, charts.Curve(FIXED, results.fixed[:, i], decision.threshold, INK, "-")]
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +25,7 @@ def export_module(module: torch.nn.Module, *shapes: tuple[int, ...]) -> Exported
     training = {part: part.training for part in module.modules()}
     module.eval()
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _quiet_tracer():
             # torch.export warns about its own deprecated functions; nothing a caller could change.
             warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\..*")
             warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"(torch|copyreg)(\..*)?")
@@ -39,6 +42,17 @@ def export_module(module: torch.nn.Module, *shapes: tuple[int, ...]) -> Exported
     finally:
         for part, flag in training.items():
             part.training = flag
+
+
+@contextmanager
+def _quiet_tracer() -> Iterator[None]:
+    """torch's tracer logs a traceback for each failure besides raising it."""
+    log = logging.getLogger("torch._subclasses.fake_tensor")
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
 
 
 # What a user's forward and torch's tracer raise for a network that does not fit its input.
@@ -76,7 +90,8 @@ def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
     if isinstance(state, dict) and set(state) >= {"state_dict"} and isinstance(state["state_dict"], dict):
         state = state["state_dict"]  # training checkpoints keep it below this key
     if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
-        raise ModelError(f"{path} is no state_dict; save it with torch.save(net.state_dict(), FILE)")
+        held = f" (it holds {', '.join(map(str, list(state)[:5]))})" if isinstance(state, dict) else ""
+        raise ModelError(f"{path} is no state_dict{held}; save it with torch.save(net.state_dict(), FILE)")
     return dict(state)
 
 

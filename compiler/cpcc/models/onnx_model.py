@@ -17,6 +17,7 @@ from cpcc.frontends.onnx import Imported, to_graph
 from cpcc.frontends.onnx.file import read_model
 from cpcc.frontends.onnx.model import gives_probabilities, import_model, inputs_of, results_of
 from cpcc.graph import Float32, Graph
+from cpcc.models.known_labels import check_labels
 from cpcc.models.quantized_model import detector_of, drawn_samples, input_spec, with_wishes
 from cpcc.models.rules import budgets_of, logit, scores_by_rule
 from cpcc.proof import calibration
@@ -142,6 +143,7 @@ def _detector(imported: Imported, settings: BuildSettings, output: int, given: L
     if logits == 1 and len(settings.labels) > 1:
         raise UsageError("--important: several important classes need an output per class; this model has one output")
     rules = tuple(replace(decision_rule(label, settings.threshold, logits), output=output) for label in settings.labels)
+    check_labels(given.y, logits, None)
     return quantize(graph, samples, rules, float_scores(graph, rules, given.x), given.y, settings.quantizer)
 
 

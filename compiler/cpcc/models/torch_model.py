@@ -16,6 +16,7 @@ from cpcc.errors import DataError, UsageError
 from cpcc.frontends.torch_export import results_of, to_graph
 from cpcc.graph import Float32, validate
 from cpcc.models.float_program import run_program
+from cpcc.models.known_labels import check_labels
 from cpcc.models.model_file import Model, load_model
 from cpcc.models.rules import budgets_of, decision_rules, scores_by_rule
 from cpcc.proof import calibration
@@ -53,6 +54,7 @@ def compile_model(
     calibration.check_unseen(threshold, model.meta.train_hashes, quantizer)
     network = _quantized(model, settings, quantizer)
     assert isinstance(network, Detector)
+    check_labels(threshold.y, network.logits.size, model.meta)
     detector = calibration.with_promise(network, threshold, budgets_of(network, settings.promise))
     detector = _with_float_misses(detector, model, threshold)
     return calibration.with_evidence(detector, threshold, settings.threshold_table)
@@ -78,6 +80,7 @@ def _quantized(model: Model, settings: BuildSettings, given: Labelled) -> Networ
     rules = tuple(replace(rule, output=output) for rule in decision_rules(model.meta, settings, logits))
     if settings.promise is not None:  # before an hour of calibration: does it fit the classes?
         settings.promise.budgets(tuple(rule.positive for rule in rules))
+    check_labels(labels, logits, model.meta)
     scores = float_scores(model.program, rules, scaled_inputs(model, raw))
     return quantize(graph, samples, rules, scores, labels, settings.quantizer)
 

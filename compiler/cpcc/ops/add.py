@@ -10,7 +10,7 @@ from cpcc.costs import fitted
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import TfliteRequant, halfwords, narrow
 from cpcc.formats.rounding import TFLITE, Rounding, tflite_rounding
-from cpcc.graph import Graph, Int8, Node
+from cpcc.graph import Graph, Int8, Int16, Integer, Node
 from cpcc.ops import affine_kernels, wide_sum
 from cpcc.ops.affine_kernels import affine_form
 from cpcc.ops.base import DSP, Kernel, Op, Packed
@@ -19,7 +19,7 @@ from cpcc.ops.requantized import Output
 
 MULTIPLIER_BITS = 14  # of the larger int16 multiplier: 2**14 <= multiplier < 2**15
 MAX_SHIFT = 22  # zero_point << shift stays below 2**29
-TFLITE_LEFT_SHIFT = 20
+TFLITE_LEFT_SHIFT, TFLITE_LEFT_SHIFT_16 = 20, 15  # of int8 and of int16 operands
 DUAL_SHIFTS = (14, 15, 16)  # of the assembly of cpcc_add_dual
 
 
@@ -43,7 +43,7 @@ class AddScaling:
 
 @dataclass(frozen=True, eq=False)
 class TfliteAddScaling:
-    """TensorFlow Lite's: each operand less its zero point, shifted left by 20 and scaled, then the sum scaled, of a
+    """TensorFlow Lite's: each operand less its zero point, shifted left by `left_shift` and scaled, then the sum scaled, of a
     `difference` the first scaled operand less the second.
 
     `scales` are the three steps, one channel each: first operand, second operand, output. Source: AddFunc of
@@ -52,12 +52,13 @@ class TfliteAddScaling:
     zero_points: tuple[int, int, int]
     scales: TfliteRequant
     difference: bool = False
+    left_shift: int = TFLITE_LEFT_SHIFT
 
     @property
     def factors(self) -> tuple[float, float]:
         """Of the operands, about."""
         a, b, y = self.scales.multiplier * 2.0 ** (self.scales.shift.astype(np.int64) - 31)
-        return float(a * y) * 2**TFLITE_LEFT_SHIFT, float(b * y) * 2**TFLITE_LEFT_SHIFT * (-1 if self.difference else 1)
+        return float(a * y) * 2**self.left_shift, float(b * y) * 2**self.left_shift * (-1 if self.difference else 1)
 
     def _step(self, i: int, x: np.ndarray) -> np.ndarray:
         one = TfliteRequant(self.scales.multiplier[i : i + 1], self.scales.shift[i : i + 1])
@@ -65,14 +66,14 @@ class TfliteAddScaling:
 
     def apply(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """int64 sums of int64 operands, zero point included."""
-        first = self._step(0, (a - self.zero_points[0]) << TFLITE_LEFT_SHIFT)
-        second = self._step(1, (b - self.zero_points[1]) << TFLITE_LEFT_SHIFT)
+        first = self._step(0, (a - self.zero_points[0]) << self.left_shift)
+        second = self._step(1, (b - self.zero_points[1]) << self.left_shift)
         return self._step(2, first - second if self.difference else first + second) + self.zero_points[2]
 
 
 @dataclass(frozen=True, eq=False)
 class QAdd:
-    """int8 sum, clamped to [low, high]."""
+    """int8 sum, clamped to [low, high]; int16 where the scaling is TensorFlow Lite's and the operands are."""
 
     scaling: AddScaling | TfliteAddScaling
     low: int
@@ -92,7 +93,7 @@ def run_float(params: Add, a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def run_int8(params: QAdd, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     total = params.scaling.apply(a.astype(np.int64), b.astype(np.int64))
-    return np.clip(total, params.low, params.high).astype(np.int8)
+    return np.clip(total, params.low, params.high).astype(a.dtype)
 
 
 def native_scaling(a: Int8, b: Int8, y: Int8) -> AddScaling:
@@ -108,14 +109,16 @@ def native_scaling(a: Int8, b: Int8, y: Int8) -> AddScaling:
     return AddScaling((m, n), offset, shift)
 
 
-def tflite_add_scaling(a: Int8, b: Int8, y: Int8, difference: bool = False) -> TfliteAddScaling:
+def tflite_add_scaling(a: Integer, b: Integer, y: Integer, difference: bool = False) -> TfliteAddScaling:
     """CalculateOpDataAdd and CalculateOpDataSub of TensorFlow Lite: factors relative to twice the larger operand's scale, in float64."""
-    twice = 2 * max(a.scale, b.scale)
-    scales = np.array([a.scale / twice, b.scale / twice, twice / ((1 << TFLITE_LEFT_SHIFT) * y.scale)])
+    twice, left_shift = 2 * max(a.scale, b.scale), TFLITE_LEFT_SHIFT_16 if isinstance(y, Int16) else TFLITE_LEFT_SHIFT
+    scales = np.array([a.scale / twice, b.scale / twice, twice / ((1 << left_shift) * y.scale)])
     if scales[2] >= 1:
-        raise OverflowError(f"an operand's scale is {twice / 2 / y.scale:g} times the output's; supported: below 2**19")
+        raise OverflowError(
+            f"an operand's scale is {twice / 2 / y.scale:g} times the output's; supported: below 2**{left_shift - 1}"
+        )
     requant = TfliteRequant.from_scales(scales)
-    return TfliteAddScaling((a.zero_point, b.zero_point, y.zero_point), requant, difference)
+    return TfliteAddScaling((a.zero_point, b.zero_point, y.zero_point), requant, difference, left_shift)
 
 
 def quantize(params: Add, inputs: tuple[Int8, ...], output: Int8) -> QAdd:
@@ -247,6 +250,7 @@ OP = Op(
     kernels=(
         Kernel("add", pack, fitted("add", features), applies=is_native),
         Kernel("add_tflite", pack, fitted("add_tflite", features), applies=is_tflite),
+        Kernel("add_wide_tflite", pack, fitted("add_wide_tflite", features), applies=is_tflite, wide=True),
         Kernel("add_dual", pack_dual, fitted("add_dual", dual_features), DSP, is_native, shared=DUAL_FILES),
         Kernel("add_table_tflite", pack_table, fitted("add_table_tflite", table_features), DSP, table_applies,
                shared=(*DUAL_FILES, "include/cpcc_rounding.h")),

@@ -95,6 +95,7 @@ class Kernel:
     program: bool = False  # a layer is code of its own: some of what its weights say is instructions, not constants
     streaming: bool = False  # the C file has a function for one step of a sequence too, suffixed ``_step``
     wide: bool = False  # reads or writes int16 tensors
+    prescribed: bool = False  # for models that are quantized already alone: not for what cpcc quantizes
     bytewise: bool = False  # moves the bytes of tensors of any type, which it takes as int8_t
     variadic: bool = False  # the C function takes its inputs as one array of pointers
     shared: tuple[str, ...] = ()
@@ -142,4 +143,6 @@ class Op:
         """The op that computes this one with int16 activations; None where there is none."""
         if self.wide is not None:
             return self.wide
-        return self if not self.kernels or any(k.wide or k.bytewise for k in self.kernels) else None
+        return (
+            self if not self.kernels or any((k.wide or k.bytewise) and not k.prescribed for k in self.kernels) else None
+        )

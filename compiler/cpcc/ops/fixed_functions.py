@@ -12,6 +12,10 @@ from cpcc.fixedpoint import INT32_MAX, rounding_shift
 
 ONE_OVER_3, EXP_MINUS_ONE_EIGHTH = 715827883, 1895147668  # Q0.31
 EXP_POWERS = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242)  # exp(-2**k), k = -2 ... 4, Q0.31
+LOG_2, SQRT_HALF, FOURTH_ROOT_HALF = 1488522236, 1518500250, 1805811301  # Q0.31
+# With s the fourth root of 2: 11 s / 240, s / 20, 2 / s - s, s / 4, Q0.31.
+ALPHA_N, ALPHA_D, ALPHA_I, ALPHA_F = 117049297, 127690142, 1057819769, 638450708
+LOG_BITS = 25  # fraction bits of the power of 2 and of its logarithm, which have one integer bit more than the result
 C48_OVER_17, C32_OVER_17 = 1515870810, 1010580540  # Q2.29
 
 
@@ -53,6 +57,32 @@ def _twice_reciprocal(x: np.ndarray) -> np.ndarray:
 def one_over_one_plus(x: np.ndarray) -> np.ndarray:
     """Q0.31 ``1 / (1 + x)`` of Q0.31 `x` in [0, 1]."""
     return np.minimum(_twice_reciprocal(x) << 1, INT32_MAX)
+
+
+def log_of_sum(x: np.ndarray) -> np.ndarray:
+    """Q5.26 ``log(x)`` of Q12.19 `x` >= 1.
+
+    x is 2**k times a mantissa r between sqrt(1/2) and 1, twice: with a whole k and a quarter, and, from x * sqrt(1/2), with a whole k less a
+    quarter. The smaller r (the other one saturated) is within a fourth root of 2 of the middle, where a rational function is log(r).
+    Source: log_x_for_x_greater_than_or_equal_to_1_impl of tensorflow/lite/kernels/internal/common.h."""
+    zeros = _leading_zeros(x)
+    r_a = np.minimum(product(x << (zeros - 1), SQRT_HALF) << 1, INT32_MAX)
+    zeros_b = _leading_zeros(product(x, SQRT_HALF)) - 1
+    r_b = np.minimum(x << zeros_b, INT32_MAX)
+    quarter = 1 << (LOG_BITS - 2)
+    power = np.maximum(((12 - zeros) << LOG_BITS) + quarter, ((12 - zeros_b) << LOG_BITS) - quarter)
+    r = np.minimum(r_a, r_b)
+    p, q = (r + FOURTH_ROOT_HALF + 1) >> 1, (r - FOURTH_ROOT_HALF) << 1
+    square = product(q, q)
+    numerator = product(q, r) + product(product(q, square), ALPHA_N)
+    denominator = product(p, ALPHA_I + q + product(ALPHA_D, square)) + product(ALPHA_F, q)
+    fraction = product(rounding_shift(numerator, 6), one_over_one_plus(denominator))
+    return (product(power, LOG_2) + fraction) << 1
+
+
+def _leading_zeros(x: np.ndarray) -> np.ndarray:
+    """Of positive int32 values."""
+    return 32 - np.frexp(x.astype(np.float64))[1].astype(np.int64)
 
 
 def logistic(a: np.ndarray) -> np.ndarray:

@@ -105,6 +105,11 @@ class Softmax:
 
 
 @dataclass(frozen=True)
+class LogSoftmax:
+    """``x - log(sum(exp(x)))`` over the last axis (of images: the channels)."""
+
+
+@dataclass(frozen=True)
 class Lookup:
     """``function(x, *arguments)`` of every element; `function` is a name in `cpcc.ops.activations.FUNCTIONS`, or a formula."""
 
@@ -201,6 +206,10 @@ class Recurrent:
 
 class Gru(Recurrent):
     """Gates in the order r, z, n (torch.nn.GRU)."""
+
+
+class GruResetBefore(Recurrent):
+    """Gates as of `Gru`; the reset gate acts on the state before the product (ONNX's linear_before_reset = 0)."""
 
 
 class Lstm(Recurrent):

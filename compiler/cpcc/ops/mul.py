@@ -18,7 +18,7 @@ from cpcc.ops.samples import broadcast_shapes
 
 @dataclass(frozen=True, eq=False)
 class QMul:
-    """`requant` scales the product of the centred inputs; it has one entry."""
+    """`requant` scales the product of the centred inputs; it has one entry. The inputs are int8; int16 where it is TensorFlow Lite's."""
 
     a_zero_point: int
     b_zero_point: int
@@ -42,7 +42,7 @@ def run_int8(params: QMul, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     left = align(a.astype(np.int64), rank) - params.a_zero_point
     right = align(b.astype(np.int64), rank) - params.b_zero_point
     product = (left * right)[..., None]  # one scale for all
-    return requantize(product, params.requant, params.zero_point, params.low, params.high)[..., 0]
+    return requantize(product, params.requant, params.zero_point, params.low, params.high, a.dtype.type)[..., 0]
 
 
 def quantize(params: Mul, inputs: tuple[Int8, ...], output: Int8) -> QMul:
@@ -53,7 +53,8 @@ def quantize(params: Mul, inputs: tuple[Int8, ...], output: Int8) -> QMul:
 
 def check(node: Node, graph: Graph) -> None:
     if isinstance(node.params, QMul):
-        reach = int(np.max(node.params.requant.reach(np.array([255 * 255]))))
+        largest = 255 if isinstance(graph.output_tensor(node).type, Int8) else 32768
+        reach = int(np.max(node.params.requant.reach(np.array([largest**2]))))
         if reach > INT32_MAX:
             raise ModelError(
                 f"{node.name}: the products of both inputs can reach {reach}, the limit is {INT32_MAX}; "
@@ -81,9 +82,19 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     )
 
 
+def wide_features(node: Node, graph: Graph) -> tuple[float, ...]:
+    return 1.0, *loop_counts(*(t.shape for t in graph.input_tensors(node)))
+
+
+def is_tflite(node: Node, graph: Graph) -> bool:
+    return isinstance(node.params.requant, TfliteRequant)
+
+
 def sample(rng: np.random.Generator) -> tuple[Mul, tuple[tuple[int, ...], ...]]:
     return Mul(), broadcast_shapes(rng)
 
+
+FILES = ("include/cpcc_broadcast.h",)
 
 OP = Op(
     name="mul",
@@ -94,6 +105,17 @@ OP = Op(
     run_int8=run_int8,
     quantize=quantize,
     sample=sample,
-    kernels=(Kernel("mul", pack, fitted("mul", features), shared=("include/cpcc_broadcast.h",)),),
+    kernels=(
+        Kernel("mul", pack, fitted("mul", features), shared=FILES),
+        Kernel(
+            "mul_wide",
+            pack,
+            fitted("mul_wide", wide_features),
+            applies=is_tflite,
+            wide=True,
+            prescribed=True,
+            shared=FILES,
+        ),
+    ),
     check=check,
 )

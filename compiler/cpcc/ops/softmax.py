@@ -21,6 +21,7 @@ from cpcc.ops.fixed_functions import exp_of_negative, one_over_one_plus, product
 from cpcc.ops.float_params import Softmax
 
 OUTPUT = Int8(1 / 256, -128)
+FILES = ("include/cpcc_exponentials.h",)
 SUM_INTEGER_BITS = 12  # of the sum of exponentials, Q12.19
 MAX_CLASSES = 2**SUM_INTEGER_BITS - 1
 INPUT_INTEGER_BITS = 5  # of the scaled distance, Q5.26
@@ -33,17 +34,54 @@ class QSoftmax:
     table: np.ndarray
 
 
-def exp_table(scale: float, beta: float) -> np.ndarray:
-    """(256,) int32 exponentials, Q0.31, of ``-scale * beta * distance``. `scale` is the input's."""
+@dataclass(frozen=True)
+class DistanceScale:
+    """How a distance below the maximum becomes Q5.26: ``-(distance << shift) * multiplier / 2**31``, halves up. Beyond `radius` the shift
+    would leave int32: so far off, nothing counts."""
+
+    multiplier: int
+    shift: int
+    radius: int
+
+    def scaled(self, distance: np.ndarray) -> np.ndarray:
+        """int64; beyond the radius as at it."""
+        return product(-np.minimum(distance, self.radius) << self.shift, self.multiplier)
+
+
+def distance_scale(scale: float, beta: float = 1.0) -> DistanceScale:
+    """For an input of this `scale`. Raises `OverflowError` where it is too small."""
     real = min(beta * scale * 2.0 ** (31 - INPUT_INTEGER_BITS), 2.0**31 - 1)
     if real <= 1:
         raise OverflowError(f"a scale of {scale:g} times beta {beta:g} is too small; supported: above 2**-26")
     requant = TfliteRequant.from_scales(np.array([real]))
     shift = int(requant.shift[0])
     radius = math.floor(((1 << INPUT_INTEGER_BITS) - 1) * 2.0 ** (31 - INPUT_INTEGER_BITS) / 2.0**shift)
-    distance = np.minimum(np.arange(256), radius)  # beyond, the shift would leave int32; such values are 0
-    table = exp_of_negative(product(-distance << shift, int(requant.multiplier[0])), INPUT_INTEGER_BITS)
-    return narrow(np.where(np.arange(256) <= radius, table, 0), np.int32)
+    return DistanceScale(int(requant.multiplier[0]), shift, min(radius, 255))
+
+
+def exp_table(distances: DistanceScale) -> np.ndarray:
+    """(256,) int32 exponentials, Q0.31, of distances 0 ... 255 below the maximum; 0 beyond the radius."""
+    distance = np.arange(256)
+    table = exp_of_negative(distances.scaled(distance), INPUT_INTEGER_BITS)
+    return narrow(np.where(distance <= distances.radius, table, 0), np.int32)
+
+
+def exponential_fields(table: np.ndarray) -> dict[str, int | np.ndarray]:
+    """Fields of the C structs: the table ends with its first 0, which stands for all greater distances."""
+    last = int(np.flatnonzero(table)[-1]) + 1
+    return {"last": min(last, 255), "exponentials": table[: last + 1]}
+
+
+def sum_of_exponentials(table: np.ndarray, distance: np.ndarray) -> np.ndarray:
+    """(..., 1) int64 Q12.19."""
+    return rounding_shift(table.astype(np.int64)[distance], SUM_INTEGER_BITS).sum(axis=-1, keepdims=True)
+
+
+def check_classes(op: str, x: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape `x` itself. Raises `ModelError` where the sum of as many exponentials could overflow."""
+    if x[-1] > MAX_CLASSES:
+        raise ModelError(f"{op}: {x[-1]} classes; supported: up to {MAX_CLASSES}")
+    return x
 
 
 def reciprocal(total: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -54,9 +92,7 @@ def reciprocal(total: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def infer_shape(params: Softmax | QSoftmax, x: tuple[int, ...]) -> tuple[int, ...]:
-    if x[-1] > MAX_CLASSES:
-        raise ModelError(f"softmax: {x[-1]} classes; supported: up to {MAX_CLASSES}")
-    return x
+    return check_classes("softmax", x)
 
 
 def run_float(params: Softmax, x: np.ndarray) -> np.ndarray:
@@ -66,15 +102,14 @@ def run_float(params: Softmax, x: np.ndarray) -> np.ndarray:
 
 def run_int8(params: QSoftmax, x: np.ndarray) -> np.ndarray:
     wide = x.astype(np.int64)
-    exponentials = params.table.astype(np.int64)[wide.max(axis=-1, keepdims=True) - wide]
-    total = rounding_shift(exponentials, SUM_INTEGER_BITS).sum(axis=-1, keepdims=True)
-    mantissa, exponent = reciprocal(total)
-    q = rounding_shift(product(mantissa, exponentials), exponent + 31 - 8) - 128
+    distance = wide.max(axis=-1, keepdims=True) - wide
+    mantissa, exponent = reciprocal(sum_of_exponentials(params.table, distance))
+    q = rounding_shift(product(mantissa, params.table.astype(np.int64)[distance]), exponent + 31 - 8) - 128
     return np.clip(q, -128, 127).astype(np.int8)
 
 
 def quantize(params: Softmax, inputs: tuple[Int8, ...], output: Int8) -> QSoftmax:
-    return QSoftmax(exp_table(inputs[0].scale, params.beta))
+    return QSoftmax(exp_table(distance_scale(inputs[0].scale, params.beta)))
 
 
 def check(node: Node, graph: Graph) -> None:
@@ -83,13 +118,9 @@ def check(node: Node, graph: Graph) -> None:
 
 
 def pack(node: Node, graph: Graph) -> Packed:
-    """The table ends with its first 0, which stands for all greater distances."""
-    table: np.ndarray = node.params.table
-    last = int(np.flatnonzero(table)[-1]) + 1
     shape = graph.output_tensor(node).shape
-    classes = shape[-1]
-    return Packed({"rows": math.prod(shape) // classes, "classes": classes, "last": min(last, 255),
-                   "exponentials": table[: last + 1]})  # fmt: skip
+    sizes = {"rows": math.prod(shape[:-1]), "classes": shape[-1]}
+    return Packed({**sizes, **exponential_fields(node.params.table)})
 
 
 def features(node: Node, graph: Graph) -> tuple[float, ...]:
@@ -112,7 +143,7 @@ OP = Op(
     run_int8=run_int8,
     quantize=quantize,
     sample=sample,
-    kernels=(Kernel("softmax", pack, fitted("softmax", features)),),
+    kernels=(Kernel("softmax", pack, fitted("softmax", features), shared=FILES),),
     output_type=lambda params, inputs: OUTPUT,
     check=check,
     in_place=True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from cpcc.costs import Estimate
 from cpcc.graph import Graph, Int8, Int16, Node
@@ -11,6 +11,8 @@ from cpcc.ops.base import Kernel
 from cpcc.targets import Core
 
 Policy = Callable[[Kernel], bool]
+
+ALIKE = 0.005  # of the cycles: closer than that, a model does not tell kernels apart, and instructions, which are counted, decide
 
 
 def any_kernel(kernel: Kernel) -> bool:
@@ -35,17 +37,29 @@ def is_wide(node: Node, graph: Graph) -> bool:
 
 def usable_kernels(node: Node, graph: Graph, core: Core, policy: Policy = any_kernel) -> list[Kernel]:
     """Those whose features the core has and that apply to `node`; none for an op that needs no code (a reshape)."""
-    kernels, wide = op_of(node, Int8).kernels, is_wide(node, graph)
-    fitting = [k for k in kernels if k.bytewise or k.wide == wide]
-    usable = [k for k in fitting if k.requires <= core.features and policy(k) and k.applies(node, graph)]
-    assert usable or not kernels, f"{node.name}: no kernel can run it"
+    usable = list(_usable(node, graph, core, policy))
+    assert usable or not op_of(node, Int8).kernels, f"{node.name}: no kernel can run it"
     return usable
 
 
+def named_kernel(name: str | None, node: Node, graph: Graph, core: Core, policy: Policy = any_kernel) -> Kernel | None:
+    """That kernel, where it is usable; the others are not asked, for some look at every weight to say whether they apply."""
+    return next(_usable(node, graph, core, lambda k: k.name == name and policy(k)), None)
+
+
+def _usable(node: Node, graph: Graph, core: Core, policy: Policy) -> Iterator[Kernel]:
+    wide = is_wide(node, graph)
+    for k in op_of(node, Int8).kernels:
+        if (k.bytewise or k.wide == wide) and k.requires <= core.features and policy(k) and k.applies(node, graph):
+            yield k
+
+
 def priced(node: Node, graph: Graph, core: Core, policy: Policy = any_kernel) -> list[tuple[Kernel, Estimate]]:
-    """`usable_kernels` and what each costs, that of the fewest modelled cycles first. A single one costs nothing: there is no
-    choice."""
+    """`usable_kernels` and what each costs, that of the fewest modelled cycles first; of those `ALIKE` in cycles that of the fewest
+    instructions. A single one costs nothing: there is no choice."""
     usable = usable_kernels(node, graph, core, policy)
     if len(usable) == 1:
         return [(usable[0], Estimate(0, 0))]
-    return sorted(((k, k.cost(node, graph, core.name)) for k in usable), key=lambda each: each[1].cycles)
+    costs = [(k, k.cost(node, graph, core.name)) for k in usable]
+    alike = (1 + ALIKE) * min((cost.cycles for _, cost in costs), default=0.0)
+    return sorted(costs, key=lambda each: (max(each[1].cycles, alike), each[1].instructions))

@@ -49,8 +49,8 @@ class Plan:
 
 def estimate(plan: Plan) -> Estimate:
     """Of one inference."""
-    core = plan.target.core.name
-    return sum((step.kernel.cost(step.node, plan.graph, core) for step in plan.steps), Estimate(0, 0))
+    core, level = plan.target.core.name, plan.objective.level
+    return sum((step.kernel.cost(step.node, plan.graph, core, level) for step in plan.steps), Estimate(0, 0))
 
 
 def fastest_kernels(graph: Graph, target: Target, policy: Policy = any_kernel) -> dict[str, str]:
@@ -74,5 +74,5 @@ def plan_with(
     """The plan that runs each node, or its bands, by the kernel named for it. Raises `ModelError` where no such kernel can, or
     where the graph has no such stripe."""
     laid = striped(graph, stripes)
-    steps = Stepper(target.core, policy).steps(laid, kernels)
+    steps = Stepper(target.core, policy, objective.level).steps(laid, kernels)
     return Plan(laid, target, steps, plan_arena(laid, needs_of(steps)), objective, tuple(stripes), dict(kernels))

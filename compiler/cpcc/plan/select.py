@@ -45,7 +45,7 @@ def options_of(node: Node, graph: Graph, target: Target, code: KernelCode, polic
         packed = kernel.pack(node, graph)
         pieces = kernel_pieces(code, kernel, packed)
         need = Need(packed.scratch_bytes, kernel.overlap(node, graph))
-        cycles = kernel.cost(node, graph, target.core.name).cycles
+        cycles = kernel.cost(node, graph, target.core.name, code.level).cycles
         found.append(Option(kernel.name, cycles, own_bytes(packed), need, pieces, arrays_of(packed)))
     return found
 

@@ -14,7 +14,7 @@ from cpcc.graph import Graph, Int8, Node
 from cpcc.ops import op_of
 from cpcc.ops.base import Kernel, Overlap, Packed
 from cpcc.plan.buffers import Need
-from cpcc.plan.kernels import Policy, any_kernel, usable_kernels
+from cpcc.plan.kernels import Policy, any_kernel, named_kernel, usable_kernels
 from cpcc.targets import Core
 
 
@@ -41,11 +41,11 @@ def layer_of(node: Node, graph: Graph) -> str:
 
 
 class Stepper:
-    """Makes steps for a `core`, with kernels that the `policy` allows; remembers those of equal nodes. Graphs whose nodes it was
-    given must outlive it."""
+    """Makes steps for a `core`, with kernels that the `policy` allows, compiled at `level`; remembers those of equal nodes. Graphs
+    whose nodes it was given must outlive it."""
 
-    def __init__(self, core: Core, policy: Policy = any_kernel) -> None:
-        self._core, self._policy = core, policy
+    def __init__(self, core: Core, policy: Policy = any_kernel, level: str = "-O2") -> None:
+        self._core, self._policy, self._level = core, policy, level
         self._steps: dict[Hashable, tuple[Step | None, Estimate]] = {}
 
     def steps(self, graph: Graph, kernels: Mapping[str, str]) -> tuple[Step, ...]:
@@ -72,16 +72,18 @@ class Stepper:
             return None, Estimate(0, 0)
         dense, nonzero = op_of(node, Int8).macs(node.params, graph.output_tensor(node).shape)
         step = Step(node, kernel, kernel.pack(node, graph), kernel.overlap(node, graph), dense, nonzero)
-        return step, kernel.cost(node, graph, self._core.name)
+        return step, kernel.cost(node, graph, self._core.name, self._level)
 
     def _kernel(self, node: Node, graph: Graph, name: str | None) -> Kernel | None:
-        usable = usable_kernels(node, graph, self._core, self._policy if node.output in graph.bands else any_kernel)
-        found = next((k for k in usable if k.name == name), None)
-        if found is not None or not usable:
+        banded = node.output in graph.bands
+        policy = self._policy if banded else any_kernel
+        found = named_kernel(name, node, graph, self._core, policy)
+        if found is not None or not op_of(node, Int8).kernels:
             return found
-        if node.output not in graph.bands:
+        if not banded:
             raise ModelError(f"{node.name}: this cpcc has no kernel {name} for it; run cpcc build again")
-        return min(usable, key=lambda k: k.cost(node, graph, self._core.name).cycles)
+        usable = usable_kernels(node, graph, self._core, policy)
+        return min(usable, key=lambda k: k.cost(node, graph, self._core.name, self._level).cycles)
 
 
 def _signature(node: Node, graph: Graph) -> Hashable:

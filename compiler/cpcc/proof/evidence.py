@@ -16,7 +16,7 @@ from cpcc.proof.guarantee import MAX_FNR, Guarantee
 
 CONFIDENCE = 0.95
 REFUTED = 0.05  # level of the test that doubts the promises of a build; several classes share it
-FLOAT_DENSE, FLOAT_PRUNED, FIXED = "float dense", "float pruned", "fixed-point"
+FLOAT_DENSE, FLOAT_PRUNED, FLOAT, FIXED = "float dense", "float pruned", "float", "fixed-point"
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +30,11 @@ class Model:
     @property
     def called(self) -> np.ndarray:
         return self.scores >= self.threshold
+
+
+def float_name(dense: object) -> str:
+    """What the float model that is built is called: pruned only where the model file holds the `dense` one as well."""
+    return FLOAT if dense is None else FLOAT_PRUNED
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,14 @@ import numpy as np
 
 from cpcc import artifacts
 from cpcc.detector import Detector, check_raw, decisions_of
-from cpcc.errors import DataError, ToolMissingError
+from cpcc.errors import ToolMissingError
 from cpcc.executors.arm import ArmExecutor
 from cpcc.executors.base import Executor
 from cpcc.executors.host import HostExecutor
 from cpcc.executors.qemu import QemuExecutor, find_qemu, has_qemu, on_machine
 from cpcc.executors.reference import ReferenceExecutor
 from cpcc.folder import BuildFolder
+from cpcc.models.known_labels import check_labels
 from cpcc.profile import Profile, profile
 from cpcc.proof import calibration
 from cpcc.proof.ladder import PerThread, Step
@@ -110,7 +111,8 @@ def prove(build: BuildFolder, job: Job, progress: Callable[[int], None]) -> Repo
     """The report; the results are kept in the build folder. Raises `DataError`, `CompileError`."""
     check_raw(build.detector, job.x)
     meta = _meta(build)
-    _check_labels(meta, build, job.y)
+    if isinstance(build.detector, Detector):
+        check_labels(job.y, build.detector.logits.size, meta)
     steps = steps_of(build, job.executors, len(job.x), job.time_limit)
     with ThreadPoolExecutor(1) as side:
         scored = side.submit(_float_scores, build, job.x)
@@ -119,7 +121,7 @@ def prove(build: BuildFolder, job: Job, progress: Callable[[int], None]) -> Repo
         )
     floats = scored.result()
     digest = calibration.data_hash(calibration.Labelled(job.x, job.y))
-    report = replace(found.report, caveats=caveats(build, meta, job.x), data_sha256=digest)
+    report = replace(found.report, caveats=caveats(build, meta, job.x, job.y), data_sha256=digest)
     if "arm" in job.executors and can_count(build) and report.bit_exact:
         report = replace(report, cost=cost_of(build))
     provenance = {"command": job.command, "data_sha256": digest}
@@ -178,27 +180,14 @@ def cost_of(build: BuildFolder) -> Figures:
     return Figures(p.instructions, p.flash_bytes, p.ram_bytes, p.stack_bytes)
 
 
-def _check_labels(meta: ModelMeta | None, build: BuildFolder, y: np.ndarray | None) -> None:
-    """Raises `DataError` for labels the model does not know. A network of one logit without metadata knows none."""
-    if y is None or not isinstance(build.detector, Detector):
-        return
-    logits = build.detector.logits.size
-    if logits == 1 and not (meta is not None and meta.has_meta):
-        return
-    known = meta.classes if meta is not None and meta.has_meta else tuple(range(logits))
-    strange = np.setdiff1d(y, known)
-    if len(strange):
-        where = int(np.argmax(np.isin(y, strange)))
-        raise DataError(
-            f"labels: sample {where} has label {int(y[where])}, the model's classes are {', '.join(map(str, known))}; "
-            "relabel the data as it was for training"
-        )
-
-
-def caveats(build: BuildFolder, meta: ModelMeta | None, x: np.ndarray) -> Caveats:
-    """What weakens the evidence of samples `x` (n, ...)."""
+def caveats(build: BuildFolder, meta: ModelMeta | None, x: np.ndarray, y: np.ndarray | None) -> Caveats:
+    """What weakens the evidence of samples `x` (n, ...) with labels `y` (n,)."""
     trained = calibration.overlap(x, meta.train_hashes if meta else ())
     kept = meta.calibration_hashes if meta else ()
     calibrated = calibration.overlap(x, [*kept, *artifacts.calibration_hashes(build)])
     changed = [path for path in build.changed_files() if not path.startswith("src/")]
-    return Caveats(int(trained.sum()), int((calibrated & ~trained).sum()), tuple(str(build.path / p) for p in changed))
+    important = [decision.positive for decision in decisions_of(build.detector)]
+    uncounted = [label for label in important if y is None or not (y == label).any()]
+    return Caveats(
+        int(trained.sum()), int((calibrated & ~trained).sum()), tuple(str(build.path / p) for p in changed), tuple(uncounted)
+    )  # fmt: skip

@@ -59,6 +59,8 @@ def _promise(found: dict[str, Any]) -> str:
 def _match(found: dict[str, Any]) -> str:
     if found["promise"] is not None:
         return "the data agree with the promise" if found["fn_match"] else "the data CONTRADICT the promise"
+    if found["fn_match"] is None:
+        return "there is no positive to miss"
     if not found["fn_match"]:
         return "it misses MORE"
     extra = found["fixed"]["fn"] - found["float"]["fn"]

@@ -23,7 +23,6 @@ from cpcc.proof.evidence import (
     CONFIDENCE,
     FIXED,
     FLOAT_DENSE,
-    FLOAT_PRUNED,
     REFUTED,
     Change,
     Model,
@@ -31,6 +30,7 @@ from cpcc.proof.evidence import (
     Transition,
     changes,
     check_promise,
+    float_name,
     interval,
     transition,
 )  # fmt: skip
@@ -63,16 +63,19 @@ class FloatScores:
 
 @dataclass(frozen=True)
 class Caveats:
-    """What weakens the evidence: samples the model has seen, and files that are not as `build` left them."""
+    """What weakens the evidence: samples the model has seen, files that are not as `build` left them, and important
+    classes of which the data have no sample, so that no miss could show."""
 
     seen_in_training: int = 0
     seen_in_calibration: int = 0
     changed_files: tuple[str, ...] = ()
+    uncounted: tuple[int, ...] = ()
 
     def lines(self) -> list[str]:
         """One line each; empty where all is well."""
         seen = (("training", self.seen_in_training), ("calibration", self.seen_in_calibration))
         found = [f"{n} of the samples were used in {what}: the rates on them prove little" for what, n in seen if n]
+        found += [f"the data have no sample labelled {label}: its misses were not counted" for label in self.uncounted]
         return found + [f"{path} was changed since the build; verifying what is there" for path in self.changed_files]
 
 
@@ -113,10 +116,10 @@ class ClassReport:
         return None if self.float_pruned is None else self.fixed.fn - self.float_pruned.fn
 
     def fn_match(self, allow_fn: int) -> bool | None:
-        """Whether the statement about misses holds; None where there is no float network and nothing was promised."""
+        """Whether the statement about misses holds; None where there is no float network or no positive, and nothing was promised."""
         if self.promise is not None:
             return self.promise.holds
-        return None if self.extra_fn is None else self.extra_fn <= allow_fn
+        return None if self.extra_fn is None or not self.fixed.fn + self.fixed.tp else self.extra_fn <= allow_fn
 
     def as_json(self, allow_fn: int) -> dict[str, Any]:
         return {
@@ -213,7 +216,7 @@ def models(floats: FloatScores | None, fixed: np.ndarray, decision: Decision) ->
     dense = [] if floats.dense is None else [Model(FLOAT_DENSE, floats.dense, floats.dense_threshold)]
     return [
         *dense,
-        Model(FLOAT_PRUNED, floats.pruned, floats.pruned_threshold),
+        Model(float_name(floats.dense), floats.pruned, floats.pruned_threshold),
         Model(FIXED, fixed, decision.threshold),
     ]
 
@@ -290,7 +293,7 @@ def class_report(
         decision.positive,
         decision.threshold,
         judged[FIXED],
-        judged.get(FLOAT_PRUNED),
+        judged[float_name(floats.dense)] if floats else None,
         judged.get(FLOAT_DENSE),
         tuple(extra_misses(positive, floats, fixed, decision)) if floats else (),
         margin(positive, fixed, decision.threshold),

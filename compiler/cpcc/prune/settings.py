@@ -144,7 +144,9 @@ class PruneSettings:
         if self.max_fn_increase is not None:
             _not_negative("max_fn_increase", self.max_fn_increase)
         if self.fnr_budget is not None:
-            _not_negative("fnr_budget", self.fnr_budget)
+            _rate("fnr_budget", self.fnr_budget)
+        for each in self.more_classes:
+            _rate(f"important {each.label}: budget", each.fnr_budget)
         labels = [self.positive, *(each.label for each in self.more_classes)]
         if len(set(labels)) < len(labels) or min(labels) < 0:
             raise UsageError(f"important classes {labels}: give each label once, 0 or more")
@@ -164,6 +166,11 @@ def _one_of(name: str, value: str, known: Iterable[str]) -> None:
 def _inside(name: str, value: float, low: float, high: float) -> None:
     if not low < value <= high:
         raise UsageError(f"{name.replace('_', '-')} {value}: needed: more than {low}, at most {high}")
+
+
+def _rate(name: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise UsageError(f"{name.replace('_', '-')} {value:g}: out of range; give a rate from 0 to 1")
 
 
 def _not_negative(name: str, value: float) -> None:

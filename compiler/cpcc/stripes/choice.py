@@ -55,11 +55,13 @@ class Outcome:
 
 
 class Search:
-    """Through the stripes of a `graph` whose layers run by `kernels`."""
+    """Through the stripes of a `graph` whose layers run by `kernels`, compiled at `level`."""
 
-    def __init__(self, graph: Graph, kernels: Mapping[str, str], target: Target, policy: Policy = any_kernel) -> None:
+    def __init__(
+        self, graph: Graph, kernels: Mapping[str, str], target: Target, policy: Policy = any_kernel, level: str = "-O2"
+    ) -> None:
         self._graph, self._kernels = graph, kernels
-        self._stepper = Stepper(target.core, policy)
+        self._stepper = Stepper(target.core, policy, level)
         self._layers = [rows_of(node, graph) for node in graph.nodes]
         self._number = {node.name: i for i, node in enumerate(graph.nodes)}
 
@@ -148,11 +150,11 @@ def _flash(steps: Sequence[Step]) -> int:
 
 def best_stripes(
     graph: Graph, kernels: Mapping[str, str], target: Target, policy: Policy = any_kernel, ram: float = inf,
-    only_needed: bool = False,
+    only_needed: bool = False, level: str = "-O2",
 ) -> tuple[Stripe, ...]:  # fmt: skip
     """Stripes with which the arena needs at most `ram` bytes, for the least time; none can: the smallest arena found. Then, unless
     `only_needed`, those that save at least `RATE` per cent of it for each per cent of time, and as much RAM as they take flash."""
-    search = Search(graph, kernels, target, policy)
+    search = Search(graph, kernels, target, policy, level)
     now = search.outcome(())
     for _ in range(ROUNDS):
         if only_needed and now.arena <= ram:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import inf
 
 from cpcc.graph import Graph
-from cpcc.plan.kernels import Policy, any_kernel, usable_kernels
+from cpcc.plan.kernels import Policy, any_kernel, priced, usable_kernels
 from cpcc.plan.thrift import RATE, slowdown
 from cpcc.stripes.choice import Search, best_stripes, gain
 from cpcc.stripes.regions import Stripe
@@ -18,20 +18,31 @@ SHARE = 2  # layers that need at least one part in so many of what the arena nee
 def stripes_and_kernels(
     graph: Graph, kernels: Mapping[str, str], target: Target, policy: Policy = any_kernel, ram: float = inf
 ) -> tuple[tuple[Stripe, ...], dict[str, str]]:
-    """`best_stripes`, and the `kernels`: slower ones that need less memory where stripes make that count."""
+    """`best_stripes`, and the `kernels`: slower ones that need less memory where stripes make that count, the fastest where stripes
+    make their memory free."""
     search = Search(graph, kernels, target, policy)
     frugal = _frugal(search, graph, kernels, target, policy)
     stripes = best_stripes(graph, frugal, target, policy, ram)
     found = search.outcome(stripes, frugal)
-    for name in [name for name in frugal if frugal[name] != kernels[name]]:
-        faster = {**frugal, name: kernels[name]}
+    for name, kernel in _faster(graph, frugal, kernels, target, policy):
+        faster = {**frugal, name: kernel}
         other = search.outcome(stripes, faster)
-        if other.bound <= found.arena and other.arena <= found.arena:
+        if other.bound <= found.arena and other.arena <= found.arena and other.cost.cycles < found.cost.cycles:
             frugal, found = faster, other
     whole = search.outcome(())
     if found.arena > ram or whole.arena > ram or gain(whole, found, found.arena) > 0:
         return stripes, frugal
     return (), dict(kernels)
+
+
+def _faster(
+    graph: Graph, frugal: Mapping[str, str], kernels: Mapping[str, str], target: Target, policy: Policy
+) -> Iterator[tuple[str, str]]:
+    """For each layer what it had before it was `frugal`, and the fastest kernel there is, where they are others."""
+    for node in graph.nodes:
+        if node.name in frugal:
+            fastest = priced(node, graph, target.core, policy)[0][0].name
+            yield from ((node.name, k) for k in dict.fromkeys((kernels[node.name], fastest)) if k != frugal[node.name])
 
 
 def _frugal(

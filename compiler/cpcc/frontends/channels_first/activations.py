@@ -53,13 +53,13 @@ def prelu(builder: GraphBuilder, site: Site, value: Value, slopes: np.ndarray) -
     return builder.emit_like(site, fp.ChannelLookup("leaky_relu", (to_float32(own, site.name),)), source)
 
 
-def softmax(builder: GraphBuilder, site: Site, value: Value, axis: int) -> Value:
-    """Rows along one axis, which must be last in memory."""
+def softmax(builder: GraphBuilder, site: Site, value: Value, axis: int, params: fp.Softmax | fp.LogSoftmax) -> Value:
+    """`params` along one axis, which must be last in memory."""
     rank = len(value.shape)
     order = [*(i for i in range(rank) if i != axis), axis]
     classes = value.shape[axis]
     shape = (1, math.prod(value.shape) // classes, classes)
     source = builder.laid_out(value, value.shape, order, site, shape)
     result = builder.fresh(site.output, value.shape, shape, (0, 1, 2))
-    builder.append(site.name, fp.Softmax(), (source.tensor,), site.output, site.line)
+    builder.append(site.name, params, (source.tensor,), site.output, site.line)
     return replace(result, factors=ordered(value.shape, order))

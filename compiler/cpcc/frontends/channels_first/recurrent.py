@@ -42,7 +42,7 @@ def steps_of(value: Value) -> int:
     return int(np.prod(value.shape[:-1]))
 
 
-Kind = type[fp.Gru] | type[fp.Lstm]
+Kind = type[fp.Gru] | type[fp.GruResetBefore] | type[fp.Lstm]
 
 
 def passes(

@@ -106,11 +106,7 @@ def _softmax(importer: Importer, op: Operator) -> Value:
     axis = last if op.opset < 13 else axis
     if op.index == importer.dropped and value.shape[axis] == math.prod(value.shape):
         return value
-    if op.type == "LogSoftmax":
-        raise op.refuse(
-            "a LogSoftmax", "in the middle, or without --positive", "one at the end of a detector, which is dropped"
-        )
-    return softmax(importer, op.site(), value, axis)
+    return softmax(importer, op.site(), value, axis, fp.LogSoftmax() if op.type == "LogSoftmax" else fp.Softmax())
 
 
 _TABLES = {name: _activation for name in ACTIVATIONS if name != "Relu"}
@@ -119,6 +115,6 @@ FAMILY = (
               {"Relu": _activation, "Clip": _clip}),
     Operators("lookup, a table of 256 values", "PRelu with slopes: one table for each different one; Pow with a whole exponent, Max and Min with a number",
               {**_TABLES, "Max": _limit, "Min": _limit, "Pow": _pow, "PRelu": _prelu}),
-    Operators("softmax; dropped at the end of a detector", "LogSoftmax at the end of a detector only",
+    Operators("softmax, log_softmax; dropped at the end of a detector", "",
               dict.fromkeys(("Softmax", "LogSoftmax"), _softmax)),
 )  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from cpcc.frontends.channels_first.builder import Value
-from cpcc.frontends.channels_first.recurrent import Gates, passes, side_by_side, steps_of
+from cpcc.frontends.channels_first.recurrent import Gates, Kind, passes, side_by_side, steps_of
 from cpcc.frontends.onnx.families import Operators
 from cpcc.frontends.onnx.importer import Importer
 from cpcc.frontends.onnx.operator import Operator
@@ -27,12 +27,18 @@ def _recurrent(importer: Importer, op: Operator) -> list[Value | None]:
     backwards = _DIRECTIONS[op.attributes["direction"]]
     gates = [_gates(importer, op, number, value.shape[-1]) for number in range(len(backwards))]
     site, steps, units = op.site(), steps_of(value), gates[0].hidden_weight.shape[1]
-    found = passes(importer, site, value, gates, fp.Gru if op.type == "GRU" else fp.Lstm, backwards)
+    found = passes(importer, site, value, gates, _kind(op), backwards)
     shape, axis = ((1, steps, 1, units), 2) if batch_first else ((steps, 1, 1, units), 1)
     states = [replace(p.states, shape=shape) for p in found]
     last = [replace(p.last, shape=(1, 1, units)) for p in found]
     return [side_by_side(importer, site, states, axis, f"{site.output}.both"),
             side_by_side(importer, site, last, 1 if batch_first else 0, f"{site.output}.states")]  # fmt: skip
+
+
+def _kind(op: Operator) -> Kind:
+    if op.type == "LSTM":
+        return fp.Lstm
+    return fp.Gru if op.attributes["linear_before_reset"] else fp.GruResetBefore
 
 
 def _check(importer: Importer, op: Operator) -> None:
@@ -50,8 +56,6 @@ def _check(importer: Importer, op: Operator) -> None:
             raise op.refuse(
                 name, a[name], "forward, reverse and bidirectional, the default activations, no clip, no input_forget"
             )
-    if op.type == "GRU" and not a["linear_before_reset"]:
-        raise op.refuse("linear_before_reset", 0, "1, as torch.onnx writes it")
     if importer.has(op, 7):
         raise op.refuse("a peephole", "", "LSTM without it")
     if importer.has(op, 4):
@@ -92,6 +96,6 @@ def _states(importer: Importer, op: Operator, number: int, units: int) -> tuple[
 
 
 FAMILY = (
-    Operators("gru, lstm", "initial states constant, hidden -1 to 1 and cell -8 to 8; GRU with linear_before_reset; the cell state is no output",
+    Operators("gru, gru_reset_before (linear_before_reset 0), lstm", "initial states constant, hidden -1 to 1 and cell -8 to 8; the cell state is no output",
               dict.fromkeys(("GRU", "LSTM"), _recurrent)),
 )  # fmt: skip

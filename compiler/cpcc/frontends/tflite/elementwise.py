@@ -1,4 +1,4 @@
-"""ADD, SUB, MUL, MINIMUM, MAXIMUM and SOFTMAX. A constant operand makes tables of the 256 results."""
+"""ADD, SUB, MUL, MINIMUM, MAXIMUM, SOFTMAX and LOG_SOFTMAX. A constant operand makes tables of the 256 results."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ import numpy as np
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import TfliteRequant
 from cpcc.frontends.tflite.activation import clamp
-from cpcc.frontends.tflite.builder import Builder, Handler, int8_type, without_batch
+from cpcc.frontends.tflite.builder import Builder, Handler, activation_type, int8_type, without_batch
 from cpcc.frontends.tflite.schema import Operator, read_options
-from cpcc.graph import Int8, Tensor
+from cpcc.graph import Int8, Int16, Integer, Tensor
 from cpcc.ops import add as add_op
 from cpcc.ops import mul as mul_op
 from cpcc.ops.channel_lookup import QChannelLookup
 from cpcc.ops.float_params import StridedCopy
+from cpcc.ops.log_softmax import TFLITE_OUTPUT, QLogSoftmax
 from cpcc.ops.lookup import QLookup
-from cpcc.ops.softmax import QSoftmax, exp_table
+from cpcc.ops.softmax import QSoftmax, distance_scale, exp_table
 
 
 @dataclass(frozen=True)
@@ -48,32 +49,44 @@ Rounded = Callable[[np.ndarray, np.ndarray], np.ndarray]
 MAX_PERIOD = 2**20  # elements that a constant is written out to
 
 
-def _sum_params(op: Operator, types: tuple[Int8, Int8, Int8], function: int, difference: bool) -> add_op.QAdd:
+def _sum_params(op: Operator, types: tuple[Integer, Integer, Integer], function: int, difference: bool) -> add_op.QAdd:
     low, high = clamp(op, function, types[2])
     return add_op.QAdd(add_op.tflite_add_scaling(*types, difference), low, high)
 
 
-def _add_params(op: Operator, *types: Int8) -> add_op.QAdd:
+def _add_params(op: Operator, *types: Integer) -> add_op.QAdd:
     a, b, y = types
     return _sum_params(op, (a, b, y), read_options(op, AddOptions).fused_activation_function, False)
 
 
-def _sub_params(op: Operator, *types: Int8) -> add_op.QAdd:
+def _sub_params(op: Operator, *types: Integer) -> add_op.QAdd:
     a, b, y = types
     return _sum_params(op, (a, b, y), read_options(op, SubOptions).fused_activation_function, True)
 
 
-def _mul_params(op: Operator, a: Int8, b: Int8, y: Int8) -> mul_op.QMul:
+def _mul_params(op: Operator, a: Integer, b: Integer, y: Integer) -> mul_op.QMul:
     low, high = clamp(op, read_options(op, MulOptions).fused_activation_function, y)
     requant = TfliteRequant.from_scales(np.array([a.scale * b.scale / y.scale]))
     return mul_op.QMul(a.zero_point, b.zero_point, requant, y.zero_point, low, high)
 
 
-def _binary(params_of: Callable[..., Params], run: Callable[..., np.ndarray]) -> Handler:
+def _types(b: Builder, op: Operator) -> list[Integer]:
+    """Of both operands and the output. Raises `ModelError` where int8 and int16 mix, or a constant meets int16."""
+    infos = (b.info(op, 0), b.info(op, 1), b.output(op))
+    types = [activation_type(op.place, info) for info in infos]
+    if len({type(each) for each in types}) > 1:
+        raise ModelError(f"{op.place}: int8 and int16 operands; supported: one of them throughout")
+    if isinstance(types[0], Int16) and any(info.data is not None for info in infos):
+        raise ModelError(
+            f"{op.place}: a constant operand with 16-bit activations; supported: two computed tensors; or convert to int8"
+        )
+    return types
+
+
+def _binary(params_of: Callable[..., Params], run: Callable[..., np.ndarray], int16: bool = False) -> Handler:
     def build(b: Builder, op: Operator) -> None:
-        types = [int8_type(op.place, b.info(op, i)) for i in (0, 1)]
         try:
-            params = params_of(op, types[0], types[1], int8_type(op.place, b.output(op)))
+            params = params_of(op, *_types(b, op))
         except OverflowError as error:
             raise ModelError(f"{op.place}: {error}; {BADLY_SCALED}") from error
         fixed = [i for i in (0, 1) if b.info(op, i).data is not None]
@@ -83,7 +96,7 @@ def _binary(params_of: Callable[..., Params], run: Callable[..., np.ndarray]) ->
             operands = (b.value(op, 0), b.value(op, 1))
             b.add(op, params, operands if isinstance(params, mul_op.QMul) else _repeated(b, op, operands))
 
-    return Handler(build, 2)
+    return Handler(build, 2, int16)
 
 
 def _repeated(b: Builder, op: Operator, operands: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
@@ -151,17 +164,31 @@ def softmax(b: Builder, op: Operator) -> None:
     x = b.value(op, 0)
     assert isinstance(x.type, Int8)
     try:
-        table = exp_table(x.type.scale, read_options(op, SoftmaxOptions).beta)
+        table = exp_table(distance_scale(x.type.scale, read_options(op, SoftmaxOptions).beta))
     except OverflowError as error:
         raise ModelError(f"{op.place}: {error}; {BADLY_SCALED}") from error
     b.add(op, QSoftmax(table), (x,))
 
 
+def log_softmax(b: Builder, op: Operator) -> None:
+    x = b.value(op, 0)
+    y = int8_type(op.place, b.output(op))
+    assert isinstance(x.type, Int8)
+    if y != TFLITE_OUTPUT:
+        raise ModelError(f"{op.place}: output {y}; supported: {TFLITE_OUTPUT}")
+    try:
+        params = QLogSoftmax.of(x.type, y)
+    except OverflowError as error:
+        raise ModelError(f"{op.place}: {error}; {BADLY_SCALED}") from error
+    b.add(op, params, (x,))
+
+
 HANDLERS = {
-    "ADD": _binary(_add_params, add_op.run_int8),
-    "SUB": _binary(_sub_params, add_op.run_int8),
-    "MUL": _binary(_mul_params, mul_op.run_int8),
+    "ADD": _binary(_add_params, add_op.run_int8, int16=True),
+    "SUB": _binary(_sub_params, add_op.run_int8, int16=True),
+    "MUL": _binary(_mul_params, mul_op.run_int8, int16=True),
     "MINIMUM": _extremum(np.minimum),
     "MAXIMUM": _extremum(np.maximum),
     "SOFTMAX": Handler(softmax),
+    "LOG_SOFTMAX": Handler(log_softmax),
 }

@@ -13,7 +13,6 @@ REWRITES = {
     "ELU": "RELU or LEAKY_RELU",
     "GELU": "HARD_SWISH",
     "L2_NORMALIZATION": "batch normalization, which the converter folds",
-    "LOG_SOFTMAX": "SOFTMAX, or leave it out: the largest class stays the same",
     "PRELU": "LEAKY_RELU",
     "REDUCE_MAX": "MAX_POOL_2D over the whole image",
     "RESIZE_BILINEAR": "RESIZE_NEAREST_NEIGHBOR to a whole multiple",

@@ -9,7 +9,7 @@ from cpcc.frontends.channels_first.activations import SELU, activate, clip, powe
 from cpcc.frontends.channels_first.builder import Value
 from cpcc.frontends.torch_export.families import Layers
 from cpcc.frontends.torch_export.importer import Importer
-from cpcc.frontends.torch_export.source import arguments, kind, refuse, site
+from cpcc.frontends.torch_export.source import arguments, kind, site
 from cpcc.ops import float_params as fp
 
 if TYPE_CHECKING:
@@ -69,11 +69,8 @@ def _power(importer: Importer, node: torch.fx.Node) -> Value:
 
 def _softmax(importer: Importer, node: torch.fx.Node) -> Value:
     value = importer.value(node)
-    return softmax(importer, site(node), value, arguments(node)["dim"] % len(value.shape))
-
-
-def _log_softmax(importer: Importer, node: torch.fx.Node) -> Value:
-    raise refuse(node, "a LogSoftmax in the middle", "", "one at the end of the network, which is dropped; use Softmax")
+    params = fp.LogSoftmax() if "log" in kind(node) else fp.Softmax()
+    return softmax(importer, site(node), value, arguments(node)["dim"] % len(value.shape), params)
 
 
 _TABLES = ("LeakyReLU", "PReLU (a table per slope)", "Hardtanh", "Hardswish", "Hardsigmoid", "Sigmoid", "Tanh", "SiLU", "GELU", "Mish", "ELU", "CELU",
@@ -85,7 +82,6 @@ FAMILY = (
     Layers(_TABLES, "lookup, a table of 256 values", "a final Sigmoid is dropped",
            {k: _activation for name in ACTIVATIONS for k in (name, f"{name}_") if k not in _FUSED}
            | {"pow": _power, "prelu": _prelu}),
-    Layers(("Softmax",), "softmax; dropped at the end of the network", "", dict.fromkeys(("softmax", "_softmax"), _softmax)),
-    Layers(("LogSoftmax",), "dropped", "at the end of the network only",
-           dict.fromkeys(("log_softmax", "_log_softmax"), _log_softmax)),
+    Layers(("Softmax", "LogSoftmax"), "softmax, log_softmax; dropped at the end of a detector", "",
+           dict.fromkeys(("softmax", "_softmax", "log_softmax", "_log_softmax"), _softmax)),
 )  # fmt: skip

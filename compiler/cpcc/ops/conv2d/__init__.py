@@ -53,6 +53,8 @@ OP = Op(
         signs8.KERNEL,
         unrolled.KERNEL,
         nibbles.KERNEL,
+        sparse.FEW,
+        sparse.BLOCKS,
     ),
     macs=macs,
     reach=reach,

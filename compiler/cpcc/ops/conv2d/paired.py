@@ -52,11 +52,13 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     pairs, steps = (height * width + 1) // 2, len(_order(node))
     groups, run, kind = -(-out // GROUP), kw * channels, rounding_kind(node.params.output, node.params.matrix)
     passes = (steps - 2) // TILE_BODY + 1 if steps - 1 >= TILE_BODY else 0
+    nine, ragged = kh == 3 and run == 9, run % 4 > 0
+    words = 0 if nine else pairs * kh
     copied = -(-height // (1 + width % 2)) * strip_bytes(node, graph, kh, 1 + width % 2)
     return (
         1.0, pairs, pairs * groups, pairs * groups * (kind == TFLITE), pairs * groups * (kind == TFLITE_RELU),
-        pairs * groups * steps, pairs * groups * passes, pairs * kh * (run // 4), pairs * kh * (run >= 4),
-        pairs * (run % 4 > 0), pairs * kh * (run % 4 > 0), copied, pairs * (out % 4 > 0), height,
+        pairs * groups * steps, pairs * groups * passes, words * (run // 4), words * (run >= 4),
+        pairs * (ragged and not nine), words * ragged, pairs * nine, copied, pairs * (out % 4 > 0), height,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from cpcc.ops import float_params
 from cpcc.ops.base import Op
-from cpcc.ops.depthwise_conv2d import column, mve, paired, portable, quad, tall, triple, twin, wide
+from cpcc.ops.depthwise_conv2d import column, mve, paired, portable, quad, stride2, tall, triple, twin, wide
 from cpcc.ops.depthwise_conv2d.semantics import (
     QDepthwiseConv2d,
     check,
@@ -35,6 +35,7 @@ OP = Op(
         triple.KERNEL,
         column.KERNEL,
         tall.KERNEL,
+        stride2.KERNEL,
     ),
     macs=macs,
     reach=reach,

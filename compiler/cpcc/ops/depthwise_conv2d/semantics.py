@@ -81,7 +81,7 @@ def sample(rng: np.random.Generator) -> tuple[float_params.DepthwiseConv2d, tupl
     stride = (int(rng.integers(1, 3)), int(rng.integers(1, 3)))
     shape = rng.random()  # some have kernels of their own
     if shape < 0.4:
-        kernel, stride = (3, 3), (1, 1)
+        kernel, stride = (3, 3), (2, 2) if shape < 0.15 else (1, 1)
     elif shape < 0.7:
         taps = int(rng.integers(2, 8))
         kernel, stride = (taps, 1) if shape < 0.6 else (1, taps), (1, 1)

@@ -46,15 +46,32 @@ def applies(node: Node, graph: Graph) -> bool:
     return paired.applies(node, graph) and min(_chunks(node, graph)) > 1
 
 
+def _pairs_made(node: Node, graph: Graph) -> tuple[int, int]:
+    """Two pairs of input rows made at a time, and single pairs, for all channels: as ``load`` in cpcc_depthwise_tall.c."""
+    (height, _, channels), top = graph.tensors[node.inputs[0]].shape, node.params.padding[0]
+    chunks, groups = _chunks(node, graph), -(-channels // 4)
+    doubles, singles, first = 0, 0, -top
+    for rows in chunks:
+        at = [first + 2 * i for i in range(rows // 2 + 1 + rows % 2)]
+        inside = sum(0 <= row < height - 1 for row in at)
+        outside = sum(row < -1 or row >= height for row in at)
+        doubles += groups * (inside // 2)
+        singles += groups * (inside % 2 + len(at) - inside - outside) + outside * (groups if len(chunks) > 1 else 1)
+        first += rows
+    return doubles, singles
+
+
 def features(node: Node, graph: Graph) -> tuple[float, ...]:
     (_, out_w, channels), chunks = graph.output_tensor(node).shape, _chunks(node, graph)
     groups, kind = -(-channels // 4), rounding_kind(node.params.output, per_channel(node))
     strips, odd = groups * sum(-(-rows // 2) for rows in chunks), groups * sum(rows % 2 for rows in chunks)
-    runs, pairs = groups * len(chunks), strips + groups * len(chunks)
+    runs, (doubles, singles) = groups * len(chunks), _pairs_made(node, graph)
+    in_w = graph.tensors[node.inputs[0]].shape[1]
     bodies = (strips * (out_w // 2), strips * (out_w % 2))
     return (
         1.0, groups, runs, runs * (out_w // 2), runs * (out_w % 2), odd * -(-out_w // 2), *bodies,
-        sum(bodies) * (kind == TFLITE), sum(bodies) * (kind == TFLITE_RELU), pairs, pairs * graph.tensors[node.inputs[0]].shape[1],
+        sum(bodies) * (kind == TFLITE), sum(bodies) * (kind == TFLITE_RELU),
+        doubles, doubles * in_w, singles, singles * in_w,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from cpcc.costs import fitted
 from cpcc.fixedpoint import narrow
-from cpcc.formats.nibbles import dense_bytes, few_levels, sparse_bytes
+from cpcc.formats.nibbles import dense_bytes, few_levels, sparse_bits, sparse_bytes
 from cpcc.formats.rounding import is_tflite
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import Kernel, Packed, Value
@@ -39,14 +39,15 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
 def _entries(node: Node) -> list[list[int]]:
     levels = few_levels(node.params.weight)
     assert levels is not None
-    return [sparse_bytes(row) for row in levels.multiples]
+    bits = sparse_bits(levels.multiples)
+    return [sparse_bytes(row, bits) for row in levels.multiples]
 
 
 def pack_sparse(node: Node, graph: Graph) -> Packed:
     levels, entries, output = few_levels(node.params.weight), _entries(node), node.params.output
     assert levels is not None
     counts, flat = np.array([len(row) for row in entries]), [entry for row in entries for entry in row] or [0]
-    fields: dict[str, Value] = {"out_features": len(entries), "counts": narrow(counts, np.uint16), "entries": narrow(np.array(flat), np.uint8),
+    fields: dict[str, Value] = {"out_features": len(entries), "bits": sparse_bits(levels.multiples), "counts": narrow(counts, np.uint16), "entries": narrow(np.array(flat), np.uint8),
               "steps": levels.steps}  # fmt: skip
     return Packed({**fields, **output.fields()}, entry=output.entry)
 

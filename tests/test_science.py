@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 from bench.science import cells, convert, run, table
+from bench.science.ablation_table import ablation_rows
 from bench.science.arms import ARMS, settings_of
 from bench.science.budget_table import budget_rows
 from bench.science.run import Trial, done, run_trial
@@ -107,6 +108,21 @@ def test_structures_are_compared_seed_by_seed_with_single_weights():
     _, rows = structure_rows(found)
     assert [row[:3] for row in rows] == [["s", "10%", "single weights"], ["s", "10%", "1x4 blocks"]]
     assert rows[1][7] == "**0.050 ±0.000**"
+
+
+def test_the_class_weight_alone_is_a_baseline_seed_by_seed():
+    found = {
+        ("s", "weighted", "0.1"): {seed: {**figures(4, fnr=0.1 * seed), "fn_half": 4} for seed in range(4)},
+        ("s", "paper", "0.1"): {seed: {**figures(2, fnr=0.1 * seed - 0.05), "fn_half": 2} for seed in range(3)},
+        ("s", "paper", "0.02"): {0: figures(1)},  # beside no baseline
+        ("other", "paper", "0.1"): {0: figures(1)},
+    }
+    for cell in found.values():
+        for each in cell.values():
+            each["fnr_at_0.1"] = each["fnr_at_0.05"]
+    _, rows = ablation_rows(found)
+    assert [row[:6] for row in rows] == [["s", "10%", "paper", "3", "2.0", "4.0"]]
+    assert rows[0][6] == rows[0][7] == "**-0.050 ±0.000**" and rows[0][8] == "0.000 ±0.000"
 
 
 def test_fashion_from_idx_files(tmp_path):

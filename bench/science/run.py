@@ -109,6 +109,14 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
+def append(path: Path, line: str) -> None:
+    """Opens the file anew for each line: a version control that puts another file in its place between two lines loses none."""
+    with path.open("a") as file:
+        file.write(line)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def _work(job: tuple[Trial, str, float]) -> dict[str, Any] | None:
     """A line, or None once the deadline has passed."""
     trial, device, deadline = job
@@ -140,13 +148,11 @@ def main(
     click.echo(f"{len(wanted)} trials wanted, {len(missing)} to run")
     output.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + 60 * minutes
-    with multiprocessing.get_context("spawn").Pool(jobs, maxtasksperchild=None) as pool, output.open("a") as file:
+    with multiprocessing.get_context("spawn").Pool(jobs, maxtasksperchild=None) as pool:
         for line in pool.imap_unordered(_work, [(trial, device, deadline) for trial in missing]):
             if line is None:
                 continue
-            file.write(json.dumps(line, sort_keys=True) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+            append(output, json.dumps(line, sort_keys=True) + "\n")
             last = next(reversed(line["levels"].values()))
             click.echo(
                 f"{line['data']} {line['arm']} {line['seed']}: {line['wall']} s, AUC {last['auc']:.3f} at the end"

@@ -10,6 +10,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from bench.science.ablation_table import ablation_rows
 from bench.science.budget_table import budget_rows
 from bench.science.cells import Cells, collapsed, load, of, paired, strongest
 from bench.science.figures import ARMS, draw
@@ -31,6 +32,7 @@ def markdown(cells: Cells, lines: list[dict[str, Any]]) -> str:
             _figures_table(cells, data),
         ]
     parts.append("### Paired differences\n\n" + _difference_table(cells, lines))
+    parts.append("### Against the class weight alone\n\n" + _table(*ablation_rows(cells)))
     parts.append(
         "### The budget: misses at 10 % of the weights against the dense network's\n\n" + _table(*budget_rows(cells))
     )

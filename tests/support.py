@@ -173,6 +173,14 @@ def compiled(detector: Network, target: Target = TARGETS["stm32"], policy: objec
     return Compiled(plan, detector, emit_library(plan, detector, NAME))
 
 
+def check_everywhere(c: Compiled, x: np.ndarray, compiler: str = "zig") -> None:
+    """Tolerance zero, at every node, between reference, host C and the core's binary by `compiler`."""
+    expected = c.reference().run(x, quantized=True, nodes=True)
+    if compiler == "zig":  # the host's compiler is one and the same
+        assert_equal(expected, c.host().run(x, quantized=True, nodes=True))
+    assert_equal(expected, c.arm(compiler).run(x, quantized=True, nodes=True))
+
+
 def assert_equal(expected: Trace, actual: Trace) -> None:
     """Tolerance zero, at every node, in the uninterrupted run and in the score."""
     assert list(expected.nodes) == list(actual.nodes)

@@ -11,7 +11,7 @@ from cpcc.ops import depthwise_conv2d
 from cpcc.ops.base import Kernel
 from cpcc.ops.depthwise_conv2d import column as kernel
 from cpcc.ops.float_params import DepthwiseConv2d
-from support import assert_equal, chain, compiled, detector_of, extreme_inputs
+from support import chain, check_everywhere, compiled, detector_of, extreme_inputs
 
 NONE = (0, 0, 0, 0)
 
@@ -48,10 +48,7 @@ def test_shapes(
     rng = np.random.default_rng(0)
     c = compiled(detector_of(chain(shape, [(depthwise_conv2d.OP, layer(shape, size, padding))]), rng), policy=only)
     x = extreme_inputs(rng, shape)
-    expected = c.reference().run(x, quantized=True, nodes=True)
-    if compiler == "zig":
-        assert_equal(expected, c.host().run(x, quantized=True, nodes=True))
-    assert_equal(expected, c.arm(compiler).run(x, quantized=True, nodes=True))
+    check_everywhere(c, x, compiler)
 
 
 def test_stream() -> None:

@@ -9,7 +9,7 @@ from cpcc.ops import depthwise_conv2d
 from cpcc.ops.base import Kernel
 from cpcc.ops.depthwise_conv2d import tall as kernel
 from cpcc.ops.float_params import DepthwiseConv2d
-from support import assert_equal, chain, compiled, detector_of, extreme_inputs
+from support import chain, check_everywhere, compiled, detector_of, extreme_inputs
 
 SAME, NONE = (1, 1, 1, 1), (0, 0, 0, 0)
 
@@ -37,10 +37,7 @@ def test_shapes(shape: tuple[int, int, int], padding: tuple[int, int, int, int],
     layer = DepthwiseConv2d(weight.astype(np.float32), bias.astype(np.float32), (1, 1), padding, bool(shape[0] % 2))
     c = compiled(detector_of(chain(shape, [(depthwise_conv2d.OP, layer)]), rng), policy=only)
     x = extreme_inputs(rng, shape)
-    expected = c.reference().run(x, quantized=True, nodes=True)
-    if compiler == "zig":
-        assert_equal(expected, c.host().run(x, quantized=True, nodes=True))
-    assert_equal(expected, c.arm(compiler).run(x, quantized=True, nodes=True))
+    check_everywhere(c, x, compiler)
 
 
 def test_a_single_row_is_refused() -> None:

@@ -48,7 +48,17 @@ from cpcc.ops.float_params import (
 )
 from cpcc.ops.samples import random_weights
 from cpcc.targets import TARGETS
-from support import assert_equal, chain, compiled, detector_of, drawn, extreme_inputs, single, target_for
+from support import (
+    assert_equal,
+    chain,
+    check_everywhere,
+    compiled,
+    detector_of,
+    drawn,
+    extreme_inputs,
+    single,
+    target_for,
+)
 
 # Kernels for .tflite models alone: tests/test_tflite_rounding.py
 KERNELS = [(op, kernel) for op in OPS for kernel in op.kernels if not (kernel.wide or kernel.name.endswith("_tflite"))]
@@ -86,9 +96,7 @@ def check(detector: Detector, rng: np.random.Generator, target: str = "stm32", o
             others = others_of(only, node)
     c = compiled(detector, TARGETS[target], lambda k: k not in others)
     x = extreme_inputs(rng, graph.input.shape, kind=type(graph.input.integer))
-    expected = c.reference().run(x, quantized=True, nodes=True)
-    assert_equal(expected, c.host().run(x, quantized=True, nodes=True))
-    assert_equal(expected, c.arm().run(x, quantized=True, nodes=True))
+    check_everywhere(c, x)
 
 
 @pytest.mark.parametrize(("op", "kernel"), KERNELS, ids=[kernel.name for _, kernel in KERNELS])

@@ -32,7 +32,7 @@ from cpcc.stripes.regions import Region, Stripe, region
 from cpcc.stripes.schedule import schedule
 from cpcc.stripes.windows import rows_of
 from cpcc.targets import TARGETS
-from support import NAME, Compiled, assert_equal, chain, detector_of, drawn, extreme_inputs
+from support import NAME, Compiled, assert_equal, chain, check_everywhere, detector_of, drawn, extreme_inputs
 
 STM32 = TARGETS["stm32"]
 CORES = ("stm32", "cortex-m0plus", "cortex-m3", "cortex-m7", "cortex-m33")
@@ -163,9 +163,7 @@ def test_every_executor_agrees(seed: int) -> None:
     plan = make_plan(detector.graph, target, stripes=(stripe,))
     c = Compiled(plan, detector, emit_library(plan, detector, NAME))
     x = extreme_inputs(rng, detector.graph.input.shape, 4)
-    expected = c.reference().run(x, quantized=True, nodes=True)
-    assert_equal(expected, c.host().run(x, quantized=True, nodes=True))
-    assert_equal(expected, c.arm().run(x, quantized=True, nodes=True))
+    check_everywhere(c, x)
 
 
 def pooled(rng: np.random.Generator, size: int = 32, channels: int = 16) -> Graph:
@@ -343,6 +341,4 @@ def test_code_of_its_own_for_an_image_that_gives_one_row(height: int) -> None:
     plan = make_plan(detector.graph, STM32, lambda kernel: kernel.name == "conv2d_unrolled")
     c = Compiled(plan, detector, emit_library(plan, detector, NAME))
     x = extreme_inputs(rng, (height, 3, 4), 4)
-    expected = c.reference().run(x, quantized=True, nodes=True)
-    assert_equal(expected, c.host().run(x, quantized=True, nodes=True))
-    assert_equal(expected, c.arm().run(x, quantized=True, nodes=True))
+    check_everywhere(c, x)

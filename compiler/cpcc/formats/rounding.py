@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,19 @@ def rounding_of(output: Output, weight: np.ndarray) -> Rounding | None:
     if isinstance(output.requant, Requant):
         return _once(output, output.requant, weight) if output.requant.left_shift == 0 else None
     return _tflite(output, output.requant, weight)
+
+
+def stream_fields(
+    output: Output, weight: np.ndarray, stream: Callable[[np.ndarray, Rounding], np.ndarray]
+) -> dict[str, int | np.ndarray]:
+    """Fields of the C structs for int8 `weight` (channels, k) that a kernel reads, constants and all, as the one array that
+    `stream` lays out."""
+    rounding = rounding_of(output, weight)
+    assert rounding is not None
+    return {
+        "stream": stream(weight, rounding), "rounding": rounding.kind,
+        "zero_point": output.zero_point, "low": output.low, "high": output.high,
+    }  # fmt: skip
 
 
 def constant_outputs(output: Output, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

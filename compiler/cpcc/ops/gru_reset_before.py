@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from cpcc.costs import fitted
 from cpcc.graph import Int8
 from cpcc.ops import recurrent
 from cpcc.ops.activations import sigmoid
-from cpcc.ops.base import Kernel, Op
 from cpcc.ops.float_params import GruResetBefore
 from cpcc.ops.recurrent import QRecurrent, interpolate, saturate16, table, to_int8
 
@@ -58,31 +56,4 @@ def quantize(params: GruResetBefore, inputs: tuple[Int8, ...], output: Int8) -> 
     return QGruResetBefore(*recurrent.quantize_parts(params, inputs[0], params.hidden, recurrent.ONE))
 
 
-def sample(rng: np.random.Generator) -> tuple[GruResetBefore, tuple[tuple[int, ...], ...]]:
-    params = GruResetBefore(*recurrent.sample_weights(rng, 3))
-    return params, ((1, params.steps, params.input_weight.shape[1]),)
-
-
-OP = Op(
-    name="gru_reset_before",
-    float_params=GruResetBefore,
-    int8_params=QGruResetBefore,
-    infer_shape=recurrent.infer_shape,
-    run_float=run_float,
-    run_int8=run_int8,
-    quantize=quantize,
-    sample=sample,
-    kernels=(
-        Kernel(
-            "gru_reset_before",
-            recurrent.pack,
-            fitted("gru_reset_before", recurrent.features),
-            streaming=True,
-            shared=("include/cpcc_recurrent.h",),
-        ),
-    ),
-    output_type=recurrent.hidden_type,
-    macs=recurrent.macs,
-    check=recurrent.check,
-    weights=("input_weight", "hidden_weight"),
-)
+OP = recurrent.op("gru_reset_before", GruResetBefore, QGruResetBefore, 3, run_float, run_int8, quantize)

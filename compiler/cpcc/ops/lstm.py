@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from cpcc.costs import fitted
 from cpcc.graph import Int8
 from cpcc.ops import recurrent
 from cpcc.ops.activations import sigmoid
-from cpcc.ops.base import Kernel, Op
 from cpcc.ops.float_params import Lstm
 from cpcc.ops.recurrent import QRecurrent, interpolate, saturate16, table, to_int8
 
@@ -54,31 +52,4 @@ def quantize(params: Lstm, inputs: tuple[Int8, ...], output: Int8) -> QLstm:
     return QLstm(*recurrent.quantize_parts(params, inputs[0], params.cell, round(1 / recurrent.GATE.scale)))
 
 
-def sample(rng: np.random.Generator) -> tuple[Lstm, tuple[tuple[int, ...], ...]]:
-    params = Lstm(*recurrent.sample_weights(rng, 4))
-    return params, ((1, params.steps, params.input_weight.shape[1]),)
-
-
-OP = Op(
-    name="lstm",
-    float_params=Lstm,
-    int8_params=QLstm,
-    infer_shape=recurrent.infer_shape,
-    run_float=run_float,
-    run_int8=run_int8,
-    quantize=quantize,
-    sample=sample,
-    kernels=(
-        Kernel(
-            "lstm",
-            recurrent.pack,
-            fitted("lstm", recurrent.features),
-            streaming=True,
-            shared=("include/cpcc_recurrent.h",),
-        ),
-    ),
-    output_type=recurrent.hidden_type,
-    macs=recurrent.macs,
-    check=recurrent.check,
-    weights=("input_weight", "hidden_weight"),
-)
+OP = recurrent.op("lstm", Lstm, QLstm, 4, run_float, run_int8, quantize)

@@ -7,16 +7,18 @@ that enters the products is int8 of scale 1/128; it cannot leave [-1, 1).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from cpcc.costs import fitted
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import INT32_MAX, Requant, accumulator_bound, exact_dot, narrow
 from cpcc.graph import Graph, Int8, Node
 from cpcc.ops.activations import sigmoid
-from cpcc.ops.base import Packed
+from cpcc.ops.base import Kernel, Op, Packed
 from cpcc.ops.float_params import Recurrent
 from cpcc.ops.requantized import Output, quantize_affine
 
@@ -165,3 +167,32 @@ def sample_weights(rng: np.random.Generator, gates: int) -> tuple[Any, ...]:
     arrays = [rng.normal(0, s, size).astype(np.float32) for s, size in zip((scale, bias, scale, bias), sizes)]
     begin = [rng.uniform(-limit, limit, units).astype(np.float32) if rng.integers(2) else None for limit in (1, 8)]
     return steps, *arrays, *begin[: 1 if gates == 3 else 2]
+
+
+def op(
+    name: str, float_params: type[Recurrent], int8_params: type[QRecurrent], gates: int,
+    run_float: Callable[..., np.ndarray], run_int8: Callable[..., np.ndarray],
+    quantize: Callable[[Any, tuple[Int8, ...], Int8], QRecurrent],
+) -> Op:  # fmt: skip
+    """The op of a recurrent layer with so many `gates`: its equations are all that is its own."""
+
+    def sample(rng: np.random.Generator) -> tuple[Recurrent, tuple[tuple[int, ...], ...]]:
+        params = float_params(*sample_weights(rng, gates))
+        return params, ((1, params.steps, params.input_weight.shape[1]),)
+
+    kernel = Kernel(name, pack, fitted(name, features), streaming=True, shared=("include/cpcc_recurrent.h",))
+    return Op(
+        name=name,
+        float_params=float_params,
+        int8_params=int8_params,
+        infer_shape=infer_shape,
+        run_float=run_float,
+        run_int8=run_int8,
+        quantize=quantize,
+        sample=sample,
+        kernels=(kernel,),
+        output_type=hidden_type,
+        macs=macs,
+        check=check,
+        weights=("input_weight", "hidden_weight"),
+    )

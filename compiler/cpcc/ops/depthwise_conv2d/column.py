@@ -6,7 +6,7 @@ import numpy as np
 
 from cpcc.costs import fitted
 from cpcc.formats.depthwise import column_steps, steps_stream
-from cpcc.formats.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of
+from cpcc.formats.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of, stream_fields
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Overlap, Packed
 from cpcc.ops.depthwise_conv2d.semantics import per_channel
@@ -30,16 +30,13 @@ def _pairs(node: Node, graph: Graph) -> int:
 def pack(node: Node, graph: Graph) -> Packed:
     axis, shape, out = _axis(node), graph.tensors[node.inputs[0]].shape, graph.output_tensor(node).shape
     output, weight, channels = node.params.output, per_channel(node), shape[2]
-    rounding = rounding_of(output, weight)
-    assert rounding is not None
     along, across = (shape[1] * channels, channels) if axis == 0 else (channels, shape[1] * channels)
     out_across = channels if axis == 0 else out[1] * channels
     fields: dict[str, int | np.ndarray] = {
         "channels": channels, "lines": shape[1 - axis], "line": across, "out_line": out_across,
         "inputs": shape[axis], "outputs": out[axis], "pitch": along,
         "before": node.params.padding[2 * axis], "pad_value": node.params.pad_value,
-        "steps": column_steps(weight.shape[1]), "pairs": _pairs(node, graph), "stream": steps_stream(weight, rounding),
-        "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
+        "steps": column_steps(weight.shape[1]), "pairs": _pairs(node, graph), **stream_fields(output, weight, steps_stream),
     }  # fmt: skip
     return Packed(fields, 16 * _pairs(node, graph))
 

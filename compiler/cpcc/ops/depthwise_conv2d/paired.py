@@ -6,7 +6,7 @@ import numpy as np
 
 from cpcc.costs import fitted
 from cpcc.formats.depthwise import paired_stream
-from cpcc.formats.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of
+from cpcc.formats.rounding import TFLITE, TFLITE_RELU, rounding_kind, stream_fields
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Overlap, Packed
 from cpcc.ops.conv2d.geometry import geometry
@@ -28,11 +28,8 @@ def strips_held(node: Node, graph: Graph) -> tuple[int, int]:
 def pack(node: Node, graph: Graph) -> Packed:
     strips, columns = strips_held(node, graph)
     output, weight = node.params.output, per_channel(node)
-    rounding = rounding_of(output, weight)
-    assert rounding is not None
     fields: dict[str, int | np.ndarray] = {
-        **geometry(node, graph), "strips": strips, "stream": paired_stream(weight, rounding),
-        "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
+        **geometry(node, graph), "strips": strips, **stream_fields(output, weight, paired_stream),
     }  # fmt: skip
     return Packed(fields, 32 * columns * (strips + 1))
 

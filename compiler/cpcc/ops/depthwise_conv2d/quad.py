@@ -6,7 +6,7 @@ import numpy as np
 
 from cpcc.costs import fitted
 from cpcc.formats.depthwise import quad_stream
-from cpcc.formats.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of
+from cpcc.formats.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of, stream_fields
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Overlap, Packed
 from cpcc.ops.conv2d.geometry import geometry, strip_bytes
@@ -32,13 +32,10 @@ def runs_and_taps(node: Node) -> tuple[int, int]:
 def pack(node: Node, graph: Graph) -> Packed:
     kh = node.params.weight.shape[0]
     output, weight = node.params.output, per_channel(node)
-    rounding = rounding_of(output, weight)
-    assert rounding is not None
     runs, taps = runs_and_taps(node)
     fields: dict[str, int | np.ndarray] = {
         **geometry(node, graph), "kernel_h": kh, "runs": runs, "taps": taps,
-        "stream": quad_stream(weight, rounding),
-        "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
+        **stream_fields(output, weight, quad_stream),
     }  # fmt: skip
     return Packed(fields, strip_bytes(node, graph, kh, outputs=1))
 

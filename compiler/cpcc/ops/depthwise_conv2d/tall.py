@@ -6,7 +6,7 @@ import numpy as np
 
 from cpcc.costs import fitted
 from cpcc.formats.depthwise import paired_stream
-from cpcc.formats.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of
+from cpcc.formats.rounding import TFLITE, TFLITE_RELU, rounding_kind, stream_fields
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Overlap, Packed
 from cpcc.ops.conv2d.geometry import geometry
@@ -33,11 +33,8 @@ def _chunks(node: Node, graph: Graph) -> list[int]:
 
 def pack(node: Node, graph: Graph) -> Packed:
     output, weight = node.params.output, per_channel(node)
-    rounding = rounding_of(output, weight)
-    assert rounding is not None
     fields: dict[str, int | np.ndarray] = {
-        **geometry(node, graph), "rows": _rows(node, graph), "stream": paired_stream(weight, rounding),
-        "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
+        **geometry(node, graph), "rows": _rows(node, graph), **stream_fields(output, weight, paired_stream),
     }  # fmt: skip
     return Packed(fields, 64 + COLUMN_BYTES * (graph.output_tensor(node).shape[1] + 2))
 

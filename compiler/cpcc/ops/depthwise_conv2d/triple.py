@@ -6,7 +6,7 @@ import numpy as np
 
 from cpcc.costs import fitted
 from cpcc.formats.depthwise import column_stream
-from cpcc.formats.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of
+from cpcc.formats.rounding import TFLITE, TFLITE_RELU, rounding_kind, stream_fields
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Packed
 from cpcc.ops.conv2d.geometry import geometry, strip_bytes
@@ -18,11 +18,8 @@ FILES = (*STREAM_FILES, "kernels/cpcc_saturate.h", "kernels/cpcc_strip.h", "kern
 
 def pack(node: Node, graph: Graph) -> Packed:
     output, weight = node.params.output, per_channel(node)
-    rounding = rounding_of(output, weight)
-    assert rounding is not None
     fields: dict[str, int | np.ndarray] = {
-        **geometry(node, graph), "stream": column_stream(weight, rounding),
-        "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
+        **geometry(node, graph), **stream_fields(output, weight, column_stream),
     }  # fmt: skip
     return Packed(fields, strip_bytes(node, graph, 3, outputs=1))
 

@@ -9,7 +9,7 @@ import numpy as np
 from cpcc.costs import fitted
 from cpcc.fixedpoint import narrow
 from cpcc.formats.depthwise import groups_of_four
-from cpcc.formats.rounding import ONCE, TFLITE, TFLITE_RELU, Rounding, rounding_kind, rounding_of
+from cpcc.formats.rounding import ONCE, TFLITE, TFLITE_RELU, Rounding, rounding_kind, stream_fields
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import ROUND_ROW_FILES, SCALAR, STREAM_FILES, Kernel, Packed
 from cpcc.ops.conv2d.geometry import geometry, is_line, laid_down, padded_scratch, strip_bytes
@@ -50,12 +50,9 @@ def pack_as(node: Node, graph: Graph, stream: Callable[[np.ndarray, Rounding], n
     if _lies(node, graph):
         kh, fields = 1, laid_down(fields)
     output, weight = node.params.output, per_channel(node)
-    rounding = rounding_of(output, weight)
-    assert rounding is not None
     runs, taps = quad.runs_and_taps(node)
     fields |= {
-        "kernel_h": kh, "runs": runs, "taps": taps, "stream": stream(weight, rounding),
-        "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
+        "kernel_h": kh, "runs": runs, "taps": taps, **stream_fields(output, weight, stream),
     }  # fmt: skip
     return Packed(fields, _strip(node, graph))
 

@@ -15,7 +15,7 @@ from cpcc.ops.base import Kernel, Op
 from cpcc.ops.conv2d import paired
 from cpcc.ops.float_params import Conv2d, DepthwiseConv2d, Linear
 from cpcc.targets import TARGETS
-from support import assert_equal, chain, compiled, detector_of, extreme_inputs, target_for
+from support import chain, check_everywhere, compiled, detector_of, extreme_inputs, target_for
 
 
 @given(st.integers(1, 6), st.integers(1, 40))
@@ -81,6 +81,10 @@ def test_saturated_rows_at_the_bound() -> None:
                 np.testing.assert_array_equal(c.arm().run(x, quantized=True).output, expected, err_msg=kernel.name)
 
 
+def only_paired(kernel: Kernel) -> bool:
+    return kernel is paired.KERNEL or kernel not in conv2d.OP.kernels
+
+
 @pytest.mark.parametrize("compiler", ["zig", "gcc"])
 def test_three_runs_of_nine_bytes(compiler: str) -> None:
     """A 3x3 kernel on three channels, at strides 1 and 2, with and without padding."""
@@ -88,9 +92,5 @@ def test_three_runs_of_nine_bytes(compiler: str) -> None:
     for shape, stride, pad in (((6, 7, 3), 1, 1), ((7, 8, 3), 2, 0)):
         weight, bias = rng.normal(0, 1, (5, 3, 3, 3)), rng.normal(0, 0.1, 5)
         layer = Conv2d(weight.astype(np.float32), bias.astype(np.float32), (stride, stride), (pad,) * 4)
-        policy = lambda kernel: kernel is paired.KERNEL or kernel not in conv2d.OP.kernels  # noqa: E731
-        c = compiled(detector_of(chain(shape, [(conv2d.OP, layer)]), rng), policy=policy)
-        x = extreme_inputs(rng, shape)
-        expected = c.reference().run(x, quantized=True, nodes=True)
-        assert_equal(expected, c.host().run(x, quantized=True, nodes=True))
-        assert_equal(expected, c.arm(compiler).run(x, quantized=True, nodes=True))
+        c = compiled(detector_of(chain(shape, [(conv2d.OP, layer)]), rng), policy=only_paired)
+        check_everywhere(c, extreme_inputs(rng, shape), compiler)

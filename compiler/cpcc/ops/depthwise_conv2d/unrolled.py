@@ -11,7 +11,7 @@ from cpcc.ops import row_program
 from cpcc.ops.base import DSP, Kernel, Overlap, Packed
 from cpcc.ops.conv2d.geometry import is_line, laid_down, sizes
 from cpcc.ops.depthwise_conv2d.semantics import per_channel
-from cpcc.ops.overlap import conv_lag, strip_lag
+from cpcc.ops.overlap import strip_lag
 from cpcc.ops.row_program import RowLayer
 
 
@@ -42,8 +42,7 @@ def overlap(node: Node, graph: Graph) -> Overlap:
     """A row is written channel by channel; padded rows are copied into the strip before that. Where nothing is padded, no output
     pixel of a channel lies farther on than the inputs that its later pixels read: in place."""
     if not any(node.params.padding):
-        width = layer_of(node, graph).row.width
-        return Overlap(output=conv_lag(node, graph, block=width, ahead=width), in_place=True)
+        return Overlap(in_place=True)
     if is_line(node, graph):  # copied as a whole
         return Overlap(output=0)
     return Overlap(output=strip_lag(node, graph, node.params.weight.shape[0], 1))

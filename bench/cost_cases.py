@@ -26,6 +26,8 @@ from cpcc.ops.float_params import (
     WeightedSum,
 )
 from cpcc.ops.mul import QMul
+from cpcc.ops.wide_lookup import QWideLookup
+from cpcc.ops.wide_sigmoid import QWideSigmoid
 from cpcc.quant.widths import wide_tensors
 from cpcc.quantize import calibrate, quantize_graph
 
@@ -207,7 +209,7 @@ def _samples() -> Iterator[Case]:
             for rounding in (
                 "once",
                 *(["tflite"] if op.name == "add" else []),
-                *([INT16_TFLITE] if op.name in ("add", "mul") else []),
+                *([INT16_TFLITE] if op.name in ("add", "mul", "lookup") else []),
                 *([INT16] if op.int16 else []),
             ):
                 yield Case(f"{op.name} {i} {rounding}", params, shapes[0], rounding, i < SAMPLES, shapes[1:])
@@ -253,9 +255,11 @@ def with_rounding(graph: Graph, rounding: str, product: bool = False) -> Graph:
     if rounding in ("once", INT16):
         return graph
     node = layer(graph)
-    if isinstance(node.params, QAdd) or rounding == INT16_TFLITE:
+    if isinstance(node.params, QWideLookup):
+        params: Any = QWideSigmoid.of("tanh", graph.input_tensors(node)[0].integer.scale)
+    elif isinstance(node.params, QAdd) or rounding == INT16_TFLITE:
         a, b, y = (t.integer for t in (*graph.input_tensors(node), graph.output_tensor(node)))
-        params: Any = QAdd(tflite_add_scaling(a, b, y), node.params.low, node.params.high)
+        params = QAdd(tflite_add_scaling(a, b, y), node.params.low, node.params.high)
         if product:
             requant = TfliteRequant.from_scales(np.array([2.0**-16]))
             params = QMul(0, 0, requant, 0, node.params.low, node.params.high)

@@ -17,7 +17,7 @@ from cost_layers import measure
 from conftest import need_tool
 from cpcc.code_size import kernel_code
 from cpcc.costs import LEVELS, constants
-from cpcc.ops import LAYOUT, OPS, WIDE
+from cpcc.ops import LAYOUT, OPS, PRESCRIBED, WIDE
 from cpcc.plan.kernels import any_kernel
 from cpcc.plan.objective import Objective
 from cpcc.plan.plan import estimate, plan_with
@@ -48,7 +48,7 @@ def test_estimates(core: str, level: str) -> None:
 
 def test_every_kernel_is_fitted() -> None:
     """On some core at least, with as many constants as it has features; the others are alike."""
-    names = {kernel.name: kernel.cost for op in (*OPS, *WIDE, *LAYOUT) for kernel in op.kernels}
+    names = {kernel.name: kernel.cost for op in (*OPS, *WIDE, *PRESCRIBED, *LAYOUT) for kernel in op.kernels}
     assert set(names) == set(constants()), "python bench/fit_costs.py KERNEL, or remove its constants"
     for name, cost in names.items():
         assert cost.kernel == name

@@ -27,9 +27,11 @@ from cpcc.ops import (
     lookup,
     max_pool2d,
     mean,
+    mul,
     pad,
     relu,
     reshape,
+    softmax,
     strided_copy,
     weighted_sum,
 )
@@ -44,9 +46,11 @@ from cpcc.ops.float_params import (
     Lookup,
     MaxPool2d,
     Mean,
+    Mul,
     Pad,
     Relu,
     Reshape,
+    Softmax,
     StridedCopy,
     WeightedSum,
 )
@@ -112,7 +116,7 @@ def test_an_int16_network_is_stored(tmp_path: Path) -> None:
 
 
 def every_op() -> Graph:
-    """All ops with an int16 form in one network, and a table between, which is fed int8."""
+    """All ops with an int16 form in one network, and a product between, which is fed int8."""
     rng = np.random.default_rng(3)
     image = (6, 5, 4)
     square = rng.normal(0, 1, (4, 3, 3, 4)).astype(np.float32)
@@ -126,7 +130,7 @@ def every_op() -> Graph:
         (relu.OP, Relu(), ("t1",)),
         (add.OP, Add(True), ("t0", "t2")),
         (weighted_sum.OP, WeightedSum((1.0, -2.0)), ("t3", "x")),
-        (lookup.OP, Lookup("tanh"), ("t4",)),
+        (mul.OP, Mul(), ("t4", "t4")),
         (concat.OP, Concat(2), ("t4", "t5")),
         (pad.OP, Pad((1, 0, 0), (0, 1, 0)), ("t6",)),
         (max_pool2d.OP, MaxPool2d((2, 2), (1, 1), (0, 0, 0, 0), (6, 5)), ("t7",)),
@@ -135,6 +139,8 @@ def every_op() -> Graph:
         (mean.OP, Mean(9), ("t10",)),
         (reshape.OP, Reshape((4,)), ("t11",)),
         (linear.OP, Linear(rng.normal(0, 1, (3, 4)).astype(np.float32), np.zeros(3, np.float32)), ("t12",)),
+        (lookup.OP, Lookup("tanh"), ("t13",)),
+        (softmax.OP, Softmax(2.0), ("t14",)),
     ]
     tensors, nodes = {"x": Tensor("x", image, Float32())}, []
     for i, (op, params, inputs) in enumerate(steps):
@@ -225,7 +231,29 @@ def test_int16_follows_float(op: Op, seed: int) -> None:
     limits = out.dequantize(np.array([out.low, out.high]))
     largest = max(np.abs(v).max() for v in real)
     error = np.abs(out.dequantize(got) - np.clip(expected, *limits))
-    assert np.all(error <= 0.8 * out.scale + weight_error(params, largest))
+    if isinstance(params, Lookup):
+        assert np.all(error <= 2.5 * out.scale + between_entries(params, types[0], limits))
+    elif isinstance(params, Softmax):
+        assert np.all(error <= 2 * out.scale + softmax_error(params, real[0], expected))
+    else:
+        assert np.all(error <= 0.8 * out.scale + weight_error(params, largest))
+
+
+def between_entries(params: Lookup, kind: Int16, limits: np.ndarray) -> float:
+    """What straight lines between 513 entries, which saturate at the `limits` of the output, are off by at most; half as much again for the
+    entries' own shift. Entries are rounded twice, results once."""
+    x, ends = np.arange(-(2**15), 2**15), np.arange(-(2**15), 2**15 + 1, 128)
+    f = [np.clip(lookup.run_float(params, kind.scale * each), *limits) for each in (x, ends)]
+    return 1.5 * float(np.abs(np.interp(x, ends, f[1]) - f[0]).max())
+
+
+def softmax_error(params: Softmax, x: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """Each exponential is off by half a step of the distance, what a straight line over 10/512 is, three half steps of Q0.15, and exp(-10) where
+    it is smaller than that; so are their sum and, in proportion, the results."""
+    each = 5 / 65535 + 1.25 * (10 / 512) ** 2 / 8 + 1.5 * 2.0**-15 + np.exp(-10.0)
+    exponentials = np.exp(params.beta * (x - x.max(axis=-1, keepdims=True)))
+    total, off = exponentials.sum(axis=-1, keepdims=True), each * x.shape[-1]
+    return (each + p * off) / np.maximum(total - off, 0.5)
 
 
 def weight_error(params: object, largest: float) -> float:

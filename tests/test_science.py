@@ -9,7 +9,7 @@ from bench.science import cells, convert, run, table
 from bench.science.ablation_table import ablation_rows
 from bench.science.arms import ARMS, settings_of
 from bench.science.budget_table import budget_rows
-from bench.science.run import Trial, done, run_trial
+from bench.science.run import Trial, done, missing, run_trial
 from bench.science.sets import Sides
 from bench.science.structure_table import structure_rows
 from scipy.io import wavfile
@@ -27,15 +27,24 @@ def tiny():
 def test_a_trial_has_every_level_and_test_figures(monkeypatch, tmp_path):
     monkeypatch.setitem(run.SETS, "tiny", tiny)
     monkeypatch.setattr(run, "settings_of", lambda arm, seed: [quick(each) for each in settings_of(arm, seed)])
-    lines = [run_trial(Trial("tiny", arm, 0), "cpu") for arm in ("blind", "constrained", "one-shot")]
+    trials = [Trial("tiny", arm, 0) for arm in ("blind", "constrained", "one-shot")]
+    cuts = {"0.1", "0.02"}
+    lines = [run_trial(trial, missing(trial, set(), cuts), "cpu") for trial in trials]
     assert list(lines[0]["levels"]) == ["1", "0.5", "0.25", "0.1", "0.05", "0.02", "0.01"]
-    assert list(lines[2]["levels"]) == ["1", "0.1", "0.05", "0.02"]
+    assert list(lines[2]["levels"]) == ["1", "0.1", "0.02"]
     assert lines[0]["levels"]["1"]["positives"] == 20
     path = tmp_path / "trials.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"data": "torn')
-    assert done(path) == {Trial("tiny", arm, 0) for arm in ("blind", "constrained", "one-shot")}
+    found = done(path)
+    assert found == {trial: set(line["levels"]) for trial, line in zip(trials, lines)}
+    assert [len(missing(trial, found[trial], cuts)) for trial in trials] == [0, 0, 0]
+    assert [run.levels for run in missing(trials[2], found[trials[2]], cuts | {"0.5"})] == [(1.0, 0.5)]
     page = table.markdown(*cells.load(path))
     assert "| 10% | constrained | 1 |" in page
+
+
+def test_a_trial_that_collapsed_is_not_run_again():
+    assert missing(Trial("speech", "blind", 3), {"1", "0.5"}, {"0.02"}) == []
 
 
 def quick(settings):

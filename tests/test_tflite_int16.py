@@ -272,12 +272,71 @@ def test_elementwise_on_every_executor(code: str) -> None:
             assert_equal(expected, c.arm().run(x, quantized=True, nodes=True))
 
 
+def one_value_file(code: str, shape: tuple[int, ...], scale: float, beta: float = 1.0) -> bytes:
+    """SOFTMAX, LOGISTIC or TANH, whose output has the scale 2^-15."""
+    kind, options = ("SoftmaxOptions", {"Beta": beta}) if code == "SOFTMAX" else ("", {})
+    tensors = [tensor(shape, scale), tensor(shape, 2.0**-15)]
+    return tflite_file(tensors, [FileOperator(code, (0,), (1,), kind, options)], (0,), (1,))
+
+
+EVERY = np.arange(-(2**15), 2**15).astype(np.int16)
+
+
+@pytest.mark.parametrize("code", ["LOGISTIC", "TANH"])
+@pytest.mark.parametrize("scale", [2.0**-12, 2.0**-11, 2.0**-13, 1e-6, 3e-4, 0.001, 0.7, 1.4, 2.6])
+def test_sigmoid_and_tanh_of_every_value(code: str, scale: float) -> None:
+    """Powers of two have a path of their own there."""
+    data = one_value_file(code, (64,), scale)
+    graph, oracle = to_graph(data, "t").graph, Oracle(data)
+    x = EVERY.reshape(-1, 64)
+    expected = np.concatenate([oracle.run(sample[None]) for sample in x])
+    np.testing.assert_array_equal(run_int8(graph, x), expected)
+
+
+@pytest.mark.parametrize(
+    ("scale", "beta"), [(10 / 65535, 1.0), (2.0**-11, 1.0), (0.0003, 2.0), (1e-5, 1.0), (2.0, 1.0)]
+)
+def test_softmax_of_every_distance(scale: float, beta: float) -> None:
+    """Two classes any distance apart: each entry of both tables, and each place between two entries."""
+    data = one_value_file("SOFTMAX", (2,), scale, beta)
+    graph, oracle = to_graph(data, "t").graph, Oracle(data)
+    distance = np.arange(2**16)
+    x = np.stack([32767 - distance // 2, 32767 - distance // 2 - (distance + 1) // 2], axis=1)
+    x = np.maximum(x, -32768).astype(np.int16)
+    expected = np.concatenate([oracle.run(sample[None]) for sample in x])
+    np.testing.assert_array_equal(run_int8(graph, x), expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=seeds)
+def test_softmax(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = (
+        (int(rng.choice([1, 2, 3, 12, 100, 1000])),)
+        if rng.integers(2)
+        else (int(rng.integers(1, 4)), int(rng.integers(1, 9)))
+    )
+    check(one_value_file("SOFTMAX", shape, scale(rng), float(rng.choice([1.0, 0.5, 3.0]))), shape, rng)
+
+
+@pytest.mark.parametrize("code", ["SOFTMAX", "LOGISTIC", "TANH"])
+@pytest.mark.parametrize("target", ["stm32", "cortex-m0plus", "cortex-m3", "cortex-m33"])
+def test_functions_on_every_executor(code: str, target: str) -> None:
+    for scale in (2.0**-12, 2.0**-9, 1e-5):
+        graph = to_graph(one_value_file(code, (2, 512), scale), "t").graph
+        c = compiled(Network(graph, input_specs(graph, ["int16"])), TARGETS[target])
+        x = np.concatenate([EVERY.reshape(-1, 2, 512), extreme_inputs(np.random.default_rng(0), (2, 512), 6, Int16)])
+        expected = c.reference().run(x, quantized=True, nodes=True)
+        assert_equal(expected, c.host().run(x, quantized=True, nodes=True))
+        assert_equal(expected, c.arm().run(x, quantized=True, nodes=True))
+
+
 def test_what_has_no_16_bit_form() -> None:
     x = tensor((4,), 0.01)
     supported = ", ".join(sorted(code for code, handler in HANDLERS.items() if handler.int16))
-    data = tflite_file([x, x], [FileOperator("TANH", (0,), (1,))], (0,), (1,))
+    data = tflite_file([x, x], [FileOperator("HARD_SWISH", (0,), (1,))], (0,), (1,))
     with pytest.raises(
-        ModelError, match=rf"operator 0 \(TANH\): 16-bit activations are not supported; .* them: {supported};"
+        ModelError, match=rf"operator 0 \(HARD_SWISH\): 16-bit activations are not supported; .* them: {supported};"
     ):
         to_graph(data, "t")
     w, b = constant(np.ones((2, 4), np.int8), (0.01,)), constant(np.zeros(2, np.int32), (1.0,))

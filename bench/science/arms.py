@@ -47,7 +47,6 @@ ARMS: dict[str, dict[str, Any]] = {
 }
 # Cut once, from a network of its own for every level.
 SINGLE_CUT = ("one-shot", "snip")
-SINGLE_CUT_LEVELS = (0.1, 0.05, 0.02)
 
 
 def settings_of(arm: str, seed: int) -> list[PruneSettings]:
@@ -55,4 +54,4 @@ def settings_of(arm: str, seed: int) -> list[PruneSettings]:
     base = replace(COMMON, seed=seed, **ARMS[arm])
     if arm not in SINGLE_CUT:
         return [base]
-    return [replace(base, levels=(1.0, level)) for level in SINGLE_CUT_LEVELS]
+    return [replace(base, levels=(1.0, level)) for level in LEVELS[1:]]

@@ -1,8 +1,9 @@
-"""Fills the grid of the evidence: one JSON line per trial (set, arm, seed) in bench/science/results/trials.jsonl.
+"""Fills the grid of the evidence: JSON lines of trials (set, arm, seed) in bench/science/results/trials.jsonl.
 
     python -m bench.science.run --sets cracks,shirt --arms blind,paper,constrained --seeds 5
 
-Trials whose line is there are not run again, so the grid fills over days and survives any interruption.
+Levels whose line is there are not run again, so the grid fills over days and survives any interruption. A trial is one line;
+arms that cut once train a network for each level, and may have a line for some levels and another for the rest.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ FPRS = (0.01, 0.05, 0.1)
 
 @dataclass(frozen=True)
 class Trial:
-    """One cell of the grid."""
+    """A set, an arm and a seed."""
 
     data: str
     arm: str
@@ -56,13 +57,13 @@ def figures(iteration: Iteration, found: Answers, held_out: Answers) -> dict[str
     }  # fmt: skip
 
 
-def run_trial(trial: Trial, device: str) -> dict[str, Any]:
-    """The line of one trial: figures by level."""
+def run_trial(trial: Trial, runs: list[PruneSettings], device: str) -> dict[str, Any]:
+    """The line of one trial: figures by level of its `runs`."""
     began = time.perf_counter()
     sides = SETS[trial.data]()
     levels: dict[str, dict[str, Any]] = {}
     seconds: dict[str, float] = {}
-    for settings in settings_of(trial.arm, trial.seed):
+    for settings in runs:
         wanted = [each.fraction for each in settings.rounds]
 
         def keep(iteration: Iteration, found: Any, wanted: list[float] = wanted) -> None:
@@ -98,9 +99,21 @@ def pruner_for(sides: Any, settings: PruneSettings, device: str, keep: Any) -> C
     )
 
 
-def done(path: Path) -> set[Trial]:
-    """Trials whose line is there; a torn last line counts for nothing."""
-    return {Trial(line["data"], line["arm"], line["seed"]) for line in read(path)}
+def missing(trial: Trial, found: set[str], cuts: set[str]) -> list[PruneSettings]:
+    """What is left to run of a trial whose lines have the levels `found`. One run down all levels is whole with its first line, since it
+    may have stopped early; of single cuts, those to the levels `cuts`."""
+    runs = settings_of(trial.arm, trial.seed)
+    if len(runs) == 1:
+        return [] if found else runs
+    return [run for run in runs if f"{run.rounds[-1].fraction:g}" in cuts - found]
+
+
+def done(path: Path) -> dict[Trial, set[str]]:
+    """The levels of trials that have a line; a torn last line counts for nothing."""
+    found: dict[Trial, set[str]] = {}
+    for line in read(path):
+        found.setdefault(Trial(line["data"], line["arm"], line["seed"]), set()).update(line["levels"])
+    return found
 
 
 def read(path: Path) -> Iterator[dict[str, Any]]:
@@ -117,11 +130,11 @@ def append(path: Path, line: str) -> None:
         os.fsync(file.fileno())
 
 
-def _work(job: tuple[Trial, str, float]) -> dict[str, Any] | None:
+def _work(job: tuple[Trial, list[PruneSettings], str, float]) -> dict[str, Any] | None:
     """A line, or None once the deadline has passed."""
-    trial, device, deadline = job
+    trial, runs, device, deadline = job
     torch.set_num_threads(1)
-    return run_trial(trial, device) if time.monotonic() < deadline else None
+    return run_trial(trial, runs, device) if time.monotonic() < deadline else None
 
 
 @click.command()
@@ -131,10 +144,11 @@ def _work(job: tuple[Trial, str, float]) -> dict[str, Any] | None:
 @click.option("--first-seed", default=0, show_default=True)
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--jobs", default=1, show_default=True, help="Processes.")
+@click.option("--cuts", default="0.5,0.25,0.1,0.05,0.02,0.01", show_default=True, help="Levels of arms that cut once.")
 @click.option("--minutes", default=1e9, help="Begin no trial later than this.")
 @click.option("--output", type=click.Path(path_type=Path), default=RESULTS)
 def main(
-    sets: str, arms: str, seeds: int, first_seed: int, device: str, jobs: int, minutes: float, output: Path
+    sets: str, arms: str, seeds: int, first_seed: int, device: str, jobs: int, cuts: str, minutes: float, output: Path
 ) -> None:
     """Run what is missing of SETS x ARMS x SEEDS."""
     wanted = [
@@ -144,12 +158,14 @@ def main(
         for arm in arms.split(",")
     ]
     assert all(trial.data in SETS and trial.arm in ARMS for trial in wanted), "unknown set or arm"
-    missing = [trial for trial in wanted if trial not in done(output)]
-    click.echo(f"{len(wanted)} trials wanted, {len(missing)} to run")
+    found = done(output)
+    left = {trial: missing(trial, found.get(trial, set()), set(cuts.split(","))) for trial in wanted}
+    jobs_left = [(trial, runs) for trial, runs in left.items() if runs]
+    click.echo(f"{len(wanted)} trials wanted, {len(jobs_left)} to run")
     output.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + 60 * minutes
     with multiprocessing.get_context("spawn").Pool(jobs, maxtasksperchild=None) as pool:
-        for line in pool.imap_unordered(_work, [(trial, device, deadline) for trial in missing]):
+        for line in pool.imap_unordered(_work, [(*job, device, deadline) for job in jobs_left]):
             if line is None:
                 continue
             append(output, json.dumps(line, sort_keys=True) + "\n")

@@ -67,7 +67,9 @@ def tensor_types(graph: Graph, ranges: Ranges, wide: frozenset[str] = ALL_INT8) 
 
     types = {name: own(name) for name in graph.inputs}
     for node in graph.nodes:
-        forced = op_of(node, Float32).output_type(node.params, tuple(types[name] for name in node.inputs))
+        op = op_of(node, Float32)
+        form = op.int16 if node.output in wide and op.int16 is not None else op
+        forced = form.output_type(node.params, tuple(types[name] for name in node.inputs))
         types[node.output] = forced or own(node.output)
     return types
 

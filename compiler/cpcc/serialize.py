@@ -15,7 +15,7 @@ from cpcc.detector import Decision, Detector, InputSpec, Network
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import Requant, TfliteRequant
 from cpcc.graph import Graph, Int8, Int16, Node, Tensor
-from cpcc.ops import OPS, WIDE
+from cpcc.ops import OPS, PRESCRIBED, WIDE
 from cpcc.ops.add import AddScaling, TfliteAddScaling
 from cpcc.ops.float_params import AvgPool2d, Pad
 from cpcc.ops.requantized import Output
@@ -29,7 +29,7 @@ FORMAT = 3
 _CLASSES: dict[str, type] = {
     cls.__name__: cls
     for cls in (Network, Detector, Noise, InputSpec, Decision, Guarantee, OperatingPoint, Graph, Tensor, Node, Int8, Int16,
-                Requant, TfliteRequant, Output, AvgPool2d, Pad, AddScaling, TfliteAddScaling, WideOutput, DistanceScale, *(op.int8_params for op in (*OPS, *WIDE)))
+                Requant, TfliteRequant, Output, AvgPool2d, Pad, AddScaling, TfliteAddScaling, WideOutput, DistanceScale, *(op.int8_params for op in (*OPS, *WIDE, *PRESCRIBED)))
 }  # fmt: skip
 
 

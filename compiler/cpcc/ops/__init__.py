@@ -30,6 +30,7 @@ from cpcc.ops import (
     softmax,
     strided_copy,
     weighted_sum,
+    wide_sigmoid,
 )
 from cpcc.ops.base import Op
 
@@ -61,9 +62,10 @@ OPS: tuple[Op, ...] = (
 LAYOUT: tuple[Op, ...] = (row_slice.OP, row_join.OP, roll.OP)  # no layers: the planner puts them into integer graphs
 
 WIDE: tuple[Op, ...] = tuple(op.int16 for op in OPS if op.int16 is not None)
+PRESCRIBED: tuple[Op, ...] = (wide_sigmoid.OP,)  # of models that are quantized already alone
 _BY_PARAMS = {
     Float32: {op.float_params: op for op in (*OPS, *LAYOUT)},
-    Int8: {op.int8_params: op for op in (*WIDE, *OPS, *LAYOUT)},
+    Int8: {op.int8_params: op for op in (*WIDE, *PRESCRIBED, *OPS, *LAYOUT)},
 }
 
 

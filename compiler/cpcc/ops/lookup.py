@@ -8,6 +8,7 @@ import numpy as np
 
 from cpcc.costs import fitted
 from cpcc.graph import Graph, Int8, Node
+from cpcc.ops import wide_lookup
 from cpcc.ops.activations import FUNCTIONS
 from cpcc.ops.base import Kernel, Op, Packed
 from cpcc.ops.float_params import Lookup
@@ -67,4 +68,5 @@ OP = Op(
     sample=sample,
     kernels=(Kernel("lookup", pack, fitted("lookup", features)),),
     in_place=True,
+    wide=wide_lookup.form(infer_shape, run_float, sample),
 )

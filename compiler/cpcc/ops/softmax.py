@@ -16,6 +16,7 @@ from cpcc.costs import fitted
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import TfliteRequant, narrow, rounding_shift
 from cpcc.graph import Graph, Int8, Node
+from cpcc.ops import wide_softmax
 from cpcc.ops.base import Kernel, Op, Packed
 from cpcc.ops.fixed_functions import exp_of_negative, one_over_one_plus, product
 from cpcc.ops.float_params import Softmax
@@ -154,4 +155,5 @@ OP = Op(
     output_type=lambda params, inputs: OUTPUT,
     check=check,
     in_place=True,
+    wide=wide_softmax.form(run_float, features, sample),
 )

@@ -17,6 +17,7 @@ INTEGER_ONLY = (
     "convert with full integer quantization (optimizations = [Optimize.DEFAULT], a representative_dataset, "
     "target_spec.supported_ops = [OpsSet.TFLITE_BUILTINS_INT8])"
 )
+BADLY_SCALED = "quantize the model again with representative data"
 
 
 @dataclass

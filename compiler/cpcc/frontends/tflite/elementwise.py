@@ -11,7 +11,7 @@ import numpy as np
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import TfliteRequant
 from cpcc.frontends.tflite.activation import clamp
-from cpcc.frontends.tflite.builder import Builder, Handler, activation_type, int8_type, without_batch
+from cpcc.frontends.tflite.builder import BADLY_SCALED, Builder, Handler, activation_type, int8_type, without_batch
 from cpcc.frontends.tflite.schema import Operator, read_options
 from cpcc.graph import Int8, Int16, Integer, Tensor
 from cpcc.ops import add as add_op
@@ -21,6 +21,7 @@ from cpcc.ops.float_params import StridedCopy
 from cpcc.ops.log_softmax import TFLITE_OUTPUT, QLogSoftmax
 from cpcc.ops.lookup import QLookup
 from cpcc.ops.softmax import QSoftmax, distance_scale, exp_table
+from cpcc.ops.wide_softmax import QWideSoftmax
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,6 @@ class SoftmaxOptions:
     beta: float
 
 
-BADLY_SCALED = "quantize the model again with representative data"
 Params = add_op.QAdd | mul_op.QMul
 Rounded = Callable[[np.ndarray, np.ndarray], np.ndarray]
 MAX_PERIOD = 2**20  # elements that a constant is written out to
@@ -161,13 +161,19 @@ def _period(op: Operator, value: np.ndarray, shape: tuple[int, ...]) -> np.ndarr
 
 
 def softmax(b: Builder, op: Operator) -> None:
-    x = b.value(op, 0)
-    assert isinstance(x.type, Int8)
+    x, y = b.value(op, 0), activation_type(op.place, b.output(op))
+    beta = read_options(op, SoftmaxOptions).beta
+    if type(x.type) is not type(y):
+        raise ModelError(f"{op.place}: {x.type} to {y}; supported: one width")
     try:
-        table = exp_table(distance_scale(x.type.scale, read_options(op, SoftmaxOptions).beta))
+        params = (
+            QSoftmax(exp_table(distance_scale(x.type.scale, beta)))
+            if isinstance(x.type, Int8)
+            else QWideSoftmax.of(x.integer.scale, beta)
+        )
     except OverflowError as error:
         raise ModelError(f"{op.place}: {error}; {BADLY_SCALED}") from error
-    b.add(op, QSoftmax(table), (x,))
+    b.add(op, params, (x,))
 
 
 def log_softmax(b: Builder, op: Operator) -> None:
@@ -189,6 +195,6 @@ HANDLERS = {
     "MUL": _binary(_mul_params, mul_op.run_int8, int16=True),
     "MINIMUM": _extremum(np.minimum),
     "MAXIMUM": _extremum(np.maximum),
-    "SOFTMAX": Handler(softmax),
+    "SOFTMAX": Handler(softmax, int16=True),
     "LOG_SOFTMAX": Handler(log_softmax),
 }

@@ -11,9 +11,10 @@ import numpy as np
 from cpcc.errors import ModelError
 from cpcc.fixedpoint import TfliteRequant, rounding_shift
 from cpcc.frontends.tflite.activation import quantized
-from cpcc.frontends.tflite.builder import Builder, Handler, int8_type
+from cpcc.frontends.tflite.builder import BADLY_SCALED, Builder, Handler, activation_type, int8_type
 from cpcc.frontends.tflite.schema import Operator, read_options
 from cpcc.graph import Int8
+from cpcc.ops import wide_sigmoid
 from cpcc.ops.fixed_functions import logistic, tanh
 from cpcc.ops.lookup import QLookup
 
@@ -119,10 +120,29 @@ def tabulated(table: Table) -> Handler:
         try:
             values = table(op, x.type, y)
         except OverflowError as error:
-            raise ModelError(f"{op.place}: {error}; quantize the model again with representative data") from error
+            raise ModelError(f"{op.place}: {error}; {BADLY_SCALED}") from error
         b.add(op, QLookup(np.clip(values, -128, 127).astype(np.int8)), (x,))
 
     return Handler(build)
+
+
+def sigmoidal(function: str, table: Table) -> Handler:
+    """LOGISTIC or TANH: a table of 256 results, or int16 arithmetic."""
+    narrow = tabulated(table)
+
+    def build(b: Builder, op: Operator) -> None:
+        x = b.value(op, 0)
+        if isinstance(x.type, Int8):
+            return narrow.build(b, op)
+        y = activation_type(op.place, b.output(op))
+        if y != wide_sigmoid.OUTPUT:
+            raise ModelError(f"{op.place}: output {y}; supported: {wide_sigmoid.OUTPUT}")
+        try:
+            b.add(op, wide_sigmoid.QWideSigmoid.of(function, x.integer.scale), (x,))
+        except OverflowError as error:
+            raise ModelError(f"{op.place}: {error}; {BADLY_SCALED}") from error
+
+    return Handler(build, int16=True)
 
 
 HANDLERS = {
@@ -131,6 +151,6 @@ HANDLERS = {
     "RELU6": tabulated(relu6),
     "LEAKY_RELU": tabulated(leaky_relu),
     "HARD_SWISH": tabulated(hard_swish),
-    "LOGISTIC": tabulated(lambda op, x, y: _sigmoidal(op, x, y, logistic, Int8(1 / 256, -128))),
-    "TANH": tabulated(lambda op, x, y: _sigmoidal(op, x, y, tanh, Int8(1 / 128, 0))),
+    "LOGISTIC": sigmoidal("sigmoid", lambda op, x, y: _sigmoidal(op, x, y, logistic, Int8(1 / 256, -128))),
+    "TANH": sigmoidal("tanh", lambda op, x, y: _sigmoidal(op, x, y, tanh, Int8(1 / 128, 0))),
 }

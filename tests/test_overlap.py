@@ -78,6 +78,9 @@ CASES = (
     ("depthwise_column", (3, 9, 4), column(4, (1, 4))),  # lines that move together
     ("depthwise_column", (9, 1, 12), column(12, (4, 1), (2, 1, 0, 0))),
     ("depthwise_conv2d", (6, 6, 3), depthwise(3, 1, NONE)),
+    ("depthwise_sparse", (6, 6, 3), depthwise(3, 1, NONE, 0.4)),
+    ("depthwise_sparse", (7, 6, 3), depthwise(3, 1, SAME, 0.4)),
+    ("depthwise_sparse", (9, 1, 12), column(12, (4, 1), (2, 1, 0, 0), 0.6)),
     ("depthwise_unrolled", (9, 6, 6), depthwise(6, 1, NONE, 0.4)),
     ("depthwise_unrolled", (9, 9, 8), depthwise(8, 2, NONE, 0.4)),
     ("depthwise_unrolled", (9, 7, 8), depthwise(8, 1, SAME, 0.4)),

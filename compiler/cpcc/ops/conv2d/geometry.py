@@ -97,18 +97,22 @@ def strip_work(window: dict[str, int], kernel_h: int) -> tuple[float, ...]:
     )  # fmt: skip
 
 
-def pad_work(node: Node, graph: Graph, kernel_h: int) -> tuple[float, ...]:
+def rows_work(window: dict[str, int], kernel_h: int) -> tuple[float, ...]:
     """What ``cpcc_pad_rows`` does for all output rows, as features of a cost: rows of the image and of padding; four bytes copied,
     and one; one of padding."""
-    if not any(node.params.padding):
+    if not strip_size(window, kernel_h):
         return (0.0,) * 5
-    height, width, channels = graph.tensors[node.inputs[0]].shape
-    top, _, left, right = node.params.padding
-    stride, out_h = node.params.stride[0], graph.output_tensor(node).shape[0]
+    names = ("in_h", "in_w", "channels", "top", "left", "right", "stride_h", "out_h")
+    height, width, channels, top, left, right, stride, out_h = (window[f"window.{name}"] for name in names)
     rows = [first + i for first in range(-top, out_h * stride - top, stride) for i in range(kernel_h)]
     inside, row, borders = sum(0 <= y < height for y in rows), width * channels, (left + right) * channels
     outside = len(rows) - inside
     return inside, outside, inside * (row // 4), inside * (row % 4), inside * borders + outside * (row + borders)
+
+
+def pad_work(node: Node, graph: Graph, kernel_h: int) -> tuple[float, ...]:
+    """`rows_work` of a layer."""
+    return rows_work(sizes(node, graph), kernel_h)
 
 
 def pad_overlap(node: Node, graph: Graph, kernel_h: int, block: int, ahead: int) -> Overlap:

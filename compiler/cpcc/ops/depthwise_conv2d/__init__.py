@@ -5,6 +5,7 @@ from cpcc.ops.base import Op
 from cpcc.ops.depthwise_conv2d import (
     column,
     mve,
+    packed,
     paired,
     portable,
     quad,
@@ -49,6 +50,8 @@ OP = Op(
         tall.KERNEL,
         stride2.KERNEL,
         unrolled.KERNEL,
+        packed.FEW,
+        packed.SPARSE,
     ),
     macs=macs,
     reach=reach,

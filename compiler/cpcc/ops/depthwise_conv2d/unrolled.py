@@ -9,21 +9,18 @@ from cpcc.costs import fitted
 from cpcc.graph import Graph, Node
 from cpcc.ops import row_program
 from cpcc.ops.base import DSP, Kernel, Overlap, Packed
-from cpcc.ops.conv2d.geometry import is_line, laid_down, sizes
 from cpcc.ops.depthwise_conv2d.semantics import per_channel
-from cpcc.ops.overlap import strip_lag
+from cpcc.ops.depthwise_conv2d.window import overlap_by_rows, window_of
 from cpcc.ops.row_program import RowLayer
 
 
 def layer_of(node: Node, graph: Graph) -> RowLayer:
-    """A column of pixels is taken as a row: fewer rows to begin."""
-    (kh, kw, channels), window = node.params.weight.shape, sizes(node, graph)
-    if is_line(node, graph):
-        kh, kw, window = 1, kh, laid_down(window)
-    pitch = (window["window.left"] + window["window.in_w"] + window["window.right"]) * channels
-    taps = (np.arange(kh)[:, None] * pitch + np.arange(kw) * channels).reshape(-1)
+    window, channels = window_of(node, graph), node.params.weight.shape[2]
+    left, width, right = (window.fields[f"window.{key}"] for key in ("left", "in_w", "right"))
+    rows = np.arange(window.kernel_h)[:, None] * (left + width + right)
+    taps = channels * (rows + np.arange(window.kernel_w)).reshape(-1)
     places = np.arange(channels)[:, None] + taps
-    return RowLayer(window, kh, per_channel(node), places, node.params.output)
+    return RowLayer(window.fields, window.kernel_h, per_channel(node), places, node.params.output)
 
 
 def pack(node: Node, graph: Graph) -> Packed:
@@ -39,13 +36,7 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
 
 
 def overlap(node: Node, graph: Graph) -> Overlap:
-    """A row is written channel by channel; padded rows are copied into the strip before that. Where nothing is padded, no output
-    pixel of a channel lies farther on than the inputs that its later pixels read: in place."""
-    if not any(node.params.padding):
-        return Overlap(in_place=True)
-    if is_line(node, graph):  # copied as a whole
-        return Overlap(output=0)
-    return Overlap(output=strip_lag(node, graph, node.params.weight.shape[0], 1))
+    return overlap_by_rows(node, graph, kept=True)
 
 
 KERNEL = Kernel(

@@ -130,17 +130,28 @@ def _halving(rng: np.random.Generator, rounding: str, fit: bool) -> list[Case]:
     return _depthwise_cases(rng, shapes, rounding, fit)
 
 
-def _depthwise_cases(rng: np.random.Generator, shapes: tuple[Any, ...], rounding: str, fit: bool) -> list[Case]:
+def _pruned_depthwise(rng: np.random.Generator, rounding: str, fit: bool) -> list[Case]:
+    """Depthwise of which about half the weights are left, or one in ten."""
+    shapes = (
+        ((8, 8, 16), (3, 3), 1, 1), ((12, 12, 16), (3, 3), 2, 1), ((25, 5, 8), (3, 3), 1, 1), ((24, 1, 32), (10, 1), 1, 0),
+        ((9, 9, 8), (5, 5), 1, 2), ((3, 3, 64), (3, 3), 1, 1), ((15, 1, 32), (15, 1), 1, 0), ((6, 21, 5), (3, 3), 1, 0),
+    ) if fit else (((10, 14, 24), (3, 3), 1, 1), ((23, 1, 20), (7, 1), 1, 0))  # fmt: skip
+    return [case for keep in (0.5, 0.1) for case in _depthwise_cases(rng, shapes, rounding, fit, keep)]
+
+
+def _depthwise_cases(
+    rng: np.random.Generator, shapes: tuple[Any, ...], rounding: str, fit: bool, keep: float = 1.0
+) -> list[Case]:
     """Of shapes, kernels, strides and paddings."""
     found = []
     for shape, kernel, stride, pad in shapes:
-        weight = pruned(rng, (*kernel, shape[2]), 1.0)
+        weight = pruned(rng, (*kernel, shape[2]), keep)
         bias, relu = np.zeros(shape[2], np.float32), rounding.endswith("relu")
         layer = DepthwiseConv2d(weight, bias, (stride, stride), (pad,) * 4, relu)
-        size = "x".join(map(str, shape))
-        found.append(
-            Case(f"depthwise {kernel[0]}x{kernel[1]} {size} /{stride} {rounding}", layer, shape, rounding, fit)
+        label = f"depthwise {kernel[0]}x{kernel[1]} {'x'.join(map(str, shape))} /{stride} " + (
+            f"{keep} " if keep < 1 else ""
         )
+        found.append(Case(label + rounding, layer, shape, rounding, fit))
     return found
 
 
@@ -171,6 +182,7 @@ def cases() -> list[Case]:
             found += _halving(np.random.default_rng(10), rounding, fit)
             for keep in (0.02, 0.005):
                 found += _convolutions(np.random.default_rng(8), keep, rounding, fit)
+            found += _pruned_depthwise(np.random.default_rng(11), rounding, fit)
             few = np.random.default_rng(9)
             found += _convolutions(few, 1.0, rounding, fit, four_bits)
             for structure, keep in ((four_bits, 1.0), (ternary, 0.1), (blocks, 0.1)):

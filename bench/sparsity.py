@@ -1,4 +1,4 @@
-"""Speed against sparsity, kernel by kernel: `python bench/sparsity.py` runs three layers at several shares of zeros on the
+"""Speed against sparsity, kernel by kernel: `python bench/sparsity.py` runs layers at several shares of zeros on the
 emulated Cortex-M4 and writes bench/results/sparsity.json and docs/figures/sparsity.svg.
 
 Also measured there: bytes that a nonzero weight takes, in the layers of a pruned image classifier."""
@@ -25,7 +25,7 @@ from cpcc.graph import Graph, Int8, Node
 from cpcc.ops import op_of
 from cpcc.ops.base import Kernel
 from cpcc.ops.conv2d import QConv2d
-from cpcc.ops.float_params import Conv2d, Linear
+from cpcc.ops.float_params import Conv2d, DepthwiseConv2d, Linear
 from cpcc.ops.linear import QLinear
 from cpcc.plan.plan import Step
 
@@ -33,12 +33,19 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "sparsity.json"
 FIGURE = HERE.parent / "docs" / "figures" / "sparsity.svg"
 ZEROS = (0, 25, 50, 60, 70, 75, 80, 85, 90, 95, 97, 99)
-DENSE = {"conv": "conv2d_paired", "fc": "linear_paired"}
+DENSE = {
+    "1x1 128-128 8x8": "conv2d_paired", "3x3 32-32 16x16": "conv2d_paired", "fc 640x128": "linear_paired",
+    "depthwise 3x3 64 25x5": "depthwise_tall", "depthwise 3x3 16 48x48 /2": "depthwise_stride2", "depthwise 10x1 128 24x1": "depthwise_column",
+}  # fmt: skip
 KERNELS = (
-    "conv2d_sparse8", "conv2d_blocks8", "conv2d_signs8", "conv2d_unrolled", "linear_sparse2", "linear_unrolled", "linear_blocks",
+    "conv2d_sparse8", "conv2d_blocks8", "conv2d_signs8", "conv2d_unrolled", "depthwise_unrolled", "linear_sparse2", "linear_unrolled", "linear_blocks",
 )  # fmt: skip
 STRUCTURE_OF = {"conv2d_blocks8": "blocks", "conv2d_signs8": "ternary", "linear_blocks": "blocks"}
-LAYERS = ("1x1 128-128 8x8", "3x3 32-32 16x16", "fc 640x128")
+LAYERS = tuple(DENSE)
+DEPTHWISE = {
+    "depthwise 3x3 64 25x5": ((25, 5, 64), (3, 3), 1, (1, 1, 1, 1)), "depthwise 3x3 16 48x48 /2": ((48, 48, 16), (3, 3), 2, (0, 1, 0, 1)),
+    "depthwise 10x1 128 24x1": ((24, 1, 128), (10, 1), 1, (0, 0, 0, 0)),
+}  # fmt: skip
 # Bytes that a row takes whatever its weights, with TensorFlow Lite's rounding (bias or start, first and last jump, constants),
 # and one whose output is constant.
 ROW_BYTES = {
@@ -58,23 +65,29 @@ LARGE = 4096
 def case(label: str, zeros: int, structure: str) -> Case:
     """A layer with about `zeros` % of its weights 0: equal magnitudes stay together."""
     rng = np.random.default_rng(0)
-    shape: tuple[int, ...]
+
+    def weights(*shape: int) -> np.ndarray:
+        whole = rng.integers(1, 128, shape) * rng.choice([-1, 1], shape)
+        return STRUCTURES[structure](whole.astype(np.int8), 1 - zeros / 100).astype(np.float32)
+
+    name = f"{label} {zeros} % {structure}"
+    if label in DEPTHWISE:
+        inputs, kernel, stride, padding = DEPTHWISE[label]
+        weight = weights(*kernel, inputs[2])
+        return Case(name, DepthwiseConv2d(weight, np.zeros(inputs[2], np.float32), (stride, stride), padding), inputs)
     if label.startswith("fc"):
-        shape, inputs = (128, 640), (640,)
-    else:
-        shape, inputs = ((128, 1, 1, 128), (8, 8, 128)) if label.startswith("1x1") else ((32, 3, 3, 32), (16, 16, 32))
-    whole = rng.integers(1, 128, shape) * rng.choice([-1, 1], shape)
-    weight = STRUCTURES[structure](whole.astype(np.int8), 1 - zeros / 100).astype(np.float32)
-    bias, pad = np.zeros(shape[0], np.float32), int(shape[1] == 3)
-    params = Linear(weight, bias) if len(shape) == 2 else Conv2d(weight, bias, (1, 1), (pad,) * 4)
-    return Case(f"{label} {zeros} % {structure}", params, inputs)
+        return Case(name, Linear(weights(128, 640), np.zeros(128, np.float32)), (640,))
+    pointwise = label.startswith("1x1")
+    weight = weights(128, 1, 1, 128) if pointwise else weights(32, 3, 3, 32)
+    conv = Conv2d(weight, np.zeros(len(weight), np.float32), (1, 1), (int(not pointwise),) * 4)
+    return Case(name, conv, (8, 8, 128) if pointwise else (16, 16, 32))
 
 
 def speed() -> list[dict[str, object]]:
     """Instructions of each kernel on each layer."""
     found = []
     for label in LAYERS:
-        dense = DENSE["fc" if label.startswith("fc") else "conv"]
+        dense = DENSE[label]
         runs: list[tuple[str, int, Run]] = []
         for kernel, zeros in [(dense, 0)] + [(k, z) for k in KERNELS for z in ZEROS]:
             graph = graph_of(case(label, zeros, STRUCTURE_OF.get(kernel, "single")))
@@ -152,11 +165,11 @@ def smallest(node: Node, graph: Graph) -> tuple[float, str]:
 def draw(rows: list[dict[str, object]]) -> None:
     """Times fewer instructions than the dense kernel, against the share of zeros."""
     names = {"conv2d_sparse8": "single weights", "conv2d_blocks8": "1x4 blocks", "conv2d_signs8": "ternary",
-             "conv2d_unrolled": "code of its own",
+             "conv2d_unrolled": "code of its own", "depthwise_unrolled": "code of its own",
              "linear_sparse2": "2 bytes a weight", "linear_unrolled": "code of its own", "linear_blocks": "1x4 blocks"}  # fmt: skip
     with matplotlib.rc_context({"svg.hashsalt": "cpcc", "svg.fonttype": "none", "font.size": 9.0}):
-        fig = Figure(figsize=(9, 3.2), layout="constrained")
-        for axis, label in zip(fig.subplots(1, len(LAYERS)), LAYERS):
+        fig = Figure(figsize=(9, 6), layout="constrained")
+        for axis, label in zip(fig.subplots(2, 3).flat, LAYERS):
             own = [row for row in rows if row["layer"] == label]
             dense = next(row["instructions"] for row in own if row["kernel"] in DENSE.values())
             for kernel in KERNELS:
@@ -169,21 +182,27 @@ def draw(rows: list[dict[str, object]]) -> None:
             axis.minorticks_off()
             axis.grid(linewidth=0.4)
             axis.legend(frameon=False, loc="upper left")
-        fig.axes[0].set_ylabel("times fewer instructions than dense")
+        for first in fig.axes[::3]:
+            first.set_ylabel("times fewer instructions than dense")
         FigureCanvasSVG(fig).print_svg(FIGURE, metadata={"Date": None})
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--only", choices=("draw", "flash"), help="draw from the measurements there are; or count bytes alone"
+        "--only",
+        choices=("draw", "speed", "flash"),
+        help="draw from the measurements there are; or measure a part alone",
     )
     only = parser.parse_args().only
     before = json.loads(RESULTS.read_text()) if only else {}
     if only == "draw":
         draw(before["speed"])
         return
-    found = {"speed": before.get("speed") or speed(), "flash": flash()}
+    found = {
+        "speed": before["speed"] if only == "flash" else speed(),
+        "flash": before["flash"] if only == "speed" else flash(),
+    }
     lines = [f' "{part}": [\n  ' + ",\n  ".join(map(json.dumps, rows)) + "\n ]" for part, rows in found.items()]
     RESULTS.write_text("{\n" + ",\n".join(lines) + "\n}\n")
     draw(found["speed"])

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
+
 import numpy as np
 import pytest
 
-from cpcc.code_size import KernelCode, kernel_code
+from cpcc.code_size import FOLDERS, KernelCode, kernel_code
 from cpcc.executors.elf import read_image
-from cpcc.ops import conv2d, linear
+from cpcc.ops import LAYOUT, OPS, WIDE, conv2d, linear
 from cpcc.ops.base import Kernel
 from cpcc.ops.float_params import Conv2d, Linear
 from cpcc.plan.select import kernel_pieces
 from cpcc.targets import TARGETS
+from cpcc.toolchains import build_object, zig_cross
 from support import chain, compiled, detector_of
 
 
@@ -53,3 +56,15 @@ def test_an_entry_that_is_compiled_into_the_model_keeps_all_of_its_files() -> No
     assert code.size(both) == code.size(code.pieces(files, "cpcc_pad_rows")) + code.size(
         code.pieces(files, "cpcc_strip_move")
     ) + code.size(code.pieces(files, "cpcc_strip"))
+
+
+@pytest.mark.parametrize("name", ["cortex-m4", "cortex-m0plus", "cortex-m55"])
+def test_all_kernels_go_into_one_model(name: str) -> None:
+    """It includes the headers of all that it uses: no two define the same name."""
+    core, firmware = TARGETS[name].core, files("cpcc.firmware")
+    entries = (entry for folder in FOLDERS for entry in (firmware / folder).iterdir())
+    headers = {entry.name: entry.read_text() for entry in entries if entry.name.endswith(".h")}
+    kernels = {k.name for op in (*OPS, *WIDE, *LAYOUT) for k in op.kernels if k.requires <= core.features}
+    model = "".join(f'#include "cpcc_{kernel}.h"\n' for kernel in sorted(kernels))
+    model += "".join(f"void use_{i}(const cpcc_{kernel}_t *layer);\n" for i, kernel in enumerate(sorted(kernels)))
+    build_object(zig_cross(core, "-O2"), {**headers, "model.c": model}, "model.c")

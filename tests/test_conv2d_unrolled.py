@@ -108,7 +108,7 @@ def test_one_weight_needs_no_requantization() -> None:
     weight = np.zeros((2, 1, 1, 8))
     weight[0, 0, 0, 3], weight[1, 0, 0, 5] = 1, -0.7
     c = of(weight, (1, 16, 8))
-    made = unrolled.layer_program(c.plan.steps[0].node, c.detector.graph)
+    made = unrolled.layer_of(c.plan.steps[0].node, c.detector.graph).program
     assert (made.executed("C_AFFINE"), made.executed("C_ROUND")) == (32, 0)
     check(c)
 
@@ -132,7 +132,7 @@ def test_affine_forms_are_exact_or_refused() -> None:
 def test_size_is_what_the_machine_code_takes() -> None:
     """The planner's figure for flash against the symbol's size."""
     c = of(sparse((23, 3, 3, 16), 0.03), (9, 11, 16), pad=1)
-    code = unrolled.layer_program(c.plan.steps[0].node, c.detector.graph).nbytes
+    code = unrolled.layer_of(c.plan.steps[0].node, c.detector.graph).program.nbytes
     for compiler in ("zig", "gcc"):
         symbols = read_image(c.arm_image(compiler)).symbols
         assert [s.size for name, s in symbols.items() if name.endswith("_program")] == [code]

@@ -26,14 +26,18 @@ def conv(out: int, kernel: int, channels: int, stride: int = 1, padding: tuple[i
     return Conv2d(weight.astype(np.float32), np.zeros(out, np.float32), (stride, stride), padding)
 
 
-def depthwise(channels: int, stride: int, padding: tuple[int, int, int, int]) -> DepthwiseConv2d:
-    weight = np.random.default_rng(0).normal(0, 1, (3, 3, channels)).astype(np.float32)
-    return DepthwiseConv2d(weight, np.zeros(channels, np.float32), (stride, stride), padding)
+def depthwise(channels: int, stride: int, padding: tuple[int, int, int, int], keep: float = 1.0) -> DepthwiseConv2d:
+    rng = np.random.default_rng(0)
+    weight = rng.normal(0, 1, (3, 3, channels)) * (rng.random((3, 3, channels)) < keep)
+    return DepthwiseConv2d(weight.astype(np.float32), np.zeros(channels, np.float32), (stride, stride), padding)
 
 
-def column(channels: int, size: tuple[int, int], padding: tuple[int, int, int, int] = NONE) -> DepthwiseConv2d:
-    weight = np.random.default_rng(1).normal(0, 1, (*size, channels)).astype(np.float32)
-    return DepthwiseConv2d(weight, np.zeros(channels, np.float32), (1, 1), padding)
+def column(
+    channels: int, size: tuple[int, int], padding: tuple[int, int, int, int] = NONE, keep: float = 1.0
+) -> DepthwiseConv2d:
+    rng = np.random.default_rng(1)
+    weight = rng.normal(0, 1, (*size, channels)) * (rng.random((*size, channels)) < keep)
+    return DepthwiseConv2d(weight.astype(np.float32), np.zeros(channels, np.float32), (1, 1), padding)
 
 
 def fully_connected(out: int, inputs: int) -> Linear:
@@ -74,6 +78,11 @@ CASES = (
     ("depthwise_column", (3, 9, 4), column(4, (1, 4))),  # lines that move together
     ("depthwise_column", (9, 1, 12), column(12, (4, 1), (2, 1, 0, 0))),
     ("depthwise_conv2d", (6, 6, 3), depthwise(3, 1, NONE)),
+    ("depthwise_unrolled", (9, 6, 6), depthwise(6, 1, NONE, 0.4)),
+    ("depthwise_unrolled", (9, 9, 8), depthwise(8, 2, NONE, 0.4)),
+    ("depthwise_unrolled", (9, 7, 8), depthwise(8, 1, SAME, 0.4)),
+    ("depthwise_unrolled", (9, 1, 12), column(12, (4, 1), NONE, 0.6)),
+    ("depthwise_unrolled", (9, 1, 12), column(12, (4, 1), (2, 1, 0, 0), 0.6)),
     ("conv2d_mve", (5, 6, 16), conv(24, 1, 16)),  # read where it lies
     ("conv2d_mve", (6, 5, 8), conv(16, 3, 8)),  # an odd width, patches copied
     ("conv2d_mve", (6, 7, 8), conv(16, 3, 8, 1, SAME)),

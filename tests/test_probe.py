@@ -117,6 +117,7 @@ def test_dual() -> None:
     conv = Conv2d(weights(5, 3, 3, 3, keep=1.0), np.zeros(5, np.float32), (1, 1), (1, 1, 1, 1), True)
     sparse = Conv2d(weights(5, 3, 3, 3, keep=0.3), np.ones(5, np.float32), (2, 1), (1, 1, 2, 0), True)
     depthwise = DepthwiseConv2d(weights(3, 3, 6, keep=1.0), np.zeros(6, np.float32), (1, 1), (1, 1, 1, 1))
+    thin = DepthwiseConv2d(weights(3, 3, 6, keep=0.4), np.ones(6, np.float32), (2, 1), (1, 1, 2, 1), True)
     fc = Linear(weights(7, 30, keep=0.5), np.zeros(7, np.float32))
     tall = Conv2d(weights(5, 3, 2, 5, keep=0.3), np.ones(5, np.float32), (1, 1), (1, 1, 0, 1), True)
     four = Conv2d(weights(5, 3, 2, 8, keep=0.3), np.ones(5, np.float32), (2, 1), (1, 1, 0, 1), True)
@@ -131,6 +132,7 @@ def test_dual() -> None:
         (depthwise_conv2d.OP, depthwise, (7, 5, 6), "depthwise_paired"),
         (depthwise_conv2d.OP, depthwise, (7, 5, 6), "depthwise_quad"),
         (depthwise_conv2d.OP, depthwise, (7, 5, 6), "depthwise_3x3"),
+        (depthwise_conv2d.OP, thin, (7, 5, 6), "depthwise_unrolled"),
         (linear.OP, fc, (30,), "linear_paired"), (linear.OP, fc, (30,), "linear_narrow"), (linear.OP, fc, (30,), "linear_sparse2"),
         (linear.OP, wide, (300,), "linear_unrolled"),
     ):  # fmt: skip

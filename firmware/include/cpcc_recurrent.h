@@ -49,7 +49,7 @@ static inline int32_t cpcc_gate(const cpcc_gates_t *gates, int32_t row, const in
 }
 
 /* A table's value in Q0.15 at an int16 argument in Q3.12. */
-static inline int32_t cpcc_interpolate(const int16_t *table, int32_t x) {
+static inline int32_t cpcc_gate_function(const int16_t *table, int32_t x) {
   const int16_t *at = table + ((x + 32768) >> 8);
   return at[0] + (((at[1] - at[0]) * (x & 255) + 128) >> 8);
 }

@@ -10,12 +10,12 @@ void cpcc_gru_reset_before_step(const cpcc_gru_reset_before_t *layer, const int8
                                 int8_t *state) {
   const int32_t units = layer->units;
   for (int32_t unit = 0; unit < units; unit++) {
-    const int32_t r = cpcc_interpolate(layer->sigmoid, argument(layer, unit, x, h));
+    const int32_t r = cpcc_gate_function(layer->sigmoid, argument(layer, unit, x, h));
     y[unit] = (int8_t)cpcc_min((r * cpcc_load_state(state, unit) + (1 << 22)) >> 23, 127);
   }
   for (int32_t unit = 0; unit < units; unit++) {
-    const int32_t z = cpcc_interpolate(layer->sigmoid, argument(layer, units + unit, x, h));
-    const int32_t n = cpcc_interpolate(layer->tanh, argument(layer, 2 * units + unit, x, y));
+    const int32_t z = cpcc_gate_function(layer->sigmoid, argument(layer, units + unit, x, h));
+    const int32_t n = cpcc_gate_function(layer->tanh, argument(layer, 2 * units + unit, x, y));
     cpcc_store_state(state, unit, n + ((z * (cpcc_load_state(state, unit) - n) + (1 << 14)) >> 15));
   }
   for (int32_t unit = 0; unit < units; unit++) {

@@ -1,6 +1,6 @@
 """Programs of very sparse convolutions: a loop over the pixels of a row for each channel, which has its weights in registers.
 
-The steps are macros of ``firmware/kernels/cpcc_conv2d_unrolled.h``, which says what each does. Per output a weight takes two
+The steps are macros of ``firmware/kernels/cpcc_conv_program.h``, which says what each does. Per output a weight takes two
 instructions and what follows three or four, and nothing is unpacked or copied: that is less than the kernels that share
 their indices between pixels where rows have few weights."""
 
@@ -248,8 +248,17 @@ def budget_of(taps: int) -> int:
     return taps + _CHANNEL_BYTES
 
 
+def least_bytes(matrix: np.ndarray, output: Output) -> int:
+    """What the `program` of int8 `matrix` (channels, taps) takes at least, without making it."""
+    fixed, _ = constant_outputs(output, matrix)
+    counts = np.count_nonzero(matrix, axis=1)
+    held = np.minimum(counts, 2 * len(_WEIGHTS))
+    own = _BYTES["C_ROUND"] + 8 * held + 12 * (counts - held) + 8 + 4 * (3 + -(-held // 2))
+    return int(np.where(fixed | (counts < 2), 0, own).sum())
+
+
 def program(matrix: np.ndarray, offsets: np.ndarray, output: Output, row: Row) -> Program:
-    """For int8 `matrix` (channels, taps); `offsets` (taps,) are bytes from a window's first one."""
+    """For int8 `matrix` (channels, taps); `offsets` (channels, taps) are bytes from a window's first one."""
     budget = budget_of(matrix.shape[1])
     rounding = rounding_of(output, matrix)
     assert rounding is not None
@@ -260,8 +269,8 @@ def program(matrix: np.ndarray, offsets: np.ndarray, output: Output, row: Row) -
     channels = []
     for i, weights in enumerate(matrix):
         taps = np.flatnonzero(weights)
-        taps = taps[np.argsort(offsets[taps], kind="stable")]
-        places, own = offsets[taps], rounding.rows(i, i + 1)
+        taps = taps[np.argsort(offsets[i, taps], kind="stable")]
+        places, own = offsets[i, taps], rounding.rows(i, i + 1)
         if fixed[i]:
             channels.append(_fixed(row, i, int(value[i]), budget))
             continue

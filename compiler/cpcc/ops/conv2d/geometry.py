@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import Overlap
 from cpcc.ops.overlap import conv_lag, strip_lag
 from cpcc.ops.windows import padded_bytes
+
+T = TypeVar("T")
 
 
 def geometry(node: Node, graph: Graph) -> dict[str, int | np.ndarray]:
@@ -24,6 +28,11 @@ def geometry(node: Node, graph: Graph) -> dict[str, int | np.ndarray]:
     }  # fmt: skip
 
 
+def sizes(node: Node, graph: Graph) -> dict[str, int]:
+    """`geometry` without arrays."""
+    return {key: value for key, value in geometry(node, graph).items() if isinstance(value, int)}
+
+
 def is_line(node: Node, graph: Graph) -> bool:
     """Whether image and kernel are one column wide: in memory the same as one row high."""
     return graph.tensors[node.inputs[0]].shape[1] == 1 and node.params.padding[2:] == (0, 0)
@@ -32,7 +41,7 @@ def is_line(node: Node, graph: Graph) -> bool:
 SWAPPED = {"in_h": "in_w", "out_h": "out_w", "stride_h": "stride_w", "top": "left", "bottom": "right"}
 
 
-def laid_down(fields: dict[str, int | np.ndarray]) -> dict[str, int | np.ndarray]:
+def laid_down(fields: dict[str, T]) -> dict[str, T]:
     """`geometry` with rows and columns exchanged, for an image that `is_line`."""
     other = {**SWAPPED, **{b: a for a, b in SWAPPED.items()}}
     names = {f"window.{a}": f"window.{b}" for a, b in other.items()}
@@ -48,23 +57,27 @@ def flattened(node: Node, graph: Graph) -> dict[str, int | np.ndarray]:
     return fields
 
 
-def strip_bytes(node: Node, graph: Graph, kernel_h: int, outputs: int) -> int:
-    """Scratch of ``cpcc_strip``: the padded rows under `outputs` output rows; none without padding."""
-    if not any(node.params.padding):
+def strip_size(window: dict[str, int], kernel_h: int, outputs: int = 1) -> int:
+    """Scratch of ``cpcc_strip`` for fields of ``cpcc_window_t``: the padded rows under `outputs` output rows; none without padding."""
+    left, right, channels = (window[f"window.{key}"] for key in ("left", "right", "channels"))
+    if not (left or right or window["window.top"] or window["window.bottom"]):
         return 0
-    _, w, c = graph.tensors[node.inputs[0]].shape
-    rows = kernel_h + (outputs - 1) * node.params.stride[0]
-    return rows * (w + node.params.padding[2] + node.params.padding[3]) * c
+    rows = kernel_h + (outputs - 1) * window["window.stride_h"]
+    return rows * (window["window.in_w"] + left + right) * channels
 
 
-def strip_work(node: Node, graph: Graph, kernel_h: int) -> tuple[float, ...]:
+def strip_bytes(node: Node, graph: Graph, kernel_h: int, outputs: int) -> int:
+    """`strip_size` of a layer."""
+    return strip_size(sizes(node, graph), kernel_h, outputs)
+
+
+def strip_work(window: dict[str, int], kernel_h: int) -> tuple[float, ...]:
     """What ``cpcc_strip`` does for one output row after the other, as features of a cost: rows held already, rows of the image
     and of padding; sixteen bytes copied, four, and one; four and one of padding."""
-    if not any(node.params.padding):
+    if not strip_size(window, kernel_h):
         return (0.0,) * 8
-    height, width, channels = graph.tensors[node.inputs[0]].shape
-    top, _, left, right = node.params.padding
-    stride, out_h = node.params.stride[0], graph.output_tensor(node).shape[0]
+    names = ("in_h", "in_w", "channels", "top", "left", "right", "stride_h", "out_h")
+    height, width, channels, top, left, right, stride, out_h = (window[f"window.{name}"] for name in names)
     kept, pitch, row = max(kernel_h - stride, 0), (left + width + right) * channels, width * channels
     fresh = [
         first + i

@@ -2,7 +2,19 @@
 
 from cpcc.ops import float_params
 from cpcc.ops.base import Op
-from cpcc.ops.depthwise_conv2d import column, mve, paired, portable, quad, stride2, tall, triple, twin, wide
+from cpcc.ops.depthwise_conv2d import (
+    column,
+    mve,
+    paired,
+    portable,
+    quad,
+    stride2,
+    tall,
+    triple,
+    twin,
+    unrolled,
+    wide,
+)
 from cpcc.ops.depthwise_conv2d.semantics import (
     QDepthwiseConv2d,
     check,
@@ -36,6 +48,7 @@ OP = Op(
         column.KERNEL,
         tall.KERNEL,
         stride2.KERNEL,
+        unrolled.KERNEL,
     ),
     macs=macs,
     reach=reach,

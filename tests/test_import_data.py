@@ -99,3 +99,32 @@ def test_command_writes_what_prune_reads(tmp_path, pictures):
     done = CliRunner().invoke(cli, ["data", str(path), "--label", "y", "-o", str(out)])
     assert done.exit_code == 0, done.output
     assert load_dataset(out).labels().tolist() == [0, 1, 1]
+
+
+def test_a_part_for_the_test_is_set_aside(tmp_path):
+    """Whole machines, both classes, nothing lost, the same each time."""
+    rows = "".join(f"{i},{i % 20},{int(i % 4 == 0)}\n" for i in range(200))
+    path, train, test = table(tmp_path, "a,machine,y\n" + rows), tmp_path / "train.npz", tmp_path / "test.npz"
+    command = ["data", str(path), "--group", "machine", "-o", str(train), "--test", str(test), "--test-share", "0.2"]
+    done = CliRunner().invoke(cli, command)
+    assert done.exit_code == 0 and f"wrote {test}: 40 samples of shape (1,)" in done.output, done.output
+    a, b = load_dataset(train), load_dataset(test)
+    assert sorted(np.concatenate([a.x, b.x]).ravel().tolist()) == list(range(200))
+    assert a.labels().sum() == 40 and b.labels().sum() == 10
+    machines = [set((each.x.ravel() % 20).tolist()) for each in (a, b)]
+    assert not machines[0] & machines[1]
+    first = test.read_bytes()
+    CliRunner().invoke(cli, command)
+    assert test.read_bytes() == first
+
+
+def test_a_test_part_that_cannot_be(tmp_path):
+    path = table(tmp_path, "a,y\n1,0\n2,0\n3,1\n")
+    out = ["-o", str(tmp_path / "a.npz"), "--test"]
+    few = CliRunner().invoke(cli, ["data", str(path), *out, str(tmp_path / "b.npz")])
+    assert isinstance(few.exception, DataError) and "the test part has no sample of label 1; give more samples" in str(
+        few.exception
+    )
+    same = CliRunner().invoke(cli, ["data", str(path), *out, str(tmp_path / "." / "a.npz")])
+    assert "is the output too" in str(same.exception)
+    assert not (tmp_path / "a.npz").exists()

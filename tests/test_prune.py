@@ -133,7 +133,7 @@ def test_breast_cancer_at_a_tenth(cancer):
     result = prune_network(mlp(30), cancer, PruneSettings(keep=0.1, seed=7))
     rows = result.splits.validation
     y = cancer.labels()[rows] == 1
-    for net in (result.dense, result.pruned, result.baseline):
+    for net in (result.dense, result.pruned, result.baseline.pruned):
         assert not net.training
         assert all(type(module).__module__.startswith("torch.nn.modules") for module in net.modules())
         assert auc(y, scores(net, result.scaling, cancer.x[rows], 1)) > 0.95
@@ -142,7 +142,7 @@ def test_breast_cancer_at_a_tenth(cancer):
     assert prunable - zeros == round(0.1 * prunable)
     assert result.stopped == ""
     assert {iteration.arm for iteration in result.history} == {"class-dependent", "class-blind"}
-    assert np.isfinite([result.threshold, result.dense_threshold, result.baseline_threshold]).all()
+    assert np.isfinite([result.threshold, result.dense_threshold, result.baseline.threshold]).all()
     torch.export.export(result.pruned, (torch.zeros(1, 30),))
 
 
@@ -155,8 +155,12 @@ def test_same_seed_same_result(rewind):
     second = prune_network(mlp(6), data, settings)
     torch.manual_seed(11)
     assert torch.equal(after, torch.rand(1)), "the global random state was disturbed"
-    for name in ("dense", "pruned", "baseline"):
-        pairs = zip(weights_of(getattr(first, name)), weights_of(getattr(second, name)))
+    for name, get in (
+        ("dense", lambda r: r.dense),
+        ("pruned", lambda r: r.pruned),
+        ("blind", lambda r: r.baseline.pruned),
+    ):
+        pairs = zip(weights_of(get(first)), weights_of(get(second)))
         assert all(torch.equal(a, b) for a, b in pairs), name
     assert json.dumps(first.history_json()) == json.dumps(second.history_json())
     other = prune_network(mlp(6), data, PruneSettings(rewind=rewind, seed=4, **QUICK))

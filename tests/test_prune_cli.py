@@ -38,6 +38,20 @@ def test_metrics_stay_and_the_checkpoint_goes(data, tmp_path):
     assert lines[-1]["at_threshold"]["validation"]["fn"] <= lines[0]["at_threshold"]["validation"]["fn"] + 2
 
 
+def test_without_the_class_blind_run(data, tmp_path):
+    """The other arm's networks are the same, and what follows takes the file."""
+    both, alone = (prune(data, tmp_path / f"{name}.pt", *more) for name, more in (("a", ()), ("b", ("--no-baseline",))))
+    assert alone.exit_code == 0 and "class-blind" not in alone.output and "class-blind" in both.output, alone.output
+    assert [path.name for path in (tmp_path / "b.run").glob("*.*")] == ["class-dependent.jsonl"]
+    of = (tmp_path / f"{name}.run" / "class-dependent.jsonl" for name in "ab")
+    assert len({path.read_text() for path in of}) == 1
+    built = CliRunner().invoke(cli, ["build", str(tmp_path / "b.pt"), "-o", str(tmp_path / "built")])
+    assert built.exit_code == 0, built.output
+    page = CliRunner().invoke(cli, ["report", str(tmp_path / "built"), "--data", data])
+    html = (tmp_path / "built" / "report.html").read_text()
+    assert page.exit_code == 0 and "class-dependent pruning" in html and "class-blind" not in html, page.output
+
+
 def test_an_interrupted_run_asks_for_resume_and_ends_the_same(data, tmp_path, monkeypatch):
     import cpcc.training
 

@@ -237,13 +237,34 @@ def split(dataset: Dataset, seed: int, positive: int = 1, validation: float = 0.
     labels = dataset.labels()
     fractions = np.array([1 - validation - calibration, validation, calibration])
     random = np.random.default_rng(seed)
-    if dataset.group is None:
-        side = _stratified(labels, fractions, random)
-    else:
-        side = _stratified_groups(labels, dataset.group, fractions, random)
+    side = _sides(labels, dataset.group, fractions, random)
     splits = Splits(*(np.flatnonzero(side == number) for number in range(3)))
     _check_sides(splits, labels, positive, grouped=dataset.group is not None)
     return splits
+
+
+def set_aside(dataset: Dataset, share: float, seed: int, place: str = "data") -> tuple[Indices, Indices]:
+    """Sorted row numbers of the rest and of a test part of about `share` of the samples, as `split` divides.
+
+    DataError when a class has no sample on either side."""
+    labels = dataset.labels()
+    side = _sides(labels, dataset.group, np.array([1 - share, share, 0]), np.random.default_rng(seed))
+    rest, test = np.flatnonzero(side == 0), np.flatnonzero(side == 1)
+    for name, rows in (("rest", rest), ("test part", test)):
+        absent = np.setdiff1d(labels, labels[rows])
+        if len(absent):
+            more = "samples of it" if dataset.group is None else "groups with samples of it"
+            raise DataError(
+                f"{place}: the {name} has no sample of label {absent[0]}; give more {more}, or another share"
+            )
+    return rest, test
+
+
+def _sides(labels: Indices, group: Indices | None, fractions: Array, random: np.random.Generator) -> Indices:
+    """Side (n,) of every sample: 0, 1 or 2, by their `fractions`."""
+    if group is None:
+        return _stratified(labels, fractions, random)
+    return _stratified_groups(labels, group, fractions, random)
 
 
 def _stratified(labels: Indices, fractions: Array, random: np.random.Generator) -> Indices:

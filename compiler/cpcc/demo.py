@@ -44,8 +44,9 @@ def demo_data(seed: int) -> tuple[Dataset, Dataset]:
 
 
 def _class_blind(result: PruneResult, test: Dataset) -> Evaluation:
-    found = scores(result.baseline, result.scaling, test.x, result.positive)
-    return evaluate(test.labels() == result.positive, found, result.baseline_threshold)
+    assert result.baseline is not None
+    found = scores(result.baseline.pruned, result.scaling, test.x, result.positive)
+    return evaluate(test.labels() == result.positive, found, result.baseline.threshold)
 
 
 def _remaining(result: PruneResult, arm: str) -> float:

@@ -1,7 +1,7 @@
 """Samples from other people's formats: a folder of images per class, or a table in CSV. See docs/data.md.
 
 Both give arrays for an `.npz`: x, y (with an important class: 1 for it, 0 for the rest, and all labels as `y_multi`),
-`classes` (names by label) and, where asked for, `group`.
+`classes` (names by label) and, where asked for, `group`; `set_aside` divides them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from cpcc import data
 from cpcc.errors import DataError
 
 Arrays = dict[str, np.ndarray[Any, Any]]
@@ -109,6 +110,15 @@ def _sorted_values(values: list[str]) -> list[str]:
         return sorted(distinct, key=float)
     except ValueError:
         return distinct
+
+
+def set_aside(arrays: Arrays, share: float, seed: int, place: str) -> tuple[Arrays, Arrays]:
+    """`arrays` in two: the rest, and a test part of about `share` of the samples with classes in proportion and whole groups. Raises `DataError`
+    where a class has too few samples."""
+    labels = arrays.get("y_multi", arrays["y"])
+    rows = data.set_aside(data.make_dataset(arrays["x"], labels, arrays.get("group"), place=place), share, seed, place)
+    rest, test = ({k: v if k == "classes" else v[side] for k, v in arrays.items()} for side in rows)
+    return rest, test
 
 
 def _labels(labels: list[int], classes: list[str], important: str | None, place: str) -> Arrays:

@@ -215,7 +215,7 @@ def profile_totals(profile: Profile) -> str:
 
 
 def pruning_summary(result: PruneResult) -> str:
-    """The trajectory of both arms on the validation split, and what was kept."""
+    """The trajectory of each arm on the validation split, and what was kept."""
     rows = []
     for it in result.history:
         v = it.at_threshold["validation"]
@@ -227,8 +227,7 @@ def pruning_summary(result: PruneResult) -> str:
         table(header, rows),
         f"validation split, each at its own threshold; the model's threshold is {result.threshold:.4f}",
     ]
-    stops = (("class-dependent", result.stopped), ("class-blind", result.baseline_stopped))
-    return "\n".join(lines + [f"{arm} arm stopped: {why}" for arm, why in stops if why])
+    return "\n".join(lines + [f"{arm} arm stopped: {why}" for arm, why in result.stops().items() if why])
 
 
 def graph_table(graph: Graph, kind: type[Float32] | type[Int8] = Float32) -> str:

@@ -31,11 +31,12 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Run:
     """Where and how a pruning run lives: training device, whether to go on with a checkpoint, its folder (None: beside
-    the output)."""
+    the output), whether the class-blind arm runs too."""
 
     device: str = "cpu"
     resume: bool = False
     folder: Path | None = None
+    baseline: bool = True
 
 
 def settings_from(**options: Any) -> PruneSettings:
@@ -73,7 +74,7 @@ def prune_to_file(
     try:
         result = prune_network(
             lambda: _compilable(load_net(net, shape, NAMED_NET_OUTPUTS), shape, net), dataset, settings, progress,
-            device=run.device if run else "cpu", run_dir=folder, resume=bool(run and run.resume),
+            device=run.device if run else "cpu", run_dir=folder, resume=bool(run and run.resume), baseline=run is None or run.baseline,
         )  # fmt: skip
     except VerificationError:  # the run is over: another one, with another budget, begins anew
         _remove_checkpoints(folder)
@@ -130,7 +131,7 @@ def save_result(result: PruneResult, dataset: Dataset, path: Path) -> None:
     labels = tuple(int(v) for v in dataset.y[calibration])
     outputs = check_net(result.pruned, dataset.x.shape[1:], "network")
     classes = tuple(range(outputs)) if outputs > 1 else tuple(int(v) for v in np.unique(dataset.y))
-    stops = {"stopped": result.stopped, "baseline_stopped": result.baseline_stopped}
+    stops = {"stopped": result.stopped} | ({"baseline_stopped": result.baseline.stopped} if result.baseline else {})
     meta = ModelMeta(
         name=path.stem, positive=result.positive, classes=classes,
         threshold=result.threshold, dense_threshold=result.dense_threshold, input_dtype=dataset.x.dtype.name,

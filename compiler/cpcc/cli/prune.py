@@ -107,6 +107,9 @@ def _pos_weight(context: click.Context, parameter: click.Parameter, value: str) 
     "--floor", type=click.IntRange(0), default=2, show_default=True, help="Weights that every output of a layer keeps."
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--no-baseline", is_flag=True, help="Without the class-blind run beside it, which takes about as long again."
+)
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 @click.option(
     "--structure",
@@ -125,7 +128,7 @@ def _pos_weight(context: click.Context, parameter: click.Parameter, value: str) 
 @click.option("--qat", is_flag=True, help="A last round that trains with int8 rounding.")
 def command(
     net: str, data: Path, positive: int, keep: float, output: Path | None, quiet: bool, device: str, resume: bool,
-    run_dir: Path | None, important: tuple[str, ...], pos_weight: float | None, **options: object,
+    run_dir: Path | None, no_baseline: bool, important: tuple[str, ...], pos_weight: float | None, **options: object,
 ) -> None:  # fmt: skip
     """Train NET and prune it class-dependently into a model file.
 
@@ -148,7 +151,9 @@ def command(
     if resume and not checkpoints(folder):
         click.echo(f"cpcc: warning: --resume: {folder} holds no checkpoint; beginning anew", err=True)
     try:
-        result = prune_to_file(net, dataset, settings, path, progress=not quiet, run=Run(device, resume, folder))
+        result = prune_to_file(
+            net, dataset, settings, path, progress=not quiet, run=Run(device, resume, folder, not no_baseline)
+        )
     except KeyboardInterrupt:
         if checkpoints(folder):
             click.echo(f"cpcc: {folder} holds a checkpoint; the same command with --resume goes on from it", err=True)

@@ -105,6 +105,8 @@ def trajectory(history: Sequence[dict[str, Any]]) -> str:
         left, right = fig.subplots(1, 2)
         for arm, colour, marker, size in ARMS:
             rounds = [r for r in history if r["arm"] == arm]
+            if not rounds:
+                continue
             x = [100 * r["remaining"] for r in rounds]
             for axes, key in ((left, "fn"), (right, "auc")):
                 y = [r["at_threshold"]["validation"][key] for r in rounds]

@@ -1,4 +1,4 @@
-"""Prune a network for its important class, with a class-blind baseline in the same run."""
+"""Prune a network for its important class, with a class-blind baseline in the same run where it is wanted."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -27,27 +27,34 @@ CLASS_BLIND = "class-blind"
 
 
 @dataclass(frozen=True)
+class Baseline:
+    """The class-blind arm's sparsest good network, its threshold (0 where it never learnt), and why it ended early, else empty."""
+
+    pruned: nn.Module
+    threshold: float
+    stopped: str
+
+
+@dataclass(frozen=True)
 class PruneResult:
-    """Three networks in eval mode, without parametrisations, pruned weights exactly 0.
+    """Networks in eval mode, without parametrisations, pruned weights exactly 0.
 
     dense: iteration 0 of the class-dependent arm; pruned: its sparsest good iteration; baseline: the
-    class-blind arm's. Each has a float threshold on its score (see metrics.scores_from_logits), chosen on
-    validation samples; `more_` hold those of further important classes by label. history: the iterations of both arms; stopped, baseline_stopped: empty, or why an
-    arm ended before `settings.keep`.
+    class-blind arm's, where it ran. Each has a float threshold on its score (see metrics.scores_from_logits), chosen on
+    validation samples; `more_` hold those of further important classes by label. history: the iterations of the arms that ran;
+    stopped: empty, or why the class-dependent arm ended before `settings.keep`.
     """
 
     dense: nn.Module
     pruned: nn.Module
-    baseline: nn.Module
+    baseline: Baseline | None
     scaling: Scaling
     splits: Splits
     threshold: float
     dense_threshold: float
-    baseline_threshold: float
     positive: int
     history: tuple[Iteration, ...]
     stopped: str
-    baseline_stopped: str
     settings: PruneSettings
     more_thresholds: dict[int, float] = field(default_factory=dict)
     more_dense_thresholds: dict[int, float] = field(default_factory=dict)
@@ -57,8 +64,13 @@ class PruneResult:
         return {
             "settings": asdict(self.settings),
             "iterations": [iteration.as_json() for iteration in self.history],
-            "stopped": {CLASS_DEPENDENT: self.stopped, CLASS_BLIND: self.baseline_stopped},
+            "stopped": self.stops(),
         }
+
+    def stops(self) -> dict[str, str]:
+        """Of each arm that ran: why it ended early, else empty."""
+        blind = {CLASS_BLIND: self.baseline.stopped} if self.baseline else {}
+        return {CLASS_DEPENDENT: self.stopped, **blind}
 
 
 def prune_network(
@@ -70,13 +82,14 @@ def prune_network(
     device: str = "cpu",
     run_dir: Path | None = None,
     resume: bool = False,
+    baseline: bool = True,
 ) -> PruneResult:
     """Split, scale, train and prune; the same seed gives the same result on a CPU.
 
     The factory is called once, seeded; both arms start from copies of its network, which takes scaled
     float32 (n, *x.shape[1:]) and returns logits. One logit: trained as `positive` against the rest; k >= 2:
     labels are 0..k-1. Torch's global random state is left as it was. `run_dir`, `resume`: see
-    `ClassDependentPruner`.
+    `ClassDependentPruner`. `baseline`: whether the class-blind arm runs too, which takes about as long again.
     DataError for data that cannot be split or does not fit the outputs; ModelError for a network that
     cannot be pruned or that does not learn; VerificationError for a budget of misses that no pruned network holds.
     """
@@ -100,7 +113,7 @@ def prune_network(
             ours = run(CLASS_DEPENDENT, settings)
             _check_learnt(ours)
             _check_budget(ours, settings)
-            blind = run(CLASS_BLIND, class_blind(settings))
+            blind = run(CLASS_BLIND, class_blind(settings)) if baseline else None
     return _result(ours, blind, scaling, splits, settings)
 
 
@@ -172,21 +185,19 @@ def _threshold(iterations: list[Iteration]) -> float:
 
 
 def _result(
-    ours: ArmResult, blind: ArmResult, scaling: Scaling, splits: Splits, settings: PruneSettings
+    ours: ArmResult, blind: ArmResult | None, scaling: Scaling, splits: Splits, settings: PruneSettings
 ) -> PruneResult:
     return PruneResult(
         dense=ours.dense,
         pruned=ours.pruned,
-        baseline=blind.pruned,
+        baseline=Baseline(blind.pruned, _threshold(blind.good), blind.stopped) if blind else None,
         scaling=scaling,
         splits=splits,
         threshold=_threshold(ours.good),
         dense_threshold=ours.iterations[0].threshold,
-        baseline_threshold=_threshold(blind.good),
         positive=settings.positive,
-        history=ours.iterations + blind.iterations,
+        history=ours.iterations + (blind.iterations if blind else ()),
         stopped=ours.stopped,
-        baseline_stopped=blind.stopped,
         settings=settings,
         more_thresholds=_more_thresholds(ours.good[-1]),
         more_dense_thresholds=_more_thresholds(ours.iterations[0]),

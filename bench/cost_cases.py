@@ -32,13 +32,14 @@ from cpcc.quant.widths import wide_tensors
 from cpcc.quantize import calibrate, quantize_graph
 
 INT16, INT16_TFLITE = "int16", "int16 tflite"
+CLAMP = 100
 SAMPLES, KEPT_OUT = 24, 6  # of the ops that have no shapes of their own here
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
     """One layer of an input of `shape`, and of `more` operands. `rounding` is "once", "tflite" or "tflite relu",
-    "int16": once, with int16 activations, or "int16 tflite"."""
+    "int16": once, with int16 activations, or "int16 tflite". `clamped` outputs end at `CLAMP`."""
 
     label: str
     params: Any
@@ -46,6 +47,7 @@ class Case:
     rounding: str = "once"
     fit: bool = True  # else kept out, to test the fit
     more: tuple[tuple[int, ...], ...] = ()
+    clamped: bool = False
 
 
 def pruned(rng: np.random.Generator, shape: tuple[int, ...], keep: float) -> np.ndarray:
@@ -137,7 +139,8 @@ def _pruned_depthwise(rng: np.random.Generator, rounding: str, fit: bool) -> lis
         ((9, 9, 8), (5, 5), 1, 2), ((3, 3, 64), (3, 3), 1, 1), ((15, 1, 32), (15, 1), 1, 0), ((6, 21, 5), (3, 3), 1, 0),
     ) if fit else (((10, 14, 24), (3, 3), 1, 1), ((23, 1, 20), (7, 1), 1, 0))  # fmt: skip
     kinds = ((0.5, pruned), (0.1, pruned), (1.0, four_bits), (0.4, ternary))
-    return [case for kind in kinds for case in _depthwise_cases(rng, shapes, rounding, fit, *kind)]
+    found = [case for kind in kinds for case in _depthwise_cases(rng, shapes, rounding, fit, *kind)]
+    return found if fit else found[::3]
 
 
 def _depthwise_cases(
@@ -189,10 +192,29 @@ def cases() -> list[Case]:
             found += _convolutions(few, 1.0, rounding, fit, four_bits)
             for structure, keep in ((four_bits, 1.0), (ternary, 0.1), (blocks, 0.1)):
                 found += _linears(few, keep, rounding, fit, structure)
-        found += _max_pools(fit)
+        found += _max_pools(fit) + _clamped(fit)
         wide = np.random.default_rng(4)
         found += _depthwise(wide, INT16, fit) + _linears(wide, 1.0, INT16, fit) + _convolutions(wide, 1.0, INT16, fit)
     return found + list(_samples())
+
+
+def _clamped(fit: bool) -> list[Case]:
+    """Of every structure a few layers whose outputs end before the int8 range does, and one that is little but clamping."""
+    rng = np.random.default_rng(13)
+    found = (
+        _depthwise(rng, "once", fit)[::2]
+        + _halving(rng, "once", fit)
+        + _pruned_depthwise(rng, "once", fit)[:: 5 if fit else 2]
+    )
+    for structure, keep in ((pruned, 1.0), (blocks, 0.1), (ternary, 0.1), (pruned, 0.005)):
+        found += _convolutions(rng, keep, "once", fit, structure)[::3]
+    for keep in (1.0, 0.1):
+        found += _linears(rng, keep, "once", fit)[::2]
+    if not fit:
+        weight = np.zeros((16, 1, 1, 8), np.float32)
+        empty = Conv2d(weight, np.zeros(16, np.float32), (1, 1), (0, 0, 0, 0), True)
+        found.append(Case("conv 1x1 24x24x8-16 /1 0.0 once", empty, (24, 24, 8), fit=False))
+    return [replace(case, label=f"{case.label} clamped", clamped=True) for case in found]
 
 
 def _samples() -> Iterator[Case]:
@@ -244,12 +266,20 @@ def graph_of(case: Case) -> Graph:
     graph = Graph("bench", tensors, tuple(nodes), ("x",), ("z",))
     ranges = calibrate(graph, np.random.default_rng(1).normal(0, 1, (8, *case.shape)))
     wide = wide_tensors(graph, [node.name for node in graph.nodes] if case.rounding in (INT16, INT16_TFLITE) else [])
-    return with_rounding(quantize_graph(graph, ranges, wide), case.rounding, product)
+    rounded = with_rounding(quantize_graph(graph, ranges, wide), case.rounding, product)
+    return clamped_at(rounded, CLAMP) if case.clamped else rounded
 
 
 def layer(graph: Graph) -> Node:
     """The layer that a graph of `graph_of` is about."""
     return next(node for node in graph.nodes if node.name == "n")
+
+
+def clamped_at(graph: Graph, high: int) -> Graph:
+    """`graph` with a layer whose outputs end at `high`."""
+    node = layer(graph)
+    params = replace(node.params, output=replace(node.params.output, high=high))
+    return replace(graph, nodes=tuple(replace(n, params=params) if n is node else n for n in graph.nodes))
 
 
 def with_rounding(graph: Graph, rounding: str, product: bool = False) -> Graph:

@@ -46,6 +46,17 @@ def test_estimates(core: str, level: str) -> None:
         assert chosen[2] <= 1.1 * min(row[2] for row in found_costs), label
 
 
+def test_clamping_is_priced() -> None:
+    """A layer without weights whose outputs are clamped, which is all that it does beside loading its input."""
+    case = next(case for case in fit_costs.cases() if case.label == "conv 1x1 24x24x8-16 /1 0.0 once clamped")
+    graph = fit_costs.graph_of(case)
+    runs = [fit_costs.Run(kernel, graph) for kernel in fit_costs.kernels_for(graph, "cortex-m4")]
+    assert "conv2d_blocks8" in {run.kernel.name for run in runs}
+    for run, found in zip(runs, measure(runs, "cortex-m4", level="-Os"), strict=True):
+        estimated = run.kernel.cost(layer(graph), graph, "cortex-m4", "-Os")
+        assert estimated.instructions == pytest.approx(found.instructions, rel=0.1), run.kernel.name
+
+
 def test_every_kernel_is_fitted() -> None:
     """On some core at least, with as many constants as it has features; the others are alike."""
     names = {kernel.name: kernel.cost for op in (*OPS, *WIDE, *PRESCRIBED, *LAYOUT) for kernel in op.kernels}

@@ -110,3 +110,9 @@ def input_type(node: Node, graph: Graph) -> Int8:
     kind = graph.tensors[node.inputs[0]].type
     assert isinstance(kind, Int8), f"{node.name} is not quantized"
     return kind
+
+
+def clamped_outputs(node: Node, graph: Graph) -> int:
+    """Outputs that ``cpcc_saturate`` goes through, since they end before the int8 range does."""
+    output = node.params.output
+    return graph.output_tensor(node).size * (output.low > Int8.low or output.high < Int8.high)

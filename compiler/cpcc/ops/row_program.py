@@ -67,8 +67,7 @@ def applies(layer: RowLayer) -> bool:
 
 
 def features(layer: RowLayer) -> tuple[float, ...]:
-    made, height, output = layer.program, layer.window["window.out_h"], layer.output
-    clamped = output.low > -128 or output.high < 127
-    outputs = height * layer.window["window.out_w"] * len(layer.matrix)
+    """All but `clamped_outputs`."""
+    made, height = layer.program, layer.window["window.out_h"]
     steps = [height * made.executed(name) for name in STEPS]
-    return 1.0, height, *steps, *strip_work(layer.window, layer.kernel_h), outputs * clamped
+    return 1.0, height, *steps, *strip_work(layer.window, layer.kernel_h)

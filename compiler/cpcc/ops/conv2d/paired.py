@@ -11,6 +11,7 @@ from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Overlap, Packed
 from cpcc.ops.conv2d.geometry import flattened, image, strip_bytes
 from cpcc.ops.overlap import conv_lag, strip_lag
+from cpcc.ops.requantized import clamped_outputs
 
 TILE_BODY = 32  # steps that the assembly of cpcc_tile4x2 unrolls
 
@@ -59,6 +60,7 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
         1.0, pairs, pairs * groups, pairs * groups * (kind == TFLITE), pairs * groups * (kind == TFLITE_RELU),
         pairs * groups * steps, pairs * groups * passes, words * (run // 4), words * (run >= 4),
         pairs * (ragged and not nine), words * ragged, pairs * nine, copied, pairs * (out % 4 > 0), height,
+        clamped_outputs(node, graph),
     )  # fmt: skip
 
 

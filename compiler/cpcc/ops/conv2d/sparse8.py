@@ -35,7 +35,7 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     fixed, _ = constant_outputs(node.params.output, of.matrix)
     entries, channels = sum(sparse8.row_entries(row, of.offsets) for row in of.matrix[~fixed]), of.weight.shape[3]
     loads = (int(channels > 3), channels // 4, *(int(channels % 4 == rest) for rest in (1, 2, 3)))
-    return tiles8.features(node, of, entries, loads)
+    return tiles8.features(node, graph, of, entries, loads)
 
 
 def overlap(node: Node, graph: Graph) -> Overlap:

@@ -10,6 +10,7 @@ from cpcc.formats.swar import FOUR, Tile, group_chunks, swar_stream
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import ARMV7M, STREAM_FILES, Kernel, Packed
 from cpcc.ops.conv2d.geometry import flattened, image, strip_bytes
+from cpcc.ops.requantized import clamped_outputs
 
 PIXELS = 4  # of a tile
 
@@ -70,6 +71,7 @@ def features_for(tile: Tile, node: Node, graph: Graph) -> tuple[float, ...]:
         1.0, tiles, tiles * groups, tiles * groups * (kind == TFLITE), tiles * groups * (kind == TFLITE_RELU),
         tiles * sum(map(len, cuts)), tiles * groups * kh * run, tiles * kh, tiles * kh * (run // 4),
         tiles * kh * (run % 4), copied, PIXELS * spare * out, height,
+        clamped_outputs(node, graph),
     )  # fmt: skip
 
 

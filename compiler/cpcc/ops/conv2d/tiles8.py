@@ -12,6 +12,7 @@ from cpcc.graph import Graph, Node
 from cpcc.ops.base import STREAM_FILES, Overlap, Packed, Value
 from cpcc.ops.conv2d.geometry import flattened
 from cpcc.ops.overlap import strip_lag
+from cpcc.ops.requantized import clamped_outputs
 
 FILES = (*STREAM_FILES, "kernels/cpcc_saturate.h", "kernels/cpcc_tiles8.h", "kernels/cpcc_tiles8.c")
 TILE = 8
@@ -141,7 +142,7 @@ def applies(node: Node, of: Tiling) -> bool:
     return rounding_of(node.params.output, node.params.matrix) is not None and bool(of.columns[-1] <= 255)
 
 
-def features(node: Node, of: Tiling, entries: int, loads: tuple[int, ...]) -> tuple[float, ...]:
+def features(node: Node, graph: Graph, of: Tiling, entries: int, loads: tuple[int, ...]) -> tuple[float, ...]:
     """Of a kernel whose rows that vary have `entries`; `loads` are pieces of work for each column that is loaded."""
     kind, (fixed, _) = rounding_kind(node.params.output, of.matrix), constant_outputs(node.params.output, of.matrix)
     height, width, stride = (of.fields[f"window.{key}"] for key in ("out_h", "out_w", "stride_h"))
@@ -156,4 +157,5 @@ def features(node: Node, of: Tiling, entries: int, loads: tuple[int, ...]) -> tu
         1.0, tiles, tiles * words, rows, *rounded, rows * int(fixed.sum()), rows * entries, tiles * new,
         *(tiles * new * words * load for load in loads), tiles * kept * of.row_words, tiles * filled,
         tiles * filled * of.row_words, height * width * len(of.weight) * (width < TILE),
+        clamped_outputs(node, graph),
     )  # fmt: skip

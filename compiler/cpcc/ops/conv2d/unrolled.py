@@ -10,6 +10,7 @@ from cpcc.ops import row_program
 from cpcc.ops.base import DSP, Kernel, Overlap, Packed
 from cpcc.ops.conv2d.geometry import flattened, sizes, tap_offsets
 from cpcc.ops.overlap import conv_lag, strip_lag
+from cpcc.ops.requantized import clamped_outputs
 from cpcc.ops.row_program import RowLayer
 
 LONG = 64  # pixels that a 1x1 convolution's rows of several image rows have at most
@@ -45,7 +46,7 @@ def applies(node: Node, graph: Graph) -> bool:
 
 
 def features(node: Node, graph: Graph) -> tuple[float, ...]:
-    return row_program.features(layer_of(node, graph))
+    return (*row_program.features(layer_of(node, graph)), clamped_outputs(node, graph))
 
 
 def overlap(node: Node, graph: Graph) -> Overlap:

@@ -10,6 +10,7 @@ from cpcc.formats.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_o
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Overlap, Packed
 from cpcc.ops.depthwise_conv2d.semantics import per_channel
+from cpcc.ops.requantized import clamped_outputs
 
 STEPS = 16  # of the assembly
 
@@ -62,7 +63,7 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     apart = pairs - min(whole, pairs)
     return (
         out[1 - axis], groups, groups * pairs, groups * apart, blocks, blocks * steps, blocks * (kind == TFLITE),
-        blocks * (kind == TFLITE_RELU), 4 * groups * (out[axis] % 4 > 0),
+        blocks * (kind == TFLITE_RELU), 4 * groups * (out[axis] % 4 > 0), clamped_outputs(node, graph),
     )  # fmt: skip
 
 

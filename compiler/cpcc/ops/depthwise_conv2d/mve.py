@@ -27,4 +27,4 @@ def pack(node: Node, graph: Graph) -> Packed:
     return twin.pack_as(node, graph, depthwise_stream)
 
 
-KERNEL = Kernel("depthwise_mve", pack, fitted("depthwise_mve", twin.features), MVE, quad.applies, shared=FILES)
+KERNEL = Kernel("depthwise_mve", pack, fitted("depthwise_mve", twin.work), MVE, quad.applies, shared=FILES)

@@ -12,6 +12,7 @@ from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Overlap, Packed
 from cpcc.ops.conv2d.geometry import geometry
 from cpcc.ops.depthwise_conv2d import quad
 from cpcc.ops.depthwise_conv2d.semantics import per_channel
+from cpcc.ops.requantized import clamped_outputs
 
 PAIRS_BYTES = 2048  # of scratch, unless two strips need more
 
@@ -47,7 +48,7 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     twos, ones = strips * (out_w // 2), strips * (out_w % 2)
     return (
         groups, chunks, strips, twos, ones, (twos + ones) * (kind == TFLITE), (twos + ones) * (kind == TFLITE_RELU),
-        (strips + groups) * out_w, chunks * out_w * (held > 1),
+        (strips + groups) * out_w, chunks * out_w * (held > 1), clamped_outputs(node, graph),
     )  # fmt: skip
 
 

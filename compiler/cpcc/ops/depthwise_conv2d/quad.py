@@ -12,6 +12,7 @@ from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Overlap, Packed
 from cpcc.ops.conv2d.geometry import geometry, strip_bytes
 from cpcc.ops.depthwise_conv2d.semantics import per_channel
 from cpcc.ops.overlap import conv_lag, strip_lag
+from cpcc.ops.requantized import clamped_outputs
 
 TAPS = 12  # unrolled in the assembly
 
@@ -53,7 +54,16 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     copied = out_h * strip_bytes(node, graph, kh, 1)
     kind = rounding_kind(node.params.output, per_channel(node))
     rounded = quads * (kind == TFLITE), quads * (kind == TFLITE_RELU)
-    return quads, quads * runs, quads * runs * taps, *rounded, copied, out_h * out_w, out_h
+    return (
+        quads,
+        quads * runs,
+        quads * runs * taps,
+        *rounded,
+        copied,
+        out_h * out_w,
+        out_h,
+        clamped_outputs(node, graph),
+    )
 
 
 def overlap(node: Node, graph: Graph) -> Overlap:

@@ -12,6 +12,7 @@ from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Packed
 from cpcc.ops.conv2d.geometry import geometry
 from cpcc.ops.depthwise_conv2d import quad
 from cpcc.ops.depthwise_conv2d.semantics import per_channel
+from cpcc.ops.requantized import clamped_outputs
 
 FILES = (*STREAM_FILES, "kernels/cpcc_saturate.h")
 
@@ -38,7 +39,7 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     outputs = rows * out_w
     return (
         1.0, groups, rows, rows * (out_w // 4), rows * (out_w % 4 > 0), rows * (out_w % 4),
-        outputs * (kind == TFLITE), outputs * (kind == TFLITE_RELU), made, made * wide, made * single,
+        outputs * (kind == TFLITE), outputs * (kind == TFLITE_RELU), made, made * wide, made * single, clamped_outputs(node, graph),
     )  # fmt: skip
 
 

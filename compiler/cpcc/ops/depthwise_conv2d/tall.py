@@ -12,6 +12,7 @@ from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Overlap, Packed
 from cpcc.ops.conv2d.geometry import geometry
 from cpcc.ops.depthwise_conv2d import paired
 from cpcc.ops.depthwise_conv2d.semantics import per_channel
+from cpcc.ops.requantized import clamped_outputs
 
 STRIPS = 14  # of two output rows held, and a last row more
 COLUMN_BYTES = 256
@@ -68,7 +69,7 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     return (
         1.0, groups, runs, runs * (out_w // 2), runs * (out_w % 2), odd * -(-out_w // 2), *bodies,
         sum(bodies) * (kind == TFLITE), sum(bodies) * (kind == TFLITE_RELU),
-        doubles, doubles * in_w, singles, singles * in_w,
+        doubles, doubles * in_w, singles, singles * in_w, clamped_outputs(node, graph),
     )  # fmt: skip
 
 

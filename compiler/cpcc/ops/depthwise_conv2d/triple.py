@@ -12,6 +12,7 @@ from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Packed
 from cpcc.ops.conv2d.geometry import geometry, strip_bytes
 from cpcc.ops.depthwise_conv2d import quad
 from cpcc.ops.depthwise_conv2d.semantics import per_channel
+from cpcc.ops.requantized import clamped_outputs
 
 FILES = (*STREAM_FILES, "kernels/cpcc_saturate.h", "kernels/cpcc_strip.h", "kernels/cpcc_strip.c")
 
@@ -32,7 +33,15 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     out_h, out_w, channels = graph.output_tensor(node).shape
     quads, copied = out_h * out_w * -(-channels // 4), out_h * strip_bytes(node, graph, 3, 1)
     kind = rounding_kind(node.params.output, per_channel(node))
-    return quads, quads * (kind == TFLITE), quads * (kind == TFLITE_RELU), copied, out_h * out_w, out_h
+    return (
+        quads,
+        quads * (kind == TFLITE),
+        quads * (kind == TFLITE_RELU),
+        copied,
+        out_h * out_w,
+        out_h,
+        clamped_outputs(node, graph),
+    )
 
 
 KERNEL = Kernel(

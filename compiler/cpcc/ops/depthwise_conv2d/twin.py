@@ -15,6 +15,7 @@ from cpcc.ops.base import ROUND_ROW_FILES, SCALAR, STREAM_FILES, Kernel, Packed
 from cpcc.ops.conv2d.geometry import geometry, is_line, laid_down, padded_scratch, strip_bytes
 from cpcc.ops.depthwise_conv2d import quad
 from cpcc.ops.depthwise_conv2d.semantics import per_channel
+from cpcc.ops.requantized import clamped_outputs
 
 FILES = (*STREAM_FILES, *ROUND_ROW_FILES, "kernels/cpcc_saturate.h", "kernels/cpcc_strip.h", "kernels/cpcc_strip.c",
          "kernels/cpcc_twin.h")  # fmt: skip
@@ -57,7 +58,8 @@ def pack_as(node: Node, graph: Graph, stream: Callable[[np.ndarray, Rounding], n
     return Packed(fields, _strip(node, graph))
 
 
-def features(node: Node, graph: Graph) -> tuple[float, ...]:
+def work(node: Node, graph: Graph) -> tuple[float, ...]:
+    """Features of a kernel of two pixels at a time, clamping apart."""
     out_h, out_w, channels = graph.output_tensor(node).shape
     out_h, out_w = (1, out_h) if _lies(node, graph) else (out_h, out_w)
     runs, taps = quad.runs_and_taps(node)
@@ -69,6 +71,10 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     single = out_h * out_w * -(-channels // 4)  # the Cortex-M0+ computes a last pixel alone, others twice
     alone = single, single * runs, single * runs * taps, single * (kind != ONCE)
     return quads, quads * runs, quads * runs * taps, *rounded, *alone, copied, pairs, pairs * (channels % 4 > 0), out_h
+
+
+def features(node: Node, graph: Graph) -> tuple[float, ...]:
+    return (*work(node, graph), clamped_outputs(node, graph))
 
 
 KERNEL = Kernel("depthwise_twin", pack, fitted("depthwise_twin", features), SCALAR, quad.applies, shared=FILES)

@@ -11,6 +11,7 @@ from cpcc.ops import row_program
 from cpcc.ops.base import DSP, Kernel, Overlap, Packed
 from cpcc.ops.depthwise_conv2d.semantics import per_channel
 from cpcc.ops.depthwise_conv2d.window import overlap_by_rows, window_of
+from cpcc.ops.requantized import clamped_outputs
 from cpcc.ops.row_program import RowLayer
 
 
@@ -32,7 +33,7 @@ def applies(node: Node, graph: Graph) -> bool:
 
 
 def features(node: Node, graph: Graph) -> tuple[float, ...]:
-    return row_program.features(layer_of(node, graph))
+    return (*row_program.features(layer_of(node, graph)), clamped_outputs(node, graph))
 
 
 def overlap(node: Node, graph: Graph) -> Overlap:

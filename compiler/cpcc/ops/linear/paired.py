@@ -9,6 +9,7 @@ from cpcc.formats.crossed import GROUP, crossable, crossed_stream
 from cpcc.formats.rounding import is_tflite, rounding_of
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Overlap, Packed
+from cpcc.ops.requantized import clamped_outputs
 
 FILES = (
     *STREAM_FILES, "kernels/cpcc_crossed.h", "kernels/cpcc_rows4.h", "kernels/cpcc_rows4_asm.h", "kernels/cpcc_rows4.c",
@@ -45,7 +46,16 @@ def applies(node: Node, graph: Graph) -> bool:
 def features(node: Node, graph: Graph) -> tuple[float, ...]:
     rows, blocks = len(node.params.weight), blocks_of(node)
     groups, tail = rows // GROUP, rows % GROUP
-    return 1.0, blocks, groups, groups * blocks, groups * is_tflite(node.params.output), tail, tail * blocks
+    return (
+        1.0,
+        blocks,
+        groups,
+        groups * blocks,
+        groups * is_tflite(node.params.output),
+        tail,
+        tail * blocks,
+        clamped_outputs(node, graph),
+    )
 
 
 def overlap(node: Node, graph: Graph) -> Overlap:

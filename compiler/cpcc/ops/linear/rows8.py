@@ -9,6 +9,7 @@ from cpcc.fixedpoint import narrow
 from cpcc.formats.rounding import TFLITE, TFLITE_RELU, Rounding, rounding_kind, rounding_of
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import ROUND_ROW_FILES, SCALAR, STREAM_FILES, Kernel, Packed
+from cpcc.ops.requantized import clamped_outputs
 
 GROUP = 8  # rows
 
@@ -47,7 +48,16 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     steps, groups = (inputs + 1) // 2, -(-rows // GROUP)
     kind = rounding_kind(node.params.output, node.params.weight)
     last = rows % GROUP
-    return 1.0, inputs, groups, groups * steps, groups * (kind == TFLITE), groups * (kind == TFLITE_RELU), last
+    return (
+        1.0,
+        inputs,
+        groups,
+        groups * steps,
+        groups * (kind == TFLITE),
+        groups * (kind == TFLITE_RELU),
+        last,
+        clamped_outputs(node, graph),
+    )
 
 
 KERNEL = Kernel("linear_rows8", pack, fitted("linear_rows8", features), SCALAR, applies, shared=FILES)

@@ -9,6 +9,7 @@ from cpcc.formats.rounding import is_tflite, rounding_of
 from cpcc.formats.sparse import sparse2_stream, sparse2_words
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Packed
+from cpcc.ops.requantized import clamped_outputs
 
 FILES = (*STREAM_FILES, "kernels/cpcc_saturate.h")
 
@@ -31,7 +32,14 @@ def applies(node: Node, graph: Graph) -> bool:
 def features(node: Node, graph: Graph) -> tuple[float, ...]:
     words = np.array([len(sparse2_words(row)) for row in node.params.weight])
     rows = len(words)
-    return 1.0, rows, rows * is_tflite(node.params.output), float((words // 4).sum()), float((words % 4).sum())
+    return (
+        1.0,
+        rows,
+        rows * is_tflite(node.params.output),
+        float((words // 4).sum()),
+        float((words % 4).sum()),
+        clamped_outputs(node, graph),
+    )
 
 
 KERNEL = Kernel("linear_sparse2", pack, fitted("linear_sparse2", features), DSP, applies, sparse=True, shared=FILES)

@@ -11,6 +11,7 @@ from cpcc.formats.unrolled import MAX_ROWS, MAX_WORDS, ROWS, Program, program
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, STREAM_FILES, Code, Kernel, Packed
 from cpcc.ops.linear.paired import overlap
+from cpcc.ops.requantized import clamped_outputs
 
 FILES = (*STREAM_FILES, "kernels/cpcc_widen.h", "kernels/cpcc_saturate.h")
 
@@ -54,7 +55,7 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     made, rows = layer_program(node), len(node.params.weight)
     tflite = made.count("ROUND_TFLITE")
     loads = [made.count(name) for name in ("X4", "X2", "X1", "W", "MAC")]
-    return 1.0, _blocks(node), *loads, -(-rows // ROWS), rows, tflite
+    return 1.0, _blocks(node), *loads, -(-rows // ROWS), rows, tflite, clamped_outputs(node, graph)
 
 
 KERNEL = Kernel(

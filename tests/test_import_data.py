@@ -74,9 +74,11 @@ def test_numeric_labels_sort_by_value(tmp_path):
     ("text", "message"),
     [
         ("a,y\n1,0\nfoo,1\n", r"line 3, column 'a': 'foo' is no number"),
+        ("a,y\n1,0\n,1\n", r"line 3, column 'a': no value; fill it in"),
+        ("a,y\n1,0\nnan,1\n", r"line 3, column 'a': 'nan' is not finite"),
         ("a,y\n1,0\n1\n", "line 3 has 1 fields, the header has 2"),
         ("a,y\n", "no rows"),
-        ("a,b\n1,2\n", "no column 'y'"),
+        ("a,b\n1,2\n", r"no column 'y' \(--label\); found: a, b"),
         ("y\n1\n2\n", "no column is left"),
         ("a,y\n1,0\n2,0\n", "one class only"),
         ("a,y\n1,0\n2,1\n", "no class 'bad'"),

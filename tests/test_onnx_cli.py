@@ -126,6 +126,10 @@ def test_bad_files(tmp_path: Path) -> None:
     (tmp_path / "text.onnx").write_text("hello, this is no model")
     done = cpcc("inspect", "text.onnx", cwd=tmp_path)
     assert done.returncode == 3 and "not an ONNX model" in done.stderr and done.stderr.count("\n") == 1
+    (tmp_path / "text.tflite").write_text("hello, this is no model")
+    for name in ("text.onnx", "text.tflite"):
+        done = cpcc("build", name, cwd=tmp_path)
+        assert done.returncode == 3 and done.stderr.startswith(f"cpcc: error: {name}: not a"), done.stderr
     done = cpcc("inspect", "absent.onnx", cwd=tmp_path)
     assert done.returncode == 3 and "no such file; give an .onnx model" in done.stderr
 

@@ -7,6 +7,7 @@ Both give arrays for an `.npz`: x, y (with an important class: 1 for it, 0 for t
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -60,9 +61,10 @@ def import_table(
     `drop`; labels count the label column's values in sorted order (numbers by value). Raises `DataError` naming the
     line and column."""
     header, rows = _read_csv(path)
-    for name in (label, *drop, *([group] if group else [])):
+    named = [("--label", label), *(("--drop", name) for name in drop), *([("--group", group)] if group else [])]
+    for option, name in named:
         if name not in header:
-            raise DataError(f"{path}: no column {name!r}; found: {', '.join(header)[:200]}")
+            raise DataError(f"{path}: no column {name!r} ({option}); found: {', '.join(header)[:200]}")
     features = [name for name in header if name not in {label, group, *drop}]
     if not features:
         raise DataError(f"{path}: no column is left for x; drop fewer")
@@ -95,12 +97,18 @@ def _read_csv(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
 
 
 def _number(path: Path, line: int, column: str, text: str) -> float:
+    place = f"{path}: line {line}, column {column!r}"
+    if not text.strip():
+        raise DataError(f"{place}: no value; fill it in, or leave the line or (--drop) the column out")
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
+        raise DataError(f"{place}: {text[:40]!r} is no number; leave the column out with --drop") from None
+    if not math.isfinite(value):
         raise DataError(
-            f"{path}: line {line}, column {column!r}: {text[:40]!r} is no number; drop the column"
-        ) from None
+            f"{place}: {text[:40]!r} is not finite; fill it in, or leave the line or (--drop) the column out"
+        )
+    return value
 
 
 def _sorted_values(values: list[str]) -> list[str]:

@@ -43,7 +43,7 @@ def compile_onnx(
 ) -> tuple[Network, np.ndarray]:
     """(network or detector, raw samples (n, ...), or records, to choose examples from)."""
     _check_settings(settings)
-    model = read_model(read_file(path), settings.name)
+    model = read_model(read_file(path), str(path))
     output = None if settings.positive is None else deciding_output(results_of(model), settings.output)
     imported = import_model(model, settings.name, output)
     if imported.quantized:
@@ -95,7 +95,7 @@ def _check_settings(settings: BuildSettings) -> None:
 
 def inputs_of_file(path: Path) -> tuple[str, ...]:
     """Names of a file's inputs. Raises `ModelError`."""
-    return inputs_of(read_model(read_file(path), path.stem))
+    return inputs_of(read_model(read_file(path), str(path)))
 
 
 def read_file(path: Path) -> bytes:

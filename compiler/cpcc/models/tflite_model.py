@@ -24,7 +24,7 @@ MAX_BYTES = 2**28
 
 def compile_tflite(path: Path, settings: BuildSettings, samples: Dataset | None) -> tuple[Network, np.ndarray]:
     """(network or detector, raw samples (n, ...) to choose examples from)."""
-    imported = to_graph(read_file(path), settings.name)
+    imported = to_graph(read_file(path), settings.name, str(path))
     types = [settings.input_dtype or own for own in imported.input_dtypes]
     network = Network(imported.graph, input_specs(imported.graph, types))
     if samples is not None:

@@ -30,19 +30,20 @@ class Imported:
     input_dtypes: tuple[str, ...]
 
 
-def to_graph(data: bytes, name: str) -> Imported:
-    """The int8 graph of a ``.tflite`` file's bytes. Raises `ModelError` naming what cannot be compiled."""
-    model = read_model(data, name)
+def to_graph(data: bytes, name: str, place: str = "") -> Imported:
+    """The int8 graph `name` of a ``.tflite`` file's bytes. Raises `ModelError` naming what cannot be compiled, in `place` (the name)."""
+    place = place or name
+    model = read_model(data, place)
     if not model.inputs or not model.outputs:
         raise ModelError(
-            f"{name}: {len(model.inputs)} inputs, {len(model.outputs)} outputs; supported: 1 and more of each"
+            f"{place}: {len(model.inputs)} inputs, {len(model.outputs)} outputs; supported: 1 and more of each"
         )
     rest = _live_operators(model)
     b = Builder(model, read=frozenset(model.outputs).union(*(op.inputs for op in rest)))
     dtypes, ends = [], []
     for port, index in zip(input_names(model), model.inputs):
         start, rest = begin(model, index, rest)
-        b.tensors[port] = Tensor(port, without_batch(name, start.tensor), activation_type(name, start.tensor))
+        b.tensors[port] = Tensor(port, without_batch(place, start.tensor), activation_type(place, start.tensor))
         b.names[start.tensor.index] = port
         dtypes.append(start.dtype)
     for index in model.outputs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cpcc.formats.rounding import Rounding
-from cpcc.formats.sparse import MAX_DELTA
+from cpcc.formats.sparse import steps_over
 
 BLOCK = 4  # weights
 BLOCKS = 8  # unrolled in the assembly
@@ -18,17 +18,14 @@ def entries(row: np.ndarray, offsets: np.ndarray) -> list[bytes]:
     """Blocks of int8 `row` (4 * blocks,) that have a nonzero: distance from the one before and weights; `offsets` (blocks,).
     A wide gap is bridged by blocks of zeros."""
     blocks = row.reshape(-1, BLOCK)
-    found: list[bytes] = []
-    position = 0
     kept = np.flatnonzero(blocks.any(axis=1))
-    for block in kept[np.argsort(offsets[kept], kind="stable")]:
-        gap = int(offsets[block]) - position
-        while gap > MAX_DELTA:
-            found.append(bytes((MAX_DELTA, 0, 0, 0, 0)))
-            gap -= MAX_DELTA
-        found.append(bytes((gap,)) + blocks[block].astype(np.int8).tobytes())
-        position = int(offsets[block])
-    return found
+    kept = kept[np.argsort(offsets[kept], kind="stable")]
+    steps = steps_over(np.diff(offsets[kept], prepend=0))
+    whole = np.zeros((len(steps.deltas), 1 + BLOCK), np.uint8)
+    whole[:, 0] = steps.deltas
+    whole[steps.ends, 1:] = blocks[kept].astype(np.int8).view(np.uint8)
+    text = whole.tobytes()
+    return [text[at : at + 1 + BLOCK] for at in range(0, len(text), 1 + BLOCK)]
 
 
 def _jump(distance: int) -> bytes:

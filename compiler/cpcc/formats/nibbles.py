@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cpcc.fixedpoint import narrow
-from cpcc.formats.sparse import MAX_DELTA
+from cpcc.formats.sparse import steps_over
 
 LOWEST, HIGHEST = -8, 7
 FEWEST_BITS = 2  # of a multiple in a sparse entry: 0 has to be one, for gaps
@@ -71,22 +71,16 @@ class BlockRows:
 
 def block_rows(matrix: np.ndarray) -> BlockRows:
     """The blocks of int8 `matrix` (rows, 4 * blocks) that have a nonzero, and blocks of zeros that bridge wide gaps."""
-    counts: list[int] = []
-    deltas: list[int] = []
-    weights: list[np.ndarray] = []
-    for row in matrix.reshape(len(matrix), -1, BLOCK):
-        position, first = 0, len(deltas)
-        for at in np.flatnonzero(row.any(axis=1)).tolist():
-            while at - position > MAX_DELTA:
-                deltas.append(MAX_DELTA)
-                weights.append(np.zeros(BLOCK, np.int8))
-                position += MAX_DELTA
-            deltas.append(at - position)
-            weights.append(row[at])
-            position = at
-        counts.append(len(deltas) - first)
-    values = np.concatenate(weights) if weights else np.zeros(BLOCK, np.int8)
-    return BlockRows(narrow(np.array(counts), np.uint16), narrow(np.array(deltas or [0]), np.uint8), values)
+    blocks = matrix.reshape(len(matrix), -1, BLOCK)
+    rows, places = np.nonzero(blocks.any(axis=2))
+    before = np.where(np.diff(rows, prepend=-1) > 0, 0, np.roll(places, 1))  # the first of a row steps from 0
+    steps = steps_over(places - before)
+    weights = np.zeros((max(len(steps.deltas), 1), BLOCK), np.int8)
+    weights[steps.ends] = blocks[rows, places]
+    taken = np.diff(steps.ends, prepend=-1)  # steps of each block, bridges included
+    counts = np.bincount(rows, taken, len(matrix)).astype(np.int64)
+    deltas = steps.deltas if len(steps.deltas) else np.zeros(1, np.uint8)
+    return BlockRows(narrow(counts, np.uint16), deltas, weights.ravel())
 
 
 FAR = 15  # a distance of half a byte that is not the last one of its block

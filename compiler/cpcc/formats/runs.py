@@ -14,8 +14,12 @@ Entries = Callable[[np.ndarray], Sequence[bytes]]
 
 def stream(matrix: np.ndarray, kernel_h: int, entries: Entries) -> np.ndarray:
     """uint8 stream for int8 `matrix` (out, kernel_h * n); `entries(row)` are those of one kernel row (n,)."""
-    rows = matrix.reshape(len(matrix) * kernel_h, -1)
-    return np.frombuffer(b"".join(run(entries(row)) for row in rows), np.uint8)
+    return np.frombuffer(b"".join(run(entries(row)) for row in kernel_rows(matrix, kernel_h)), np.uint8)
+
+
+def kernel_rows(matrix: np.ndarray, kernel_h: int) -> np.ndarray:
+    """(out * kernel_h, n) of `matrix` (out, kernel_h * n)."""
+    return matrix.reshape(len(matrix) * kernel_h, -1)
 
 
 def run(entries: Sequence[bytes]) -> bytes:

@@ -26,11 +26,10 @@ class DeltaRows:
 
 def pack_rows_delta8(matrix: np.ndarray) -> DeltaRows:
     """The nonzeros of an int8 matrix (rows, columns). Raises `OverflowError` beyond 65,535 pairs in a row."""
-    rows = [delta_entries(row, np.arange(matrix.shape[1])) for row in matrix]
-    flat = np.frombuffer(b"".join(pair for row in rows for pair in row) or bytes(2), np.uint8)
-    return DeltaRows(
-        narrow(np.array([len(row) for row in rows]), np.uint16), flat[::2].copy(), flat[1::2].copy().view(np.int8)
-    )
+    rows = [delta_pairs(row, np.arange(matrix.shape[1])) for row in matrix]
+    flat = np.concatenate(rows) if any(map(len, rows)) else np.zeros((1, 2), np.uint8)
+    counts = narrow(np.array([len(row) for row in rows]), np.uint16)
+    return DeltaRows(counts, flat[:, 0].copy(), flat[:, 1].copy().view(np.int8))
 
 
 def unpack_rows_delta8(rows: DeltaRows, columns: int) -> np.ndarray:
@@ -46,19 +45,37 @@ def unpack_rows_delta8(rows: DeltaRows, columns: int) -> np.ndarray:
     return matrix
 
 
-def delta_entries(row: np.ndarray, offsets: np.ndarray) -> list[bytes]:
-    """(words to step, weight) of each nonzero of `row`, by address."""
-    found: list[bytes] = []
-    position = 0
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """uint8 `deltas`, of which those at `ends` arrive and the others, of `MAX_DELTA`, bridge wider gaps."""
+
+    deltas: np.ndarray
+    ends: np.ndarray
+
+
+def steps_over(gaps: np.ndarray) -> Steps:
+    """To cross `gaps` (n,), not negative, one after the other."""
+    bridges = np.maximum(gaps - 1, 0) // MAX_DELTA
+    ends = np.cumsum(bridges + 1) - 1
+    deltas = np.full(len(gaps) + int(bridges.sum()), MAX_DELTA, np.uint8)
+    deltas[ends] = gaps - MAX_DELTA * bridges
+    return Steps(deltas, ends)
+
+
+def delta_pairs(row: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """uint8 (entries, 2): words to step and weight of each nonzero of int8 `row`, by address."""
     columns = np.flatnonzero(row)
-    for column in columns[np.argsort(offsets[columns], kind="stable")]:
-        gap = int(offsets[column]) - position
-        while gap > MAX_DELTA:
-            found.append(bytes((MAX_DELTA, 0)))
-            gap -= MAX_DELTA
-        found.append(bytes((gap, int(row[column]) & 0xFF)))
-        position = int(offsets[column])
-    return found
+    columns = columns[np.argsort(offsets[columns], kind="stable")]
+    steps = steps_over(np.diff(offsets[columns], prepend=0))
+    pairs = np.stack([steps.deltas, np.zeros_like(steps.deltas)], axis=1)
+    pairs[steps.ends, 1] = row[columns].view(np.uint8)
+    return pairs
+
+
+def delta_entries(row: np.ndarray, offsets: np.ndarray) -> list[bytes]:
+    """The rows of `delta_pairs`."""
+    text = delta_pairs(row, offsets).tobytes()
+    return [text[i : i + 2] for i in range(0, len(text), 2)]
 
 
 SPARSE2_WORDS, SPARSE2_BLOCKS = 3, 8  # unrolled in the assembly
@@ -67,7 +84,7 @@ _WORD_BYTES, _BLOCK_BYTES = 32, 116
 
 def sparse2_words(row: np.ndarray) -> np.ndarray:
     """int32 words of two (distance, weight) entries each, for the nonzeros of int8 `row`."""
-    entries = b"".join(delta_entries(row, np.arange(len(row))))
+    entries = delta_pairs(row, np.arange(len(row))).tobytes()
     return np.frombuffer(entries + bytes(-len(entries) % 4), "<i4").astype(np.int32)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from cpcc.costs import fitted
 from cpcc.formats import blocks8, runs
-from cpcc.formats.nibbles import few_levels, sparse_bits, sparse_bytes
+from cpcc.formats.nibbles import FewLevels, few_levels, sparse_bits, sparse_bytes
 from cpcc.formats.rounding import is_tflite
 from cpcc.formats.sparse import delta_entries
 from cpcc.graph import Graph, Node
@@ -18,29 +18,23 @@ FILES = ("include/cpcc_runs.h", "include/cpcc_pad.h", "include/cpcc_dsp.h", "ker
 PIXELS = 4
 
 
-def _single(node: Node) -> np.ndarray:
-    def entries(row: np.ndarray) -> list[bytes]:
-        return delta_entries(row, np.arange(len(row)))
-
-    return runs.stream(node.params.matrix, node.params.weight.shape[1], entries)
+def _single(row: np.ndarray) -> list[bytes]:
+    return delta_entries(row, np.arange(len(row)))
 
 
-def _blocks(node: Node) -> np.ndarray:
-    def entries(row: np.ndarray) -> list[bytes]:
-        return blocks8.entries(row, np.arange(len(row) // blocks8.BLOCK))
-
-    return runs.stream(node.params.matrix, node.params.weight.shape[1], entries)
+def _block(row: np.ndarray) -> list[bytes]:
+    return blocks8.entries(row, np.arange(len(row) // blocks8.BLOCK))
 
 
-def _few(node: Node) -> np.ndarray:
+def _few(multiples: np.ndarray) -> runs.Entries:
+    bits = sparse_bits(multiples)
+    return lambda row: [bytes((entry,)) for entry in sparse_bytes(row, bits)]
+
+
+def _levels(node: Node) -> FewLevels:
     levels = few_levels(node.params.matrix)
     assert levels is not None
-    bits = sparse_bits(levels.multiples)
-
-    def entries(row: np.ndarray) -> list[bytes]:
-        return [bytes((entry,)) for entry in sparse_bytes(row, bits)]
-
-    return runs.stream(levels.multiples, node.params.weight.shape[1], entries)
+    return levels
 
 
 def _fields(node: Node, graph: Graph, stream: np.ndarray) -> dict[str, Value]:
@@ -58,18 +52,22 @@ def _packed(node: Node, graph: Graph, fields: dict[str, Value]) -> Packed:
     return Packed(fields, strip_bytes(node, graph, node.params.weight.shape[1], 1), node.params.output.entry)
 
 
+def _stream(node: Node, matrix: np.ndarray, entries: runs.Entries) -> np.ndarray:
+    return runs.stream(matrix, node.params.weight.shape[1], entries)
+
+
 def pack(node: Node, graph: Graph) -> Packed:
-    return _packed(node, graph, _fields(node, graph, _single(node)))
+    return _packed(node, graph, _fields(node, graph, _stream(node, node.params.matrix, _single)))
 
 
 def pack_blocks(node: Node, graph: Graph) -> Packed:
-    return _packed(node, graph, _fields(node, graph, _blocks(node)))
+    return _packed(node, graph, _fields(node, graph, _stream(node, node.params.matrix, _block)))
 
 
 def pack_few(node: Node, graph: Graph) -> Packed:
-    levels = few_levels(node.params.matrix)
-    assert levels is not None
-    fields = {f"runs.{name}": value for name, value in _fields(node, graph, _few(node)).items()}
+    levels = _levels(node)
+    stream = _stream(node, levels.multiples, _few(levels.multiples))
+    fields = {f"runs.{name}": value for name, value in _fields(node, graph, stream).items()}
     return _packed(node, graph, {**fields, "steps": levels.steps, "bits": sparse_bits(levels.multiples)})
 
 
@@ -81,27 +79,28 @@ def of_few_levels(node: Node, graph: Graph) -> bool:
     return few_levels(node.params.matrix) is not None
 
 
-def _work(node: Node, graph: Graph, stream: np.ndarray, entry_bytes: int) -> tuple[float, ...]:
+def _work(node: Node, graph: Graph, matrix: np.ndarray, entries: runs.Entries) -> tuple[float, ...]:
     out, kh, _, _ = node.params.weight.shape
     height, width = image(node, graph)
-    fours, rows = height * -(-width // PIXELS), runs.unpack(stream, out * kh, entry_bytes)
-    filled, entries = sum(map(bool, rows)), sum(map(len, rows))
+    fours, counts = height * -(-width // PIXELS), [len(entries(row)) for row in runs.kernel_rows(matrix, kh)]
+    filled = sum(map(bool, counts))
     return (
-        1.0, height, fours, fours * out, fours * out * is_tflite(node.params.output), fours * len(rows), fours * filled, fours * entries,
+        1.0, height, fours, fours * out, fours * out * is_tflite(node.params.output), fours * len(counts), fours * filled, fours * sum(counts),
         *pad_work(node, graph, kh),
     )  # fmt: skip
 
 
 def features(node: Node, graph: Graph) -> tuple[float, ...]:
-    return _work(node, graph, _single(node), 2)
+    return _work(node, graph, node.params.matrix, _single)
 
 
 def block_features(node: Node, graph: Graph) -> tuple[float, ...]:
-    return _work(node, graph, _blocks(node), 1 + blocks8.BLOCK)
+    return _work(node, graph, node.params.matrix, _block)
 
 
 def few_features(node: Node, graph: Graph) -> tuple[float, ...]:
-    return _work(node, graph, _few(node), 1)
+    multiples = _levels(node).multiples
+    return _work(node, graph, multiples, _few(multiples))
 
 
 KERNEL = Kernel(

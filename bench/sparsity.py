@@ -58,6 +58,7 @@ PORTABLE = (
     "linear_sparse",
     "linear_few",
     "linear_blocks",
+    "linear_near_blocks",
 )  # counts: one a row of a kernel
 LARGE = 4096
 

@@ -81,3 +81,35 @@ def block_rows(matrix: np.ndarray) -> BlockRows:
     counts = np.bincount(rows, taken, len(matrix)).astype(np.int64)
     deltas = steps.deltas if len(steps.deltas) else np.zeros(1, np.uint8)
     return BlockRows(narrow(counts, np.uint16), deltas, weights.ravel())
+
+
+FAR = 15  # a distance of half a byte that is not the last one of its block
+
+
+@dataclass(frozen=True, eq=False)
+class NearBlocks:
+    """uint16 `counts` (rows,) of blocks, their distances in `halves` half bytes of uint8 `deltas`, the lower first, and int8 `weights`,
+    four for each block; one unused byte or block where there is none."""
+
+    counts: np.ndarray
+    deltas: np.ndarray
+    weights: np.ndarray
+    halves: int
+
+    @property
+    def nbytes(self) -> int:
+        return self.counts.nbytes + self.deltas.nbytes + self.weights.nbytes
+
+
+def near_blocks(matrix: np.ndarray) -> NearBlocks:
+    """The blocks of int8 `matrix` (rows, 4 * blocks) that have a nonzero."""
+    blocks = matrix.reshape(len(matrix), -1, BLOCK)
+    rows, columns = np.nonzero(blocks.any(axis=2))
+    first = np.diff(rows, prepend=-1) > 0
+    gaps = np.where(first, columns, np.diff(columns, prepend=0))
+    last = np.cumsum(gaps // FAR + 1) - 1
+    halves = np.full(last[-1] + 1 if len(last) else 0, FAR)
+    halves[last] = gaps % FAR
+    weights = blocks[rows, columns].ravel() if len(rows) else np.zeros(BLOCK, np.int8)
+    counts = narrow(np.bincount(rows, minlength=len(matrix)), np.uint16)
+    return NearBlocks(counts, dense_bytes(halves) if len(halves) else np.zeros(1, np.uint8), weights, len(halves))

@@ -2,7 +2,20 @@
 
 from cpcc.ops import float_params
 from cpcc.ops.base import Op
-from cpcc.ops.linear import blocks, dense, mve, narrow, nibbles, paired, rows8, sparse, sparse2, unrolled, wide
+from cpcc.ops.linear import (
+    blocks,
+    dense,
+    mve,
+    narrow,
+    near_blocks,
+    nibbles,
+    paired,
+    rows8,
+    sparse,
+    sparse2,
+    unrolled,
+    wide,
+)
 from cpcc.ops.linear.semantics import (
     QLinear,
     check,
@@ -38,6 +51,7 @@ OP = Op(
         nibbles.DENSE,
         nibbles.SPARSE,
         blocks.KERNEL,
+        near_blocks.KERNEL,
     ),
     macs=macs,
     reach=reach,

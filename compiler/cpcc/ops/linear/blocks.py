@@ -35,5 +35,5 @@ KERNEL = Kernel(
     fitted("linear_blocks", features),
     applies=applies,
     sparse=True,
-    shared=("include/cpcc_dsp.h",),
+    shared=("include/cpcc_dsp.h", "kernels/cpcc_block_product.h"),
 )

@@ -32,7 +32,7 @@ from cpcc.ops.requantized import Output
 GATE, Q15, HIDDEN = 2.0**-12, 2.0**-15, 1 / 128
 # States are within -1 and 1: sixteen steps of sums of a few dozen products, beside the same in float64 (2**-53) and in ONNX
 # Runtime's float32 (2**-24, whose tanh is a rational approximation).
-DOUBLES, FLOATS = 2.0**-53 * 2**10, 2.0**-24 * 2**8
+DOUBLES, FLOATS = 2.0**-53 * 2**10, 2.0**-24 * 2**6
 # Linear interpolation over steps of 1/16: h**2 / 8 times the largest second derivative (1 / (6 sqrt 3) of the sigmoid,
 # 4 / (3 sqrt 3) of tanh), one step of the table's entries (the last is clipped), half a step of the result.
 SIGMOID_ERROR = (1 / 16) ** 2 / 8 / (6 * 3**0.5) + 1.5 * Q15

@@ -53,14 +53,14 @@ def to_graph(data: bytes, name: str, place: str = "") -> Imported:
         handler = _handler(op)
         _check_width(model, op, handler)
         handler.build(b, op)
-    return Imported(validate(_graph(b, name, ends), Int8), tuple(dtypes))
+    return Imported(validate(_graph(b, name, place, ends), Int8), tuple(dtypes))
 
 
-def _graph(b: Builder, name: str, ends: list[TensorInfo]) -> Graph:
+def _graph(b: Builder, name: str, place: str, ends: list[TensorInfo]) -> Graph:
     """The graph that ends with the file's tensors `ends`; several have tensors of their own, called as in the file."""
     for tensor in ends:
         if tensor.index not in b.names:
-            raise ModelError(f"{name}: output {tensor.name} is never computed; export the model again")
+            raise ModelError(f"{place}: output {tensor.name} is never computed; export the model again")
     outputs = [b.names[tensor.index] for tensor in ends]
     inputs = input_names(b.model)
     if len(outputs) > 1:

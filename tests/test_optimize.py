@@ -140,6 +140,10 @@ def test_weights_that_layers_share(tmp_path: Path) -> None:
         report = json.loads((tmp_path / "r.json").read_text())
         text = next((tmp_path / optimize / "lib").rglob("m.c")).read_text()
         found[optimize] = report["constant_bytes"], text.count("[576]")
+        copies, said = report["copies"], "are the same, but stored 3 times" in done.output
+        assert ([(len(each["layers"]), each["times"]) for each in copies], said) == {
+            "size": ([], False), "speed": ([(3, 3)], True)
+        }[optimize]  # fmt: skip
         assert report["constant_bytes"] <= report["flash_bytes"]
         verified = run(["verify", str(tmp_path / optimize), "--data", str(tmp_path / "x.npz"), "--allow-fn", "20"])
         assert verified.exit_code == 0 and "bit-exact: reference = host" in verified.output, verified.output

@@ -14,6 +14,7 @@ from cpcc.graph import Graph, Int8, Node
 from cpcc.narrowing import Narrowed
 from cpcc.ops import op_of
 from cpcc.ops.roll import Roll
+from cpcc.plan.copies import Copies, copies
 from cpcc.plan.kernels import dense_only
 from cpcc.plan.plan import Plan, Step, estimate, plan_with
 from cpcc.plan.sizes import stored_bytes, struct_bytes
@@ -80,7 +81,7 @@ class StripingReport:
 @dataclass(frozen=True)
 class BuildReport:
     """Bytes. `flash_bytes` is the model library, `constant_bytes` the part of it that is weights and tables (equal ones once), `image_bytes` the whole
-    image; `int16_left_out` the layers that `--int16 auto` gave up so that the rest fits; `saved_flash` what sparsity saves in constants and kernel code (negative: costs); `stack_bytes` a bound by call graph, None
+    image; `copies` the layers whose weights are stored more than once; `int16_left_out` the layers that `--int16 auto` gave up so that the rest fits; `saved_flash` what sparsity saves in constants and kernel code (negative: costs); `stack_bytes` a bound by call graph, None
     where there is none, with the reason in `stack_note`."""
 
     target: str
@@ -104,6 +105,7 @@ class BuildReport:
     int16_left_out: Narrowed | None
     layers: tuple[LayerReport, ...]
     striping: StripingReport | None = None
+    copies: tuple[Copies, ...] = ()
 
     @property
     def saved_instructions(self) -> float:
@@ -119,6 +121,7 @@ class BuildReport:
         layers = [{**asdict(layer), "shape": list(layer.shape), "cashed_in": layer.cashed_in} for layer in self.layers]
         return {"schema": SCHEMA, **asdict(self), "layers": layers, "stack_path": list(self.stack_path), "int16_layers": list(self.int16_layers),
                 "int16_left_out": left_out,
+                "copies": [{**asdict(each), "layers": list(each.layers)} for each in self.copies],
                 "saved_instructions": self.saved_instructions}  # fmt: skip
 
 
@@ -179,5 +182,5 @@ def report_of(
         sizes.firmware_flash, kernel_flash(dense) - kernel_flash(plan) if sparse else 0, plan.arena.size,
         plan.arena.lower_bound, plan.arena.optimal, stack.bytes if isinstance(stack, StackBound) else None, stack.path if isinstance(stack, StackBound) else (),
         "" if isinstance(stack, StackBound) else stack, tuple(int16_layers(network.graph)), left_out, layers,
-        striping_of(plan, network),
+        striping_of(plan, network), copies(network.graph, own),
     )  # fmt: skip

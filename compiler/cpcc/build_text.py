@@ -19,6 +19,7 @@ def summary(report: BuildReport) -> str:
             *_overflow(report),
             *_int16(report),
             *_striping(report),
+            *_copies(report),
             *_totals(report),
         ]
     )
@@ -83,6 +84,15 @@ def _striping(report: BuildReport) -> list[str]:
         f"striped: {parts} rows: arena {report.arena_bytes:,} B instead of {found.whole_arena:,}, {percent(abs(more))} "
         f"{'more' if more >= 0 else 'fewer'} instructions (estimated); {found.moved_bytes:,} B of rows are kept for the next band, "
         "none is computed again"
+    ]
+
+
+def _copies(report: BuildReport) -> list[str]:
+    """The lines that name the layers whose weights are stored more than once, and what stores them once."""
+    return [
+        f"the weights of {', '.join(found.layers)} are the same, but stored {found.times} times ({found.bytes:,} B in all): ranges too "
+        "far apart for one type, and kernels that read scales with weights; --optimize size stores them once"
+        for found in report.copies
     ]
 
 

@@ -18,7 +18,7 @@ from cpcc.executors.qemu import QemuExecutor
 from cpcc.graph import Graph, Tensor
 from cpcc.ops.base import Kernel, Overlap
 from cpcc.plan.buffers import round_up
-from cpcc.plan.kernels import usable_kernels
+from cpcc.plan.kernels import able_kernels
 from cpcc.plan.memory import Arena
 from cpcc.plan.objective import Objective
 from cpcc.plan.plan import Plan, Step
@@ -43,7 +43,7 @@ def kernels_for(graph: Graph, core: str) -> list[Kernel]:
     cost there what they cost on the Cortex-M33."""
     chosen = find_target(core).core
     own = frozenset({"mve"}) & chosen.features
-    return [kernel for kernel in usable_kernels(layer(graph), graph, chosen) if own <= kernel.requires]
+    return [kernel for kernel in able_kernels(layer(graph), graph, chosen) if own <= kernel.requires]
 
 
 def detector_of(graph: Graph) -> Detector:

@@ -12,6 +12,7 @@ from cpcc.ops.base import Op
 from cpcc.ops.float_params import Conv2d, DepthwiseConv2d, Linear, Lookup, MaxPool2d, Mean
 from cpcc.passes.dead_channels import dead_channels, drop_dead_channels, kept_channels
 from cpcc.quantize import run_int8, run_nodes
+from cpcc.tied_weights import tied_groups
 from support import chain, detector_of, extreme_inputs
 
 
@@ -109,3 +110,25 @@ def test_channels_go_through_a_mean_and_a_table() -> None:
     ]), np.random.default_rng(0)).graph  # fmt: skip
     thinned = drop_dead_channels(graph)
     assert [thinned.tensors[name].shape[-1] for name in ("t0", "t1", "t2")] == [3, 3, 3]
+
+
+@settings(max_examples=40)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_of_layers_with_the_same_weights_the_same_channels_go(seed: int) -> None:
+    """So those are still the same; and a channel that is dead around all of them goes."""
+    rng = np.random.default_rng(seed)
+    again = conv(rng, 6, 6, 1)
+    again.weight[5], again.bias[5], again.weight[..., 5] = 0, 0, 0
+    layers: list[tuple[Op, object]] = [(conv2d.OP, conv(rng, 6, 2, 1)), *[(conv2d.OP, again)] * 3]
+    graph = detector_of(chain((6, 5, 2), [*layers, (linear.OP, head(rng, 180, 5))]), rng).graph
+    thin, x = drop_dead_channels(graph), extreme_inputs(rng, graph.input.shape, 8)
+    np.testing.assert_array_equal(run_int8(thin, x), run_int8(graph, x))
+    ((first, *others),) = tied_groups(thin)
+    assert len(others) == 2 and first.params.weight.shape[-1] < 6
+
+
+def head(rng: np.random.Generator, inputs: int, unread: int) -> Linear:
+    """Does not read one channel of six."""
+    weight = rng.normal(0, 1, (3, inputs))
+    weight[:, unread::6] = 0
+    return Linear(weight.astype(np.float32), np.zeros(3, np.float32))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -10,14 +12,15 @@ from torch import nn
 from cpcc.frontends.torch_export import to_graph
 from cpcc.graph import Graph
 from cpcc.models.exporting import export_module
+from cpcc.plan.copies import copies
 from cpcc.plan.plan import estimate
-from cpcc.plan.sizes import stored_bytes
+from cpcc.plan.sizes import stored_bytes, times_stored
 from cpcc.quant import shared_weights
 from cpcc.quant.noise import layer_noise
 from cpcc.quant.shared_weights import MOST, with_shared_ranges
 from cpcc.quantize import calibrate, quantize_graph
 from cpcc.targets import TARGETS
-from support import Compiled, assert_equal, compiled, detector_for, extreme_inputs
+from support import Compiled, assert_equal, check_everywhere, compiled, detector_for, extreme_inputs
 
 
 class Siamese(nn.Module):
@@ -47,12 +50,13 @@ def siamese(gain: float) -> tuple[Graph, np.ndarray]:
 
 
 def planned(graph: Graph, target: str) -> Compiled:
-    return compiled(detector_for(graph, (graph.input.shape[2], *graph.input.shape[:2])), TARGETS[target])
+    shape = graph.input.shape
+    return compiled(detector_for(graph, (shape[-1], *shape[:-1])), TARGETS[target])
 
 
 @pytest.mark.parametrize("target", ["stm32", "cortex-m0plus", "cortex-m3"])
 def test_an_encoder_of_two_branches_is_stored_once(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For no instruction more, and for less than a decibel anywhere; as ever equal on every executor."""
+    """For no instruction more than with types of their own, and for less than a decibel anywhere; as ever equal on every executor."""
     graph, x = siamese(1.2)
     shared = quantize_graph(graph, calibrate(graph, x))
     monkeypatch.setattr(shared_weights, "MOST", 0.0)
@@ -61,7 +65,8 @@ def test_an_encoder_of_two_branches_is_stored_once(target: str, monkeypatch: pyt
     encoder = [step.packed for step in found.plan.steps if step.node.name.startswith("encoder")]
     assert len(encoder) == 6 and stored_bytes(encoder) == stored_bytes(encoder[:3])
     assert stored_bytes(s.packed for s in found.plan.steps) < stored_bytes(s.packed for s in before.plan.steps)
-    assert estimate(found.plan) == estimate(before.plan)
+    assert estimate(found.plan).instructions <= estimate(before.plan).instructions
+    assert estimate(found.plan).cycles <= estimate(before.plan).cycles
     noise, other = layer_noise(graph, shared, x), layer_noise(graph, apart, x)
     assert all(noise[name].so_far > other[name].so_far - 1 for name in noise)
     q = extreme_inputs(np.random.default_rng(1), graph.input.shape)
@@ -89,3 +94,60 @@ def test_int16_tensors_keep_their_types() -> None:
     graph, x = siamese(1.2)
     ranges = calibrate(graph, x)
     assert with_shared_ranges(graph, ranges, frozenset(graph.tensors)) == ranges
+
+
+class Tied(nn.Module):
+    """Both halves of a vector through one layer, the second `gain` times larger."""
+
+    def __init__(self, gain: float) -> None:
+        super().__init__()
+        self.layer, self.head, self.gain = nn.Linear(40, 18), nn.Linear(18, 2), gain
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        a, b = torch.tanh(x[:, :40]), torch.tanh(x[:, 40:]) * self.gain
+        return self.head(torch.tanh(self.layer(a)) - torch.tanh(self.layer(b)))
+
+
+def tied(gain: float) -> tuple[Graph, np.ndarray]:
+    torch.manual_seed(0)
+    graph = to_graph(export_module(Tied(gain).eval(), (80,)), "t")
+    return graph, np.random.default_rng(0).normal(0, 1, (40, 80))
+
+
+@pytest.mark.parametrize("target", ["stm32", "cortex-m0plus", "cortex-m3", "cortex-m7"])
+@pytest.mark.parametrize(("network", "layer"), [(siamese, "encoder"), (tied, "layer")])
+def test_calls_of_other_types_share_the_weights(
+    network: Callable[..., tuple[Graph, np.ndarray]], layer: str, target: str
+) -> None:
+    """Where ranges are five times apart too, for at most a few per cent of the cycles: scales and biases are beside the weights then."""
+    graph, x = network(5.0)
+    found = planned(quantize_graph(graph, calibrate(graph, x)), target)
+    steps = [step for step in found.plan.steps if step.node.name.startswith(layer) and step.macs_dense]
+    inputs = {step.node.name: found.plan.graph.input_tensors(step.node)[0].type for step in steps}
+    assert len(set(inputs.values())) == len(steps), "no types in common"
+    assert times_stored(step.packed for step in steps) == len(steps) // 2
+    assert copies(found.plan.graph, found.plan.layers) == ()
+    assert {step.kernel.tied for step in steps} == {"dsp" in TARGETS[target].core.features}
+    check_everywhere(found, extreme_inputs(np.random.default_rng(1), graph.input.shape))
+
+
+def test_a_layer_that_is_called_once_has_no_kernel_for_tied_weights() -> None:
+    graph, x = siamese(1.2)
+    plan = planned(quantize_graph(graph, calibrate(graph, x)), "stm32").plan
+    assert not any(step.kernel.tied for step in plan.steps)
+
+
+def test_copies_that_are_much_faster_are_made_and_named() -> None:
+    """Sparse kernels, which read scales between the weights: no dense one is within a quarter of their cycles."""
+    torch.manual_seed(0)
+    net = Siamese(5.0)
+    for layer in (module for module in net.encoder if isinstance(module, nn.Conv2d)):
+        layer.weight.data *= torch.rand_like(layer.weight) < 0.1
+    graph = to_graph(export_module(net.eval(), (8, 8, 8)), "t")
+    x = np.random.default_rng(0).normal(0, 1, (40, *graph.input.shape))
+    found = planned(quantize_graph(graph, calibrate(graph, x)), "stm32").plan
+    named = copies(found.graph, found.layers)
+    assert [(len(each.layers), each.times) for each in named] == [(2, 2)] * 2
+    for each in named:
+        packed = [step.packed for name in each.layers for step in found.layers[name]]
+        assert each.bytes == stored_bytes(packed) and any(step.kernel.sparse for step in found.layers[each.layers[0]])

@@ -14,6 +14,11 @@
 #define CPCC_FIRST(a, w, h, y) CPCC_ROW("smusd " a ", " y ", " w "\n ", a, w, h, y)
 #define CPCC_FOUR_ROWS(f, h, y) f("r0", "r4", h, y) f("r1", "r5", h, y) f("r2", "r6", h, y) f("r3", "r7", h, y)
 
+/* Two blocks of four rows, the input's two words of each. */
+#define CPCC_ROWS4_BLOCK(f, h, y) "ldmia.w lr!, {r4, r5, r6, r7}\n " CPCC_FOUR_ROWS(f, h, y)
+#define CPCC_ROWS4_TWO(first) \
+  "ldmia.w r10!, {r8, r9, r11, r12}\n " CPCC_ROWS4_BLOCK(first, "r8", "r9") CPCC_ROWS4_BLOCK(CPCC_NEXT, "r11", "r12")
+
 #define CPCC_BIASED(shift)                                                                               \
   " ldmia.w lr!, {r4, r5, r6, r7}\n add r0, r4, r0, asr #" shift "\n add r1, r5, r1, asr #" shift "\n"    \
   " add r2, r6, r2, asr #" shift "\n add r3, r7, r3, asr #" shift "\n"
@@ -37,18 +42,32 @@
   " smmlar r0, r0, r4, r8\n smmlar r1, r1, r5, r8\n smmlar r2, r2, r6, r8\n smmlar r3, r3, r7, r8\n" CPCC_STORED
 
 /* From the arguments to the first four rows, with steps of two blocks and 2^`shift` bytes of x, of which `mask` + 1
- * are unrolled in `bytes` bytes of code each. */
-#define CPCC_BEGIN(shift, mask, bytes)                                                                               \
-  " push {r4-r11, lr}\n mov lr, r1\n mov r5, r0\n mov r10, r0\n ldm r3, {r4, r6, r8, r9}\n add r6, r2, r6\n"         \
-  " lsrs r8, r8, #1\n add r1, r0, r8, lsl #" shift "\n push {r1, r2}\n"                                              \
-  " adr.w r7, 6f\n cmp r9, #1\n it eq\n adreq.w r7, 4f\n it hi\n adrhi.w r7, 5f\n orr r7, r7, #1\n push {r7}\n"     \
-  " subs r8, #1\n and r8, r8, #" mask "\n movs r9, #" bytes "\n adr.w r7, 3f\n mls r7, r8, r9, r7\n orr r7, r7, #1\n" \
+ * are unrolled in `bytes` bytes of code each, up to the label that the instruction `steps` finds. */
+#define CPCC_FRAME(shift)                                                                                          \
+  " push {r4-r11, lr}\n mov lr, r1\n mov r5, r0\n mov r10, r0\n ldm r3, {r4, r6, r8, r9}\n add r6, r2, r6\n"       \
+  " lsrs r8, r8, #1\n add r1, r0, r8, lsl #" shift "\n push {r1, r2}\n"
+#define CPCC_BY_ROUNDING                                                                                           \
+  " adr.w r7, 6f\n cmp r9, #1\n it eq\n adreq.w r7, 4f\n it hi\n adrhi.w r7, 5f\n orr r7, r7, #1\n push {r7}\n"
+#define CPCC_ENTER(mask, bytes, steps)                                                                             \
+  " subs r8, #1\n and r8, r8, #" mask "\n movs r9, #" bytes "\n" steps " mls r7, r8, r9, r7\n orr r7, r7, #1\n"     \
   " push {r4-r7}\n"
+#define CPCC_BEGIN(shift, mask, bytes) CPCC_FRAME(shift) CPCC_BY_ROUNDING CPCC_ENTER(mask, bytes, " adr.w r7, 3f\n")
 #define CPCC_NEXT_STEPS "3: ldr r8, [sp, #20]\n cmp r10, r8\n bne.w 2b\n ldr.w pc, [sp, #16]\n"
 #else
 /* 256 times the sum of one block: `h` and `y` its words, `w` the word of weights. */
 static inline int32_t cpcc_block(uint32_t h, uint32_t y, uint32_t w, int32_t sum) {
   return cpcc_smlsd(h, cpcc_cross_signed(w), cpcc_smlsd(y, w, sum));
+}
+
+/* 256 times the sums of four rows; `x` has both words of each block. Gives what follows them in the stream. */
+static inline const int32_t *cpcc_four_sums(const uint32_t *x, const int32_t *stream, int32_t blocks, int32_t *sums) {
+  sums[0] = sums[1] = sums[2] = sums[3] = 0;
+  for (int32_t i = 0; i < blocks; i++) {
+    for (int32_t row = 0; row < 4; row++) {
+      sums[row] = cpcc_block(x[2 * i], x[2 * i + 1], (uint32_t)*stream++, sums[row]);
+    }
+  }
+  return stream;
 }
 
 static inline const int32_t *cpcc_four_rounded(const int32_t *stream, int32_t rounding, int32_t zero_point,

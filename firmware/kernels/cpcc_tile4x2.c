@@ -1,15 +1,10 @@
 #include "cpcc_tile4x2.h"
 
+#include "cpcc_tile4x2_asm.h"
+
 #if CPCC_DSP
-/* Twelve instructions for sixteen products, in all fourteen registers. Assembly, because both compilers spill here; one
- * body for every layer: each enters it where its steps are a whole number of bodies from the end.
- *   r0 r1: A0 A1 of pixel 0   r2 r3: 256 * B + A   r4-r7: the same of pixel 1   r8 r9: weights   r10 r11: inputs
- *   r12: next input   lr: stream   stack: exit from the steps, y0, y1, end of y0, end of x */
-#define LOAD "ldrd r8, r9, [lr], #8\n ldrd r10, r11, [r12], #8\n "
-#define STEP(m0, m1, n0, n1, c0, c1)                                                               \
-  "smlad r2, r8, r10, " m0 "\n smlad r6, r8, r11, " n0 "\n smlad r3, r9, r10, " m1 "\n"            \
-  " smlad r7, r9, r11, " n1 "\n sxtb16 r8, r8\n sxtb16 r9, r9\n smlad r4, r8, r11, " c0 "\n"       \
-  " smlad r0, r8, r10, r0\n smlad r5, r9, r11, " c1 "\n smlad r1, r9, r10, r1\n "
+/* Assembly, because both compilers spill here; one body for every layer: each enters it where its steps are a whole number of bodies
+ * from the end. */
 #define UNMIX(shift)                                                                               \
   " ldrd r8, r9, [lr], #8\n subs r2, r2, r0\n subs r3, r3, r1\n subs r6, r6, r4\n subs r7, r7, r5\n" \
   " add r2, r8, r2, asr #" shift "\n add r6, r8, r6, asr #" shift "\n"                             \
@@ -25,9 +20,9 @@ __asm__(
     ".global cpcc_tile4x2_channels\n.type cpcc_tile4x2_channels, %function\n.thumb_func\n"
     "cpcc_tile4x2_channels:\n"
     " push {r0-r11, lr}\n ldrd r12, lr, [r3, #4]\n ldr r4, [r3, #12]\n push {r4}\n"
-    "1: ldrd r0, r1, [lr], #8\n " LOAD STEP("r0", "r1", "r0", "r1", "r0", "r1")
+    "1: ldrd r0, r1, [lr], #8\n " CPCC_TILE_LOAD CPCC_TILE_STEP("r0", "r1", "r0", "r1", "r0", "r1")
     "ldr pc, [r12, #-12]\n"
-    "2:\n .rept 32\n " LOAD STEP("r2", "r3", "r6", "r7", "r4", "r5") "\n .endr\n"
+    "2:\n .rept 32\n " CPCC_TILE_LOAD CPCC_TILE_STEP("r2", "r3", "r6", "r7", "r4", "r5") "\n .endr\n"
     LABEL("end")
     " ldr pc, [sp]\n"
     LABEL("again")
@@ -47,13 +42,7 @@ __asm__(
     " smmlar r0, r0, r8, r10\n smmlar r4, r4, r8, r10\n smmlar r2, r2, r9, r10\n smmlar r6, r6, r9, r10\n"
     " ldrd r8, r9, [lr], #8\n"
     " smmlar r1, r1, r8, r10\n smmlar r5, r5, r8, r10\n smmlar r3, r3, r9, r10\n smmlar r7, r7, r9, r10\n"
-    "3: ldrd r8, r9, [sp, #4]\n"
-    " ssat r0, #8, r0\n ssat r1, #8, r1\n ssat r2, #8, r2\n ssat r3, #8, r3\n"
-    " ssat r4, #8, r4\n ssat r5, #8, r5\n ssat r6, #8, r6\n ssat r7, #8, r7\n"
-    " strb r0, [r8], #1\n strb r2, [r8], #1\n strb r1, [r8], #1\n strb r3, [r8], #1\n"
-    " strb r4, [r9], #1\n strb r6, [r9], #1\n strb r5, [r9], #1\n strb r7, [r9], #1\n"
-    " strd r8, r9, [sp, #4]\n ldr r10, [sp, #12]\n cmp r8, r10\n bne.w 1b\n"
-    " add sp, #20\n pop {r4-r11, pc}\n"
+    "3:" CPCC_TILE_STORED
     ".size cpcc_tile4x2_channels, . - cpcc_tile4x2_channels\n.text\n");
 #else
 /* Four channels of one pixel; `x` has its words two apart. */

@@ -38,14 +38,31 @@ def crossed_words(weight: np.ndarray) -> np.ndarray:
 
 def crossed_stream(weight: np.ndarray, rounding: Rounding, columns: int) -> np.ndarray:
     """int32 stream of int8 `weight` (rows, k), its rows filled up with zeros to `columns`, a multiple of 4."""
-    rows, inputs = weight.shape
-    words = crossed_words(np.pad(weight, ((0, 0), (0, columns - inputs))))
+    return _stream(_parts(weight, rounding, columns))
+
+
+def crossed_streams_apart(weight: np.ndarray, rounding: Rounding, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """As `crossed_stream`, the words of the weights in one int32 stream and the constants, one rounding's, in another."""
+    words, bias, constants = _parts(weight, rounding, columns)
+    nothing = np.zeros((len(weight), 0), np.int32)
+    return _stream((words, nothing, nothing)), _stream((nothing, bias, constants))
+
+
+def _parts(weight: np.ndarray, rounding: Rounding, columns: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """By row: the words of its weights, its bias (rows, 1), its other constants."""
+    words = crossed_words(np.pad(weight, ((0, 0), (0, columns - weight.shape[1]))))
     raised = RAISED * weight[:, 0::2].astype(np.int64).sum(axis=1)
     bias = narrow(rounding.gain * (rounding.bias.astype(np.int64) - raised), np.int32)
-    groups, blocks, whole = rows // GROUP, columns // 4, rows // GROUP * GROUP
+    return words, bias[:, None], rounding.words
+
+
+def _stream(parts: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
+    """`parts` (rows, words each) of four rows at a time, of the first word by word; then those of each row that remains."""
+    words, bias, constants = parts
+    groups, whole = len(words) // GROUP, len(words) // GROUP * GROUP
     fours = (
-        words[:whole].reshape(groups, GROUP, blocks).transpose(0, 2, 1).reshape(groups, GROUP * blocks),
-        bias[:whole].reshape(groups, GROUP), rounding.words[:whole].reshape(groups, GROUP * rounding.words.shape[1]),
+        words[:whole].reshape(groups, GROUP, words.shape[1]).transpose(0, 2, 1).reshape(groups, GROUP * words.shape[1]),
+        bias[:whole].reshape(groups, GROUP * bias.shape[1]), constants[:whole].reshape(groups, GROUP * constants.shape[1]),
     )  # fmt: skip
-    ones = words[whole:], bias[whole:, None], rounding.words[whole:]
-    return np.concatenate([np.concatenate(part, axis=1).ravel() for part in (fours, ones)])
+    ones = (part[whole:] for part in parts)
+    return np.concatenate([np.concatenate(tuple(part), axis=1).ravel() for part in (fours, ones)])

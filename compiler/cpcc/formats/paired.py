@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from cpcc.fixedpoint import narrow
-from cpcc.formats.rounding import Rounding
+from cpcc.formats.rounding import ONCE, Rounding
 
 GROUP = 4  # rows that a tile computes together
 LIMIT_B = 2**23  # of a B row's dot product: 256 * B must fit int32
@@ -54,12 +54,25 @@ def _padded(values: np.ndarray, rows: int) -> np.ndarray:
 
 def group_stream(weight: np.ndarray, rounding: Rounding, order: np.ndarray) -> np.ndarray:
     """int32 stream of whole groups of four rows: int8 `weight` (rows, k), zero rows added where the last is short."""
+    pairs, bias, words = _groups(weight, rounding, order)
+    parts = (bias[:, 0::2], pairs, rounding.gain * bias[:, 1::2], words)
+    return narrow(np.concatenate(parts, axis=1), np.int32).ravel()
+
+
+def group_streams_apart(weight: np.ndarray, rounding: Rounding, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """As `group_stream`, the weights in one int32 stream and the constants in another: firmware/kernels/cpcc_tile4x2_apart.h."""
+    assert rounding.kind == ONCE
+    pairs, bias, words = _groups(weight, rounding, order)
+    constants = np.concatenate((bias[:, 0::2], bias[:, 1::2], words), axis=1)
+    return narrow(pairs, np.int32).ravel(), narrow(constants, np.int32).ravel()
+
+
+def _groups(weight: np.ndarray, rounding: Rounding, order: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """By group of four rows: the words of its weights, its biases (groups, 4) and its other constants."""
     groups = -(-len(weight) // GROUP)
     weight, bias, words = (_padded(v, groups * GROUP) for v in (weight, rounding.bias, rounding.words))
     pairs = pair_rows(weight[0::2], weight[1::2], order).reshape(groups, 2, len(order))
-    b = bias.reshape(groups, GROUP)
-    parts = (
-        b[:, 0::2], pairs.transpose(0, 2, 1).reshape(groups, 2 * len(order)), rounding.gain * b[:, 1::2],
+    return (
+        pairs.transpose(0, 2, 1).reshape(groups, 2 * len(order)), bias.reshape(groups, GROUP),
         words.reshape(groups, GROUP * words.shape[1]),
     )  # fmt: skip
-    return narrow(np.concatenate(parts, axis=1), np.int32).ravel()

@@ -97,6 +97,7 @@ class Kernel:
     wide: bool = False  # reads or writes int16 tensors
     prescribed: bool = False  # for models that are quantized already alone: not for what cpcc quantizes
     bytewise: bool = False  # moves the bytes of tensors of any type, which it takes as int8_t
+    tied: bool = False  # for layers with the same weights, each with constants of its own: slower than the kernel it stands in for
     variadic: bool = False  # the C function takes its inputs as one array of pointers
     shared: tuple[str, ...] = ()
     overlap: Callable[[Node, Graph], Overlap] = apart

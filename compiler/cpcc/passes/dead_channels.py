@@ -2,13 +2,14 @@
 
 A channel is dead where every reader ignores it: its weights there are zero, or the channel has one value whatever the
 input and that value, times the weights, goes into the reader's bias. At padded borders a reader sees the padding
-instead, so a constant may be folded there only where it equals the padding.
+instead, so a constant may be folded there only where it equals the padding. Of layers with the same weights the same
+channels go, so that those stay the same and are stored once.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +26,7 @@ from cpcc.ops.lookup import QLookup
 from cpcc.ops.mean import QMean
 from cpcc.ops.relu import QRelu
 from cpcc.ops.requantized import Output
+from cpcc.tied_weights import tied_groups
 
 CHANNELWISE = (
     QDepthwiseConv2d,
@@ -137,10 +139,13 @@ def _kept(graph: Graph, ranges: dict[str, Range]) -> dict[str, np.ndarray]:
     dead = {name: np.ones(tensor.shape[-1], bool) for name, tensor in graph.tensors.items()}
     for name in (*graph.inputs, *graph.outputs):
         dead[name][:] = False
+    tied = tied_groups(graph)
     before = -1
     while before != (before := sum(int(mask.sum()) for mask in dead.values())):
         for node in reversed(graph.nodes):
             _revive(node, dead, ranges, graph)
+        for group in tied:
+            _revive_alike(group, dead)
     return {name: ~mask for name, mask in dead.items()}
 
 
@@ -162,6 +167,13 @@ def _revive(node: Node, dead: dict[str, np.ndarray], ranges: dict[str, Range], g
     for name in (*node.inputs, node.output):
         if dead[name].all():
             dead[name][0] = False
+
+
+def _revive_alike(group: Sequence[Node], dead: dict[str, np.ndarray]) -> None:
+    """Leaves dead what is so around all nodes of the group."""
+    for names in ([node.inputs[0] for node in group], [node.output for node in group]):
+        alike = np.logical_and.reduce([dead[name] for name in names])
+        dead.update((name, alike.copy()) for name in names)
 
 
 def _ignored(p: QConv2d | QLinear, kept: np.ndarray, x: Range) -> np.ndarray:

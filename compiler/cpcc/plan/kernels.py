@@ -9,6 +9,7 @@ from cpcc.graph import Graph, Int8, Int16, Node
 from cpcc.ops import op_of
 from cpcc.ops.base import Kernel
 from cpcc.targets import Core
+from cpcc.tied_weights import tied_to
 
 Policy = Callable[[Kernel], bool]
 
@@ -35,19 +36,26 @@ def is_wide(node: Node, graph: Graph) -> bool:
     return any(isinstance(t.type, Int16) for t in (*graph.input_tensors(node), graph.output_tensor(node)))
 
 
-def usable_kernels(node: Node, graph: Graph, core: Core, policy: Policy = any_kernel) -> list[Kernel]:
+def able_kernels(node: Node, graph: Graph, core: Core, policy: Policy = any_kernel) -> list[Kernel]:
     """Those whose features the core has and that apply to `node`; none for an op that needs no code (a reshape)."""
-    usable = list(_usable(node, graph, core, policy))
-    assert usable or not op_of(node, Int8).kernels, f"{node.name}: no kernel can run it"
-    return usable
+    able = list(_able(node, graph, core, policy))
+    assert able or not op_of(node, Int8).kernels, f"{node.name}: no kernel can run it"
+    return able
+
+
+def usable_kernels(node: Node, graph: Graph, core: Core, policy: Policy = any_kernel) -> list[Kernel]:
+    """`able_kernels` without those for tied weights, unless the node's are, or nothing else is allowed."""
+    able = able_kernels(node, graph, core, policy)
+    usual = [kernel for kernel in able if not kernel.tied]
+    return usual if usual and len(usual) < len(able) and len(tied_to(node, graph)) == 1 else able
 
 
 def named_kernel(name: str | None, node: Node, graph: Graph, core: Core, policy: Policy = any_kernel) -> Kernel | None:
-    """That kernel, where it is usable; the others are not asked, for some look at every weight to say whether they apply."""
-    return next(_usable(node, graph, core, lambda k: k.name == name and policy(k)), None)
+    """That kernel, where it is able to; the others are not asked, for some look at every weight to say whether they apply."""
+    return next(_able(node, graph, core, lambda k: k.name == name and policy(k)), None)
 
 
-def _usable(node: Node, graph: Graph, core: Core, policy: Policy) -> Iterator[Kernel]:
+def _able(node: Node, graph: Graph, core: Core, policy: Policy) -> Iterator[Kernel]:
     wide = is_wide(node, graph)
     for k in op_of(node, Int8).kernels:
         if (k.bytewise or k.wide == wide) and k.requires <= core.features and policy(k) and k.applies(node, graph):

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from cpcc.costs import Estimate
 from cpcc.graph import Graph
 from cpcc.plan.buffers import Buffer, live_buffers
-from cpcc.plan.kernels import Policy, any_kernel, priced
+from cpcc.plan.kernels import Policy, any_kernel
 from cpcc.plan.memory import Arena, plan_arena
 from cpcc.plan.objective import Objective
+from cpcc.plan.offers import offers
 from cpcc.plan.steps import Step, Stepper, layer_of, needs_of
 from cpcc.plan.thrift import candidate, thrifty
 from cpcc.stripes.regions import Stripe
@@ -55,7 +56,7 @@ def estimate(plan: Plan) -> Estimate:
 
 def fastest_kernels(graph: Graph, target: Target, policy: Policy = any_kernel) -> dict[str, str]:
     """Kernel by node name: the fastest, but for layers whose memory is worth more."""
-    usable = {node.name: priced(node, graph, target.core, policy) for node in graph.nodes}
+    usable = offers(graph, target.core, policy)
     fastest = {node.name: candidate(node, graph, *usable[node.name][0]) for node in graph.nodes if usable[node.name]}
     chosen = thrifty(graph, fastest, lambda node: usable[node.name])
     return {name: each.kernel.name for name, each in chosen.items()}

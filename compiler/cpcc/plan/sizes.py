@@ -26,6 +26,17 @@ def arrays_of(packed: Packed) -> frozenset[Array]:
     return frozenset((_digest(value), value.nbytes) for value in stored)
 
 
+def times_stored(layers: Iterable[Packed]) -> int:
+    """How often the weights of `layers`, which are the same, are stored: layers are together where they have an array in common that
+    makes up a quarter of their constants. Lists of columns, or scales that happen to be equal, are no weights."""
+    found: list[frozenset[Array]] = []
+    for packed in layers:
+        arrays = frozenset(a for a in arrays_of(packed) if 4 * a[1] >= packed.constant_bytes)
+        joined = arrays.union(*(each for each in found if each & arrays))
+        found = [*(each for each in found if not each & arrays), joined]
+    return len(found)
+
+
 def own_bytes(packed: Packed) -> int:
     """Bytes that no other layer can share: the struct."""
     return packed_bytes(packed) - sum(value.nbytes for value in packed.struct.values() if not isinstance(value, int))

@@ -9,6 +9,7 @@ from cpcc.ops.conv2d import (
     mve_blocks,
     nibbles,
     paired,
+    paired_apart,
     signs8,
     sparse,
     sparse8,
@@ -43,6 +44,7 @@ OP = Op(
     kernels=(
         dense.KERNEL,
         paired.KERNEL,
+        paired_apart.KERNEL,
         sparse.KERNEL,
         sparse8.KERNEL,
         swar.KERNEL,

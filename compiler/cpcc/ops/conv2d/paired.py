@@ -17,19 +17,19 @@ TILE_BODY = 32  # steps that the assembly of cpcc_tile4x2 unrolls
 
 FILES = (
     *STREAM_FILES, "kernels/cpcc_saturate.h", "kernels/cpcc_strip.h", "kernels/cpcc_strip.c",
-    "kernels/cpcc_tile4x2.h", "kernels/cpcc_tile4x2.c",
+    "kernels/cpcc_tile4x2.h", "kernels/cpcc_tile4x2_asm.h", "kernels/cpcc_tile4x2.c", "kernels/cpcc_conv2d_pairs.h",
     "kernels/cpcc_widen2.h", "kernels/cpcc_widen2.c",
 )  # fmt: skip
 
 
-def _order(node: Node) -> np.ndarray:
+def order_of(node: Node) -> np.ndarray:
     _, kh, kw, channels = node.params.weight.shape
     return widened_order(kh, kw * channels)
 
 
 def pack(node: Node, graph: Graph) -> Packed:
     out, kh, kw, _ = node.params.weight.shape
-    output, order = node.params.output, _order(node)
+    output, order = node.params.output, order_of(node)
     rounding = rounding_of(output, node.params.matrix)
     assert rounding is not None
     fields: dict[str, int | np.ndarray] = {
@@ -37,10 +37,13 @@ def pack(node: Node, graph: Graph) -> Packed:
         "steps": len(order), "stream": group_stream(node.params.matrix, rounding, order),
         "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
     }  # fmt: skip
-    return Packed(
-        fields,
-        4 * (1 + 2 * len(order) + 5) + 8 + strip_bytes(node, graph, kh, 1 + graph.output_tensor(node).shape[1] % 2),
-    )
+    return Packed(fields, scratch_bytes(node, graph, 5))
+
+
+def scratch_bytes(node: Node, graph: Graph, behind: int) -> int:
+    """With `behind` words of the tile behind its patches."""
+    rows = 1 + graph.output_tensor(node).shape[1] % 2
+    return 4 * (1 + 2 * len(order_of(node)) + behind) + 8 + strip_bytes(node, graph, node.params.weight.shape[1], rows)
 
 
 def applies(node: Node, graph: Graph) -> bool:
@@ -50,7 +53,7 @@ def applies(node: Node, graph: Graph) -> bool:
 def features(node: Node, graph: Graph) -> tuple[float, ...]:
     height, width = image(node, graph)
     out, kh, kw, channels = node.params.weight.shape
-    pairs, steps = (height * width + 1) // 2, len(_order(node))
+    pairs, steps = (height * width + 1) // 2, len(order_of(node))
     groups, run, kind = -(-out // GROUP), kw * channels, rounding_kind(node.params.output, node.params.matrix)
     passes = (steps - 2) // TILE_BODY + 1 if steps - 1 >= TILE_BODY else 0
     nine, ragged = kh == 3 and run == 9, run % 4 > 0

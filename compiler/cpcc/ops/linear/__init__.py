@@ -10,6 +10,7 @@ from cpcc.ops.linear import (
     near_blocks,
     nibbles,
     paired,
+    paired_apart,
     rows8,
     sparse,
     sparse2,
@@ -42,6 +43,7 @@ OP = Op(
     kernels=(
         dense.KERNEL,
         paired.KERNEL,
+        paired_apart.KERNEL,
         sparse.KERNEL,
         sparse2.KERNEL,
         rows8.KERNEL,

@@ -1,0 +1,48 @@
+#include "cpcc_tile4x2_apart.h"
+
+#include "cpcc_tile4x2_asm.h"
+
+#if CPCC_DSP
+/* The unrolled steps are those of cpcc_tile4x2.c; what comes before and behind them is here. */
+__asm__(
+    ".syntax unified\n.section .text.cpcc_tile4x2_apart, \"ax\", %progbits\n.thumb\n.p2align 2\n"
+    ".global cpcc_tile4x2_apart_channels\n.type cpcc_tile4x2_apart_channels, %function\n.thumb_func\n"
+    "cpcc_tile4x2_apart_channels:\n"
+    " push {r0-r11, lr}\n ldrd r12, lr, [r3, #4]\n ldr r4, [r3, #12]\n ldr r5, [r3, #20]\n str r5, [r3, #24]\n push {r4}\n"
+    "1: ldr r10, [sp, #16]\n ldr r11, [r10, #24]\n ldrd r0, r1, [r11]\n " CPCC_TILE_LOAD
+    CPCC_TILE_STEP("r0", "r1", "r0", "r1", "r0", "r1") "ldr pc, [r12, #-12]\n"
+    ".global cpcc_tile4x2_apart_epilogue\ncpcc_tile4x2_apart_epilogue:\n"
+    " ldr r11, [r12, #24]\n subs r2, r2, r0\n subs r3, r3, r1\n subs r6, r6, r4\n subs r7, r7, r5\n"
+    " ldrd r8, r9, [r11, #8]\n add r2, r8, r2, asr #8\n add r6, r8, r6, asr #8\n add r3, r9, r3, asr #8\n"
+    " add r7, r9, r7, asr #8\n ldr r10, [r12]\n ldrd r8, r9, [r11, #16]\n"
+    " smmlar r0, r0, r8, r10\n smmlar r4, r4, r8, r10\n smmlar r2, r2, r9, r10\n smmlar r6, r6, r9, r10\n"
+    " ldrd r8, r9, [r11, #24]\n"
+    " smmlar r1, r1, r8, r10\n smmlar r5, r5, r8, r10\n smmlar r3, r3, r9, r10\n smmlar r7, r7, r9, r10\n"
+    " adds r11, #32\n str r11, [r12, #24]\n ldr r12, [r12, #4]\n" CPCC_TILE_STORED
+    ".size cpcc_tile4x2_apart_channels, . - cpcc_tile4x2_apart_channels\n.text\n");
+#else
+/* Four channels of one pixel; `x` has its words two apart. */
+static void four_channels(const cpcc_tile4x2_apart_t *tile, const int32_t *stream, const int32_t *constants, const uint32_t *x,
+                          int8_t *y) {
+  int32_t a0 = constants[0], a1 = constants[1], m0 = a0, m1 = a1;
+  for (int32_t i = 0; i < tile->steps; i++, stream += 2, x += 2) {
+    const uint32_t w0 = (uint32_t)stream[0], w1 = (uint32_t)stream[1];
+    m0 = cpcc_smlad(w0, *x, m0);
+    m1 = cpcc_smlad(w1, *x, m1);
+    a0 = cpcc_smlad(cpcc_sxtb16(w0), *x, a0);
+    a1 = cpcc_smlad(cpcc_sxtb16(w1), *x, a1);
+  }
+  const int32_t acc[4] = {a0, cpcc_row_b(CPCC_ONCE, constants[2], m0, a0), a1, cpcc_row_b(CPCC_ONCE, constants[3], m1, a1)};
+  for (int32_t i = 0; i < 4; i++) {
+    y[i] = cpcc_round(CPCC_ONCE, constants + 4 + i, tile->zero_point, acc[i]);
+  }
+}
+
+void cpcc_tile4x2_apart(const cpcc_tile4x2_apart_t *tile, int8_t *y0, int8_t *y1, int32_t channels) {
+  const int32_t *stream = tile->stream, *constants = tile->constants;
+  for (int32_t i = 0; i < channels; i += 4, stream += 2 * tile->steps, constants += 8) {
+    four_channels(tile, stream, constants, tile->x, y0 + i);
+    four_channels(tile, stream, constants, tile->x + 1, y1 + i);
+  }
+}
+#endif

@@ -1,0 +1,23 @@
+#ifndef CPCC_TILE4X2_ASM_H
+#define CPCC_TILE4X2_ASM_H
+
+/* What the forms of cpcc_tile4x2 share: twelve instructions for sixteen products, in all fourteen registers.
+ *   r0 r1: A0 A1 of pixel 0   r2 r3: 256 * B + A   r4-r7: the same of pixel 1   r8 r9: weights   r10 r11: inputs
+ *   r12: next input   lr: stream   stack: exit from the steps, y0, y1, end of y0, end of x */
+#define CPCC_TILE_LOAD "ldrd r8, r9, [lr], #8\n ldrd r10, r11, [r12], #8\n "
+#define CPCC_TILE_STEP(m0, m1, n0, n1, c0, c1)                                                     \
+  "smlad r2, r8, r10, " m0 "\n smlad r6, r8, r11, " n0 "\n smlad r3, r9, r10, " m1 "\n"            \
+  " smlad r7, r9, r11, " n1 "\n sxtb16 r8, r8\n sxtb16 r9, r9\n smlad r4, r8, r11, " c0 "\n"       \
+  " smlad r0, r8, r10, r0\n smlad r5, r9, r11, " c1 "\n smlad r1, r9, r10, r1\n "
+
+/* Eight outputs; label 1 begins the next channels. */
+#define CPCC_TILE_STORED                                                                           \
+  " ldrd r8, r9, [sp, #4]\n"                                                                       \
+  " ssat r0, #8, r0\n ssat r1, #8, r1\n ssat r2, #8, r2\n ssat r3, #8, r3\n"                       \
+  " ssat r4, #8, r4\n ssat r5, #8, r5\n ssat r6, #8, r6\n ssat r7, #8, r7\n"                       \
+  " strb r0, [r8], #1\n strb r2, [r8], #1\n strb r1, [r8], #1\n strb r3, [r8], #1\n"               \
+  " strb r4, [r9], #1\n strb r6, [r9], #1\n strb r5, [r9], #1\n strb r7, [r9], #1\n"               \
+  " strd r8, r9, [sp, #4]\n ldr r10, [sp, #12]\n cmp r8, r10\n bne.w 1b\n"                         \
+  " add sp, #20\n pop {r4-r11, pc}\n"
+
+#endif

@@ -1,0 +1,48 @@
+"""Kernels that keep constants apart from weights, so that layers with the same weights and other types store those once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from cpcc.ops import conv2d, linear
+from cpcc.ops.base import Kernel, Op
+from cpcc.ops.conv2d import paired_apart as conv_apart
+from cpcc.ops.float_params import Conv2d, Linear
+from cpcc.ops.linear import paired_apart as linear_apart
+from support import chain, check_everywhere, compiled, detector_of, extreme_inputs
+
+CONV = [((6, 7, 3), 3, 5, 1), ((5, 6, 8), 1, 16, 1), ((7, 5, 8), 3, 12, 1), ((9, 9, 4), 3, 7, 2), ((3, 9, 57), 3, 5, 1)]
+
+
+def conv(shape: tuple[int, ...], kernel: int, out: int, stride: int) -> Conv2d:
+    rng = np.random.default_rng(5)
+    weight, bias = rng.normal(0, 1, (out, kernel, kernel, shape[2])), rng.normal(0, 0.1, out)
+    return Conv2d(weight.astype(np.float32), bias.astype(np.float32), (stride, stride), (kernel // 2,) * 4)
+
+
+def only(kernel: Kernel, op: Op) -> Callable[[Kernel], bool]:
+    return lambda k: k is kernel or k not in op.kernels
+
+
+@pytest.mark.parametrize("compiler", ["zig", "gcc"])
+@pytest.mark.parametrize("case", CONV, ids=str)
+def test_convolutions(case: tuple[tuple[int, ...], int, int, int], compiler: str) -> None:
+    """One step of a patch and many, whole groups of four channels and others, odd widths, strides, padding."""
+    rng = np.random.default_rng(1)
+    detector = detector_of(chain(case[0], [(conv2d.OP, conv(*case))]), rng)
+    c = compiled(detector, policy=only(conv_apart.KERNEL, conv2d.OP))
+    check_everywhere(c, extreme_inputs(rng, case[0], 12), compiler)
+
+
+@pytest.mark.parametrize("compiler", ["zig", "gcc"])
+@pytest.mark.parametrize(("out", "inputs"), [(3, 5), (4, 8), (14, 50), (9, 260), (16, 300)])
+def test_fully_connected(out: int, inputs: int, compiler: str) -> None:
+    """No group of four rows, one and several, rows left over; one step, one body of steps, more than one."""
+    rng = np.random.default_rng(out)
+    weight, bias = rng.normal(0, 1, (out, inputs)), rng.normal(0, 0.1, out)
+    layer = Linear(weight.astype(np.float32), bias.astype(np.float32))
+    c = compiled(detector_of(chain((inputs,), [(linear.OP, layer)]), rng), policy=only(linear_apart.KERNEL, linear.OP))
+    check_everywhere(c, extreme_inputs(rng, (inputs,), 12), compiler)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from importlib.resources import files as resources
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jsonschema
@@ -27,6 +28,7 @@ from cpcc.graph import Float32, Graph, Int8, Int16, Node, Tensor, validate
 from cpcc.metrics import auc
 from cpcc.models.exporting import export_module
 from cpcc.models.model_file import save_program
+from cpcc.narrowing import made_to_fit
 from cpcc.ops import avg_pool2d, linear, relu
 from cpcc.ops.convert import QConvert
 from cpcc.ops.float_params import Add, AvgPool2d, Concat, Linear, LogSoftmax, Relu, Reshape
@@ -138,6 +140,22 @@ def test_auto_gives_up_what_does_not_fit(files: Path) -> None:
     assert "--int16" not in str(refused.value)
     with pytest.raises(DoesNotFitError, match="Try --int16 never"):
         narrowed(files, "--ram", limit, "--int16", "conv")
+
+
+def test_where_int8_does_not_fit_no_plan_between_is_tried() -> None:
+    """A try of a large network takes long."""
+    tried = []
+
+    def front(settings: QuantizerSettings) -> Any:
+        return SimpleNamespace(int16=tuple("abcdefgh") if settings.int16 == "auto" else ()), settings.int16
+
+    def fit(made: Any) -> Any:
+        tried.append(made[1])
+        raise DoesNotFitError("m needs more; largest: a")
+
+    with pytest.raises(DoesNotFitError):
+        made_to_fit(front, fit, replace(QuantizerSettings(), int16="auto"))
+    assert tried == ["auto", "never"]
 
 
 class TwoRates(nn.Module):

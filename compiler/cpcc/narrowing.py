@@ -32,7 +32,8 @@ def made_to_fit(
 ) -> tuple[Network, Fitted, Narrowed | None]:
     """The network that `front` makes with `settings`, as `fit` fits it, and what was given up for that. Where `auto` widened
     layers and the result does not fit, the half of them that gained most stays int16, then the half of those, at last none.
-    Raises `DoesNotFitError`: of the int8 network where `auto` chose."""
+    Raises `DoesNotFitError`: of the int8 network where `auto` chose. That one is tried before the halves, since where it does not fit
+    nothing does, and each try of a large network takes long."""
     made = front(settings)
     wide = made[0]
     try:
@@ -41,18 +42,25 @@ def made_to_fit(
         if settings.int16 != AUTO or not wide.int16:
             raise
         why = str(error).partition(";")[0]
+    (network, _), found = _tried(front, fit, settings, ())
     kept = wide.int16
-    while True:
-        kept = kept[: len(kept) // 2]
-        made = front(replace(settings, int16=",".join(kept) or NEVER))
+    while kept := kept[: len(kept) // 2]:
         try:
-            found = fit(made)
+            (network, _), found = _tried(front, fit, settings, kept)
+            break
         except DoesNotFitError:
-            if not kept:
-                raise
             continue
-        left_out = tuple(layer for layer in wide.int16 if layer not in kept)
-        return made[0], found, Narrowed(left_out, why, ratio_of(made[0]), ratio_of(wide))
+    left_out = tuple(layer for layer in wide.int16 if layer not in kept)
+    return network, found, Narrowed(left_out, why, ratio_of(network), ratio_of(wide))
+
+
+def _tried(
+    front: Callable[[QuantizerSettings], Made], fit: Callable[[Made], Fitted], settings: QuantizerSettings,
+    kept: tuple[str, ...],
+) -> tuple[Made, Fitted]:  # fmt: skip
+    """With the layers `kept` in int16."""
+    made = front(replace(settings, int16=",".join(kept) or NEVER))
+    return made, fit(made)
 
 
 def ratio_of(network: Network) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from cpcc.ops import conv2d, linear
 from cpcc.ops.base import Kernel, Op
 from cpcc.ops.conv2d import paired_apart as conv_apart
+from cpcc.ops.conv2d import sparse8_apart
 from cpcc.ops.float_params import Conv2d, Linear
 from cpcc.ops.linear import paired_apart as linear_apart
 from support import chain, check_everywhere, compiled, detector_of, extreme_inputs
@@ -34,6 +36,23 @@ def test_convolutions(case: tuple[tuple[int, ...], int, int, int], compiler: str
     rng = np.random.default_rng(1)
     detector = detector_of(chain(case[0], [(conv2d.OP, conv(*case))]), rng)
     c = compiled(detector, policy=only(conv_apart.KERNEL, conv2d.OP))
+    check_everywhere(c, extreme_inputs(rng, case[0], 12), compiler)
+
+
+@pytest.mark.parametrize("compiler", ["zig", "gcc"])
+@pytest.mark.parametrize(
+    "case", [((6, 7, 3), 3, 5, 1), ((9, 17, 8), 3, 7, 1), ((8, 33, 5), 3, 4, 2), ((4, 9, 57), 3, 5, 1)], ids=str
+)
+def test_sparse_convolutions(case: tuple[tuple[int, ...], int, int, int], compiler: str) -> None:
+    """Rows without weights, whose outputs are one value, with one and with more than the unrolled entries; narrow images, tiles that overlap."""
+    rng = np.random.default_rng(2)
+    layer = conv(*case)
+    kept = (
+        rng.random(layer.weight.shape)
+        < np.array([0.0, 0.02, 0.1, 0.3, 0.5, 0.1, 0.9])[: len(layer.weight), None, None, None]
+    )
+    thin = replace(layer, weight=layer.weight * kept, relu=True)
+    c = compiled(detector_of(chain(case[0], [(conv2d.OP, thin)]), rng), policy=only(sparse8_apart.KERNEL, conv2d.OP))
     check_everywhere(c, extreme_inputs(rng, case[0], 12), compiler)
 
 

@@ -135,7 +135,8 @@ def test_dual() -> None:
         (depthwise_conv2d.OP, thin, (7, 5, 6), "depthwise_unrolled"),
         (linear.OP, fc, (30,), "linear_paired"), (linear.OP, fc, (30,), "linear_narrow"), (linear.OP, fc, (30,), "linear_sparse2"),
         (linear.OP, wide, (300,), "linear_unrolled"),
-        (conv2d.OP, conv, (5, 5, 3), "conv2d_paired_apart"), (linear.OP, fc, (30,), "linear_paired_apart"),
+        (conv2d.OP, conv, (5, 5, 3), "conv2d_paired_apart"), (conv2d.OP, sparse, (7, 11, 3), "conv2d_sparse8_apart"),
+        (linear.OP, fc, (30,), "linear_paired_apart"),
     ):  # fmt: skip
         probe(op, params, shape, only(kernel))
 

@@ -12,7 +12,7 @@ from torch import nn
 from cpcc.frontends.torch_export import to_graph
 from cpcc.graph import Graph
 from cpcc.models.exporting import export_module
-from cpcc.plan.copies import copies
+from cpcc.plan.copies import Copies, copies
 from cpcc.plan.plan import estimate
 from cpcc.plan.sizes import stored_bytes, times_stored
 from cpcc.quant import shared_weights
@@ -137,17 +137,53 @@ def test_a_layer_that_is_called_once_has_no_kernel_for_tied_weights() -> None:
     assert not any(step.kernel.tied for step in plan.steps)
 
 
+@pytest.mark.parametrize("target", ["stm32", "cortex-m33"])
+def test_sparse_calls_of_other_types_share_the_weights(target: str) -> None:
+    """Jumps and entries once, starts and multipliers for each call, for about a hundredth of the cycles."""
+    found = pruned(lambda weight: torch.rand_like(weight) < 0.1, target)
+    steps = [step for step in found.plan.steps if step.node.name.startswith("encoder") and step.macs_dense]
+    assert {step.kernel.name for step in steps} == {"conv2d_sparse8_apart"} and len(steps) == 4
+    assert times_stored(step.packed for step in steps) == 2 and copies(found.plan.graph, found.plan.layers) == ()
+    check_everywhere(found, extreme_inputs(np.random.default_rng(1), found.plan.graph.input.shape))
+
+
+@pytest.mark.parametrize("keep", [0.25, 0.1])
+def test_calls_in_blocks_share_the_weights(keep: float) -> None:
+    """By kernels for single weights, if those for blocks do not save more than a third of the cycles."""
+    plan = pruned(lambda weight: (torch.rand_like(weight[:, ::4]) < keep).repeat_interleave(4, 1), "stm32").plan
+    assert copies(plan.graph, plan.layers) == ()
+
+
+class Depthwise(nn.Module):
+    """As `Siamese`, the encoder a depthwise convolution."""
+
+    def __init__(self, gain: float) -> None:
+        super().__init__()
+        self.encoder, self.head, self.gain = nn.Conv2d(8, 8, 3, padding=1, groups=8), nn.Linear(512, 2), gain
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        a, b = torch.tanh(x[:, :8]), torch.tanh(x[:, 8:]) * self.gain
+        return self.head((torch.tanh(self.encoder(a)) - torch.tanh(self.encoder(b))).flatten(1))
+
+
 def test_copies_that_are_much_faster_are_made_and_named() -> None:
-    """Sparse kernels, which read scales between the weights: no dense one is within a quarter of their cycles."""
+    """Depthwise kernels read scales between the weights; the portable one takes several times their cycles."""
+    torch.manual_seed(0)
+    graph = to_graph(export_module(Depthwise(5.0).eval(), (16, 8, 8)), "t")
+    x = np.random.default_rng(0).normal(0, 1, (40, *graph.input.shape))
+    plan = planned(quantize_graph(graph, calibrate(graph, x)), "stm32").plan
+    steps = [step for step in plan.steps if step.node.name.startswith("encoder")]
+    assert len(steps) == 2 and all("dsp" in step.kernel.requires for step in steps)
+    names = tuple(step.node.name for step in steps)
+    assert copies(plan.graph, plan.layers) == (Copies(names, 2, stored_bytes(step.packed for step in steps)),)
+
+
+def pruned(mask: Callable[[torch.Tensor], torch.Tensor], target: str) -> Compiled:
+    """The encoder, its convolutions with the weights in `mask` alone; the second branch five times as large."""
     torch.manual_seed(0)
     net = Siamese(5.0)
     for layer in (module for module in net.encoder if isinstance(module, nn.Conv2d)):
-        layer.weight.data *= torch.rand_like(layer.weight) < 0.1
+        layer.weight.data *= mask(layer.weight)
     graph = to_graph(export_module(net.eval(), (8, 8, 8)), "t")
     x = np.random.default_rng(0).normal(0, 1, (40, *graph.input.shape))
-    found = planned(quantize_graph(graph, calibrate(graph, x)), "stm32").plan
-    named = copies(found.graph, found.layers)
-    assert [(len(each.layers), each.times) for each in named] == [(2, 2)] * 2
-    for each in named:
-        packed = [step.packed for name in each.layers for step in found.layers[name]]
-        assert each.bytes == stored_bytes(packed) and any(step.kernel.sparse for step in found.layers[each.layers[0]])
+    return planned(quantize_graph(graph, calibrate(graph, x)), target)

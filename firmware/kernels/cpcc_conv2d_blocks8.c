@@ -4,5 +4,6 @@
 
 void cpcc_conv2d_blocks8(const cpcc_conv2d_blocks8_t *layer, const int8_t *x, int8_t *y, int8_t *scratch) {
   const uint32_t padding = (uint32_t)layer->window.pad_value;
-  cpcc_tiles8(layer, cpcc_blocks8_load, cpcc_blocks8, cpcc_pack_low(padding, padding), x, y, scratch);
+  const cpcc_tiles8_run_t job = cpcc_tiles8_job(layer);
+  cpcc_tiles8(layer, &job, cpcc_blocks8_load, cpcc_blocks8, cpcc_pack_low(padding, padding), x, y, scratch);
 }

@@ -3,9 +3,9 @@
 
 #include "cpcc_fixed.h"
 
-/* cpcc_linear_paired for weights that several layers share, each with constants of its own: the stream has the words of its weights
- * alone; `constants` has, per four rows, four biases and four multipliers, then bias and multiplier of each row that remains. One
- * rounding (CPCC_ONCE). */
+/* cpcc_linear_paired for weights that several layers share, each with constants of its own: the stream has the words of the
+ * weights alone; `constants` has, per four rows, four biases and four multipliers, then bias and multiplier of each row that
+ * remains. One rounding (CPCC_ONCE). */
 typedef struct {
   int32_t blocks; /* of four inputs, even */
   int32_t out_features;

@@ -15,6 +15,20 @@
 void cpcc_sparse8_once(const uint32_t *x, const uint8_t *stream, int8_t *y, const cpcc_tiles8_run_t *job);
 void cpcc_sparse8_tflite(const uint32_t *x, const uint8_t *stream, int8_t *y, const cpcc_tiles8_run_t *job);
 
+static inline uint32_t cpcc_sparse8_padding(const cpcc_tiles8_t *layer) {
+  const int32_t value = layer->window.pad_value;
+  return 2u * (uint32_t)(value + 128) + ((uint32_t)value << 24);
+}
+
+/* With the constants apart from the stream, for weights that several layers share: per channel, the 64-bit start and the multiplier;
+ * the stream has the jumps and entries of each channel alone, one after the other, each channel's as if its output varied. `job` is a
+ * cpcc_sparse8_apart_t. One rounding (CPCC_ONCE). */
+typedef struct {
+  cpcc_tiles8_run_t run;
+  const int32_t *constants;
+} cpcc_sparse8_apart_t;
+void cpcc_sparse8_apart(const uint32_t *x, const uint8_t *stream, int8_t *y, const cpcc_tiles8_run_t *job);
+
 /* The words of all channels of an input row at `row`. */
 void cpcc_sparse8_load(uint32_t *d, int32_t row, const cpcc_tiles8_load_t *job);
 

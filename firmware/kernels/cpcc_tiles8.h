@@ -45,6 +45,11 @@ typedef struct {
   int32_t rounding; /* cpcc_rounding_t */
 } cpcc_tiles8_run_t;
 
+static inline cpcc_tiles8_run_t cpcc_tiles8_job(const cpcc_tiles8_t *layer) {
+  const int32_t narrow = layer->window.out_w < CPCC_TILES8; /* tiles in spare */
+  return (cpcc_tiles8_run_t){layer->zero_point, narrow ? layer->out_channels : layer->out_step, layer->rounding};
+}
+
 static inline int32_t cpcc_tiles8_place(const int8_t *base, const int8_t *p) {
 #if CPCC_DSP
   (void)base;
@@ -111,17 +116,16 @@ CPCC_INLINE void cpcc_tiles8_rows(const cpcc_tiles8_call_t *call, cpcc_tiles8_lo
 }
 
 /* Output columns `ox` to `ox + 7`, of which `narrow` are kept where a row is narrower than a tile. */
-CPCC_INLINE void cpcc_tiles8_tile(const cpcc_tiles8_call_t *call, cpcc_tiles8_loader_t load, cpcc_tiles8_runner_t run,
-                                  uint32_t padding, int8_t *y, int32_t ox, int32_t narrow) {
+CPCC_INLINE void cpcc_tiles8_tile(const cpcc_tiles8_call_t *call, const cpcc_tiles8_run_t *job, cpcc_tiles8_loader_t load,
+                                  cpcc_tiles8_runner_t run, uint32_t padding, int8_t *y, int32_t ox, int32_t narrow) {
   const cpcc_tiles8_t *layer = call->layer;
   const cpcc_window_t *window = &layer->window;
-  const cpcc_tiles8_run_t job = {layer->zero_point, narrow > 0 ? layer->out_channels : layer->out_step, layer->rounding};
   const int32_t left = ox * window->stride_w - window->left;
   const int32_t place = cpcc_tiles8_place(call->x, call->x) + left * layer->in_step;
   int8_t *out = y + ox * layer->out_step;
   for (int32_t oy = 0; oy < window->out_h; oy++, out += layer->out_row) {
     cpcc_tiles8_rows(call, load, padding, oy, place);
-    run(call->rows, (const uint8_t *)layer->stream, narrow > 0 ? call->spare : out, &job);
+    run(call->rows, (const uint8_t *)layer->stream, narrow > 0 ? call->spare : out, job);
     if (narrow > 0) {
       cpcc_tiles8_keep(call, out, narrow);
     }
@@ -129,9 +133,9 @@ CPCC_INLINE void cpcc_tiles8_tile(const cpcc_tiles8_call_t *call, cpcc_tiles8_lo
 }
 
 /* scratch: kernel_h rows and 32 bytes, 16 bytes a column, the channels rounded up to a multiple of four and four more, and
- * eight pixels of output where a row is narrower. `padding` is a word of padding. */
-CPCC_INLINE void cpcc_tiles8(const cpcc_tiles8_t *layer, cpcc_tiles8_loader_t load, cpcc_tiles8_runner_t run,
-                             uint32_t padding, const int8_t *x, int8_t *y, int8_t *scratch) {
+ * eight pixels of output where a row is narrower. `job` is cpcc_tiles8_job's, or begins with it; `padding` is a word of padding. */
+CPCC_INLINE void cpcc_tiles8(const cpcc_tiles8_t *layer, const cpcc_tiles8_run_t *job, cpcc_tiles8_loader_t load,
+                             cpcc_tiles8_runner_t run, uint32_t padding, const int8_t *x, int8_t *y, int8_t *scratch) {
   const cpcc_window_t *window = &layer->window;
   const cpcc_tiles8_call_t call = cpcc_tiles8_begin(layer, x, scratch);
   int32_t inside = 0; /* the columns are those of a tile inside the image */
@@ -143,7 +147,7 @@ CPCC_INLINE void cpcc_tiles8(const cpcc_tiles8_t *layer, cpcc_tiles8_loader_t lo
       cpcc_tiles8_columns(&call, left);
     }
     inside = within;
-    cpcc_tiles8_tile(&call, load, run, padding, y, ox, window->out_w < CPCC_TILES8 ? window->out_w : 0);
+    cpcc_tiles8_tile(&call, job, load, run, padding, y, ox, window->out_w < CPCC_TILES8 ? window->out_w : 0);
   }
   cpcc_saturate(y, window->out_h * window->out_w * layer->out_channels, layer->low, layer->high);
 }

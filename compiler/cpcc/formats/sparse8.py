@@ -35,13 +35,23 @@ def _rounding(kind: int, words: np.ndarray) -> tuple[int, bytes]:
     return (0 if kind == ONCE else _TFLITE if kind == TFLITE else _RELU), words.astype("<i4").tobytes()
 
 
-def _row(entries: list[bytes], start: int, kind: int, words: np.ndarray) -> bytes:
+def _entries(entries: list[bytes]) -> bytes:
+    """A row's jumps and entries, all but the last jump."""
     first = len(entries) % ENTRIES
-    text = (
-        2 * (start % 2**64).to_bytes(8, "little") + _jump(_ENTRY_BYTES * (ENTRIES - first)) + b"".join(entries[:first])
-    )
+    text = _jump(_ENTRY_BYTES * (ENTRIES - first)) + b"".join(entries[:first])
     for at in range(first, len(entries), ENTRIES):
         text += _jump(-(_ENTRY_BYTES * ENTRIES + 8)) + b"".join(entries[at : at + ENTRIES])
+    return text
+
+
+def _start(row: np.ndarray, bias: int) -> bytes:
+    """What a row's sums begin with."""
+    start = 2 * (bias - 128 * int(row.astype(np.int64).sum())) + (bias << 24)
+    return (start % 2**64).to_bytes(8, "little")
+
+
+def _row(entries: list[bytes], start: bytes, kind: int, words: np.ndarray) -> bytes:
+    text = 2 * start + _entries(entries)
     aligned = len(text) % 4 == 2
     rounding, constants = _rounding(kind, words)
     return text + _jump(rounding + _ALIGNED * aligned) + bytes(0 if aligned else 2) + constants
@@ -60,8 +70,18 @@ def stream(
         if fixed[r]:
             text += _constant_row(int(value[r]))
             continue
-        bias = int(rounding.bias[r])
-        start = 2 * (bias - 128 * int(row.astype(np.int64).sum())) + (bias << 24)
+        start = _start(row, int(rounding.bias[r]))
         text += _row(delta_entries(row, offsets), start, rounding.kind, rounding.words[r])
     text += bytes(16) + _jump(_LEAVE) + bytes(2)
     return np.frombuffer(text, "<u4").astype(np.uint32)
+
+
+def streams_apart(matrix: np.ndarray, offsets: np.ndarray, rounding: Rounding) -> tuple[np.ndarray, np.ndarray]:
+    """As `stream`, the entries of the rows, all of which vary, in one uint32 stream, and their starts and multipliers in an int32 one."""
+    assert rounding.kind == ONCE
+    text = b"".join(_entries(delta_entries(row, offsets)) + _jump(0) for row in matrix) + _jump(_LEAVE)
+    starts = [_start(row, int(bias)) for row, bias in zip(matrix, rounding.bias, strict=True)]
+    constants = b"".join(s + w.astype("<i4").tobytes() for s, w in zip(starts, rounding.words, strict=True)) + bytes(8)
+    return np.frombuffer(text + bytes(-len(text) % 4), "<u4").astype(np.uint32), np.frombuffer(constants, "<i4").astype(
+        np.int32
+    )

@@ -16,7 +16,7 @@ from cpcc.targets import Core
 from cpcc.tied_weights import tied_groups
 
 Offers = dict[str, list[tuple[Kernel, Estimate]]]  # by node name, the fastest first
-MOST = 1.25  # times the cycles of kernels that store weights for each call
+MOST = 1.5  # times the cycles of kernels that store weights for each call
 
 
 def offers(graph: Graph, core: Core, policy: Policy = any_kernel) -> Offers:

@@ -29,7 +29,7 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     of = tiles8.tiling(node, graph, LAYOUT)
     fixed, _ = constant_outputs(node.params.output, of.matrix)
     entries = sum(len(blocks8.entries(row, of.offsets)) for row in of.matrix[~fixed])
-    return tiles8.features(node, graph, of, entries, (1, of.weight.shape[3] // 4))
+    return tiles8.features(node, graph, of, entries, (1, of.weight.shape[3] // 4), fixed)
 
 
 def overlap(node: Node, graph: Graph) -> Overlap:

@@ -41,7 +41,7 @@ def features(node: Node, graph: Graph) -> tuple[float, ...]:
     tiles = -(-of.fields["window.out_w"] // tiles8.TILE) * of.fields["window.out_h"]
     turns = sum(bool(len(signs8.signs(row, of.offsets)[2])) for row in rows)
     loads = (int(channels > 3), channels // 4, *(int(channels % 4 == rest) for rest in (1, 2, 3)))
-    return (*tiles8.features(node, graph, of, int(np.count_nonzero(rows)), loads), float(tiles * turns))
+    return (*tiles8.features(node, graph, of, int(np.count_nonzero(rows)), loads, fixed), float(tiles * turns))
 
 
 def overlap(node: Node, graph: Graph) -> Overlap:

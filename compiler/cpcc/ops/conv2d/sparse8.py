@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from cpcc.costs import fitted
 from cpcc.fixedpoint import accumulator_bound
 from cpcc.formats import sparse8
@@ -10,7 +12,8 @@ from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, Kernel, Overlap, Packed
 from cpcc.ops.conv2d import tiles8
 
-FILES = (*tiles8.FILES, "kernels/cpcc_sparse8.h", "kernels/cpcc_sparse8.c", "kernels/cpcc_sparse8_load.c")
+COMMON = (*tiles8.FILES, "kernels/cpcc_sparse8.h", "kernels/cpcc_sparse8_asm.h", "kernels/cpcc_sparse8_load.c")
+FILES = (*COMMON, "kernels/cpcc_sparse8.c")
 LAYOUT = tiles8.Layout(consecutive=4, group=1, words=1, unit=1)
 
 
@@ -31,11 +34,16 @@ def applies(node: Node, graph: Graph) -> bool:
 
 
 def features(node: Node, graph: Graph) -> tuple[float, ...]:
+    fixed, _ = constant_outputs(node.params.output, tiles8.tiling(node, graph, LAYOUT).matrix)
+    return features_of(node, graph, fixed)
+
+
+def features_of(node: Node, graph: Graph, fixed: np.ndarray) -> tuple[float, ...]:
+    """Where the channels `fixed` (out,) have no entries."""
     of = tiles8.tiling(node, graph, LAYOUT)
-    fixed, _ = constant_outputs(node.params.output, of.matrix)
     entries, channels = sum(sparse8.row_entries(row, of.offsets) for row in of.matrix[~fixed]), of.weight.shape[3]
     loads = (int(channels > 3), channels // 4, *(int(channels % 4 == rest) for rest in (1, 2, 3)))
-    return tiles8.features(node, graph, of, entries, loads)
+    return tiles8.features(node, graph, of, entries, loads, fixed)
 
 
 def overlap(node: Node, graph: Graph) -> Overlap:

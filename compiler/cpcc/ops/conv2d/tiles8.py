@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cpcc.fixedpoint import narrow
-from cpcc.formats.rounding import ONCE, TFLITE, TFLITE_RELU, constant_outputs, rounding_kind, rounding_of
+from cpcc.formats.rounding import ONCE, TFLITE, TFLITE_RELU, rounding_kind, rounding_of
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import STREAM_FILES, Overlap, Packed, Value
 from cpcc.ops.conv2d.geometry import flattened
@@ -142,9 +142,11 @@ def applies(node: Node, of: Tiling) -> bool:
     return rounding_of(node.params.output, node.params.matrix) is not None and bool(of.columns[-1] <= 255)
 
 
-def features(node: Node, graph: Graph, of: Tiling, entries: int, loads: tuple[int, ...]) -> tuple[float, ...]:
-    """Of a kernel whose rows that vary have `entries`; `loads` are pieces of work for each column that is loaded."""
-    kind, (fixed, _) = rounding_kind(node.params.output, of.matrix), constant_outputs(node.params.output, of.matrix)
+def features(
+    node: Node, graph: Graph, of: Tiling, entries: int, loads: tuple[int, ...], fixed: np.ndarray
+) -> tuple[float, ...]:
+    """Of a kernel whose rows have `entries`, but for those `fixed` (out,); `loads` are pieces of work for each column that is loaded."""
+    kind = rounding_kind(node.params.output, of.matrix)
     height, width, stride = (of.fields[f"window.{key}"] for key in ("out_h", "out_w", "stride_h"))
     kh, words, tiles, varying = of.weight.shape[1], len(of.columns), -(-width // TILE), int((~fixed).sum())
     first = np.arange(height) * stride - of.fields["window.top"]

@@ -1,0 +1,43 @@
+"""As `sparse8`, the constants apart from the entries: for layers with the same weights between tensors of other types."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cpcc.costs import fitted
+from cpcc.formats.rounding import ONCE, rounding_of
+from cpcc.formats.sparse8 import streams_apart
+from cpcc.graph import Graph, Node
+from cpcc.ops.base import DSP, Kernel, Packed, Value
+from cpcc.ops.conv2d import sparse8, tiles8
+
+FILES = (*sparse8.COMMON, "kernels/cpcc_sparse8_apart.c")
+
+
+def pack(node: Node, graph: Graph) -> Packed:
+    of = tiles8.tiling(node, graph, sparse8.LAYOUT)
+    rounding, channels = rounding_of(node.params.output, of.matrix), of.weight.shape[3]
+    assert rounding is not None
+    stream, constants = streams_apart(of.matrix, of.offsets, rounding)
+    packed = tiles8.pack(node, of, stream, channels // 4, channels % 4)
+    fields: dict[str, Value] = {f"tiles.{name}": value for name, value in packed.struct.items()}
+    return Packed({**fields, "constants": constants}, packed.scratch_bytes)
+
+
+def applies(node: Node, graph: Graph) -> bool:
+    if not sparse8.applies(node, graph):
+        return False
+    rounding = rounding_of(node.params.output, node.params.matrix)
+    return rounding is not None and rounding.kind == ONCE
+
+
+def features(node: Node, graph: Graph) -> tuple[float, ...]:
+    """Those of `sparse8` with one rounding, where every channel varies."""
+    own = sparse8.features_of(node, graph, np.zeros(len(node.params.weight), bool))
+    return (*own[:5], *own[8:])
+
+
+KERNEL = Kernel(
+    "conv2d_sparse8_apart", pack, fitted("conv2d_sparse8_apart", features), DSP, applies, sparse=True, tied=True, shared=FILES,
+    overlap=sparse8.overlap,
+)  # fmt: skip

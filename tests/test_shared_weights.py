@@ -12,6 +12,7 @@ from torch import nn
 from cpcc.frontends.torch_export import to_graph
 from cpcc.graph import Graph
 from cpcc.models.exporting import export_module
+from cpcc.ops.base import Packed
 from cpcc.plan.copies import Copies, copies
 from cpcc.plan.plan import estimate
 from cpcc.plan.sizes import stored_bytes, times_stored
@@ -145,6 +146,15 @@ def test_sparse_calls_of_other_types_share_the_weights(target: str) -> None:
     assert {step.kernel.name for step in steps} == {"conv2d_sparse8_apart"} and len(steps) == 4
     assert times_stored(step.packed for step in steps) == 2 and copies(found.plan.graph, found.plan.layers) == ()
     check_everywhere(found, extreme_inputs(np.random.default_rng(1), found.plan.graph.input.shape))
+
+
+def test_small_arrays_in_common_are_no_weights() -> None:
+    """As the columns that sparse kernels list, whatever the weights."""
+    columns = np.arange(4, dtype=np.uint8)
+    streams = [np.full(9, i, np.int32) for i in range(2)]
+    apart = [Packed({"stream": stream, "columns": columns}) for stream in streams]
+    assert times_stored(apart) == 2
+    assert times_stored(Packed({"stream": streams[0], "constants": stream}) for stream in streams) == 1
 
 
 @pytest.mark.parametrize("keep", [0.25, 0.1])

@@ -47,11 +47,17 @@ def _table(header: list[str], rows: list[list[str]]) -> str:
 def _filled(lines: list[dict[str, Any]]) -> str:
     """Which cells of the grid are there, and where they ran."""
     arms = list(dict.fromkeys(line["arm"] for line in lines))
-    seeds: dict[tuple[str, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for line in lines:
-        seeds[line["data"], line["arm"]]["GPU" if line["ran_on"] != "CPU" else "CPU"] += 1
+    seeds: dict[tuple[str, str], dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
+    for line in lines:  # an arm that cuts once may have several of one seed
+        seeds[line["data"], line["arm"]]["GPU" if line["ran_on"] != "CPU" else "CPU"].add(line["seed"])
     rows = [
-        [data, *(" + ".join(f"{n} {where}" for where, n in sorted(seeds[data, arm].items())) or "-" for arm in arms)]
+        [
+            data,
+            *(
+                " + ".join(f"{len(own)} {where}" for where, own in sorted(seeds[data, arm].items())) or "-"
+                for arm in arms
+            ),
+        ]
         for data in dict.fromkeys(line["data"] for line in lines)
     ]
     return "Seeds that have run, by device:\n\n" + _table(["set", *arms], rows)

@@ -20,9 +20,10 @@ from cpcc.errors import UsageError
 from cpcc.names import c_prefix, unique_identifiers
 from cpcc.plan.plan import make_plan
 from cpcc.project import emit_project
+from cpcc.proof.operating_points import OperatingPoint
 from cpcc.targets import TARGETS
-from cpcc.toolchains import build_program, gcc_cross, zig_cross
-from support import NAME, compiled, detector_of
+from cpcc.toolchains import build_program, gcc_cross, host_cc, zig_command, zig_cross
+from support import NAME, compiled, detector_of, with_rule
 from test_differential import random_network
 
 ROOT = Path(__file__).parent.parent
@@ -123,6 +124,52 @@ def test_every_kernel_compiles_without_a_warning(target: str, compiler: str, tmp
     command = [*tool.command, *tool.compile_flags, "-Werror", "-c", *sources]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[:2000]
+
+
+TWO_MODELS = """
+#include "first.h"
+#include "second.h"
+#define MORE(a, b) ((a) > (b) ? (a) : (b))
+static int8_t arena[MORE(FIRST_ARENA_BYTES, SECOND_ARENA_BYTES)] __attribute__((aligned(8)));
+int main() {
+  static float raw[MORE(FIRST_INPUT_ELEMENTS, SECOND_INPUT_ELEMENTS)];
+  first_quantize(raw, arena);
+  first_run(arena);
+  const int32_t score = first_score(arena);
+  second_quantize(raw, arena);
+  second_run(arena);
+  return first_is_positive_at(arena, score) && second_operating_points[0].fnr > 10000;
+}
+"""
+
+
+def test_two_models_in_one_program_of_cpp(tmp_path: Path) -> None:
+    """Their files in one folder: those that they share are equal, and C++ finds every name."""
+    for name, seed in (("first", 3), ("second", 4)):
+        rng = np.random.default_rng(seed)
+        detector = detector_of(random_network(rng), rng)
+        points = (OperatingPoint(-3, 0, 10000), OperatingPoint(4, 5000, 2500))
+        files = emit_library(make_plan(detector.graph, TARGETS["stm32"]), with_rule(detector, points=points), name)
+        for file, text in files.items():
+            assert not (tmp_path / file).exists() or (tmp_path / file).read_text() == text, file
+            (tmp_path / file).write_text(text)
+    (tmp_path / "main.cpp").write_text(TWO_MODELS)
+    objects = [
+        *zig_command()[:-1],
+        "c++",
+        "-O2",
+        "-std=c++17",
+        "-Wall",
+        "-Wextra",
+        "-Wpedantic",
+        "-Werror",
+        "-c",
+        "main.cpp",
+    ]
+    library = [path.name for path in tmp_path.glob("*.c")]
+    for command in (objects, [*host_cc().command, "-std=c99", *library, "main.o", "-o", "both"], ["./both"]):
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
 
 
 def test_emission_is_deterministic_and_names_no_place() -> None:

@@ -221,6 +221,20 @@ def test_an_interrupted_rebuild_is_no_edit(tmp_path: Path) -> None:
     assert (out / "src/main.c").read_bytes() == b"three"
 
 
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {"src/main.c": b"one", "lib/t/t.c": b"one"}
+    with pytest.raises(UsageError, match=r"/proc/nothing/out: cannot be written \(.*\); choose another path"):
+        folder.write_folder(Path("/proc/nothing/out"), files, manifest(files))
+
+    def refuse(*_: object, **__: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.mkdtemp", refuse)  # as in a folder of somebody else's
+    with pytest.raises(UsageError, match=r"out: cannot be written \(Permission denied\)"):
+        folder.write_folder(tmp_path / "out", files, manifest(files))
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_file_or_a_foreign_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     (tmp_path / "full").mkdir()

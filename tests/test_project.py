@@ -235,6 +235,13 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("CPCC_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(UsageError, match=r"file/cache: compiled files cannot be kept there \(.*\); set CPCC_CACHE to"):
+        build_program(host_cc(), {"main.c": "int main(void) { return 0; }"}, "")
+
+
 def test_a_file_or_a_foreign_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     (tmp_path / "full").mkdir()

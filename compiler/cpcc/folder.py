@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from cpcc import __version__
@@ -169,7 +170,7 @@ def open_build(path: Path) -> BuildFolder:
     manifest = read_manifest(path) if path.is_dir() else None
     if manifest is None:
         raise UsageError(
-            f"{path}: not a build folder of cpcc (no {MANIFEST}); make one with: cpcc build model.pt -o {path}"
+            f"{path}: not a build folder of cpcc (no {MANIFEST}); make one with: cpcc build model.pt -o {quote(str(path))}"
         )
     detector = load_detector(path / STATE / "detector.npz")
     return BuildFolder(path, manifest, detector, _plan(detector, manifest))

@@ -7,7 +7,7 @@ from PIL import Image
 
 from cpcc.cli import cli
 from cpcc.data import load_dataset
-from cpcc.errors import DataError
+from cpcc.errors import DataError, UsageError
 from cpcc.import_data import import_images, import_table
 
 
@@ -130,6 +130,22 @@ def test_command_writes_what_prune_reads(tmp_path, pictures):
     done = CliRunner().invoke(cli, ["data", str(path), "--label", "y", "-o", str(out)])
     assert done.exit_code == 0, done.output
     assert load_dataset(out).labels().tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("source", "words", "message"),
+    [
+        ("pictures", ("--group", "patient"), "--group: is for a .csv table; leave it out here"),
+        ("pictures", ("--label", "y"), "--label: is for a .csv table"),
+        ("t.csv", ("--gray",), "--gray: is for images; leave it out here"),
+        ("t.csv", ("--size", "32x32"), "--size: is for images"),
+    ],
+)
+def test_an_option_without_effect_is_refused(tmp_path, pictures, source, words, message):
+    path = pictures if source == "pictures" else table(tmp_path, "a,y\n1,0\n2,1\n")
+    done = CliRunner().invoke(cli, ["data", str(path), *words, "-o", str(tmp_path / "x.npz")])
+    assert isinstance(done.exception, UsageError) and message in str(done.exception)
+    assert not (tmp_path / "x.npz").exists()
 
 
 def test_a_part_for_the_test_is_set_aside(tmp_path):

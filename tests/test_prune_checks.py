@@ -100,9 +100,10 @@ def test_devices(device: str) -> None:
 
 
 def test_one_sample_is_no_obstacle_without_batch_norm(tmp_path) -> None:
+    torch.manual_seed(0)
     plain = nn.Sequential(nn.Linear(4, 6), nn.Sigmoid(), nn.Linear(6, 1))
     pruner = ClassDependentPruner(plain, loader(batch_size=32), loader(), SETTINGS, run_dir=str(tmp_path / "run"))
-    assert len(pruner.run().iterations) == 2
+    assert pruner.run().iterations[0].epochs == 1
     assert (tmp_path / "run").is_dir()
 
 

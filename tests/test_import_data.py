@@ -7,7 +7,7 @@ from PIL import Image
 
 from cpcc.cli import cli
 from cpcc.data import load_dataset
-from cpcc.errors import DataError
+from cpcc.errors import DataError, UsageError
 from cpcc.import_data import import_images, import_table
 
 
@@ -35,6 +35,18 @@ def test_images_are_averaged_not_picked(tmp_path):
         (tmp_path / name).mkdir()
         Image.fromarray(np.array([[0, 100], [20, 40]], np.uint8)).save(tmp_path / name / "x.png")
     assert import_images(tmp_path, (1, 1), gray=True)["x"].ravel().tolist() == [40, 40]
+
+
+def test_images_of_16_bits_keep_their_grays(tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        Image.fromarray(np.array([[0, 256], [32768, 65535]], np.uint16)).save(tmp_path / name / "x.png")
+    (tmp_path / ".cache").mkdir()  # no class
+    assert import_images(tmp_path, (2, 2), gray=True)["x"][0].ravel().tolist() == [0, 1, 128, 255]
+    assert import_images(tmp_path, (2, 2), gray=False)["x"][0, 2].ravel().tolist() == [0, 1, 128, 255]
+    Image.fromarray(np.ones((2, 2), np.float32)).save(tmp_path / "a" / "y.tif")
+    with pytest.raises(DataError, match=r"y\.tif: cannot be read as an image \(pixels of mode F; save it with 8 or 16"):
+        import_images(tmp_path, (2, 2), gray=True)
 
 
 def test_broken_images_and_folders_are_named(pictures):
@@ -82,11 +94,28 @@ def test_numeric_labels_sort_by_value(tmp_path):
         ("y\n1\n2\n", "no column is left"),
         ("a,y\n1,0\n2,0\n", "one class only"),
         ("a,y\n1,0\n2,1\n", "no class 'bad'"),
+        ("a,y\n1,0\n1e39,1\n", "line 3, column 'a': '1e39' is no finite float32"),
+        ("a;y\n1,5;0\n2;1\n", "fields are separated by ';'; needed: commas"),
+        ("a\ty\n1\t0\n", r"fields are separated by '\\t'; needed: commas"),
+        ("a,a,y\n1,2,0\n1,2,1\n", "two columns are called 'a'"),
+        ("a,y\n1,1\n2,0\n3,1.0\n", "y: '1' and '1.0' are one number; write it in one way"),
+        ("a,y\n1,0\n2, \n", "line 3, column 'y': no label"),
     ],
 )
 def test_bad_tables_are_named(tmp_path, text, message):
     with pytest.raises(DataError, match=message):
         import_table(table(tmp_path, text), "y", important="bad" if "bad" in message else None)
+
+
+def test_spaces_behind_commas_belong_to_nothing(tmp_path):
+    arrays = import_table(table(tmp_path, "a, b, y\n1, 2, ok\n3, 4, bad \n"), "y", important="bad")
+    assert arrays["x"].tolist() == [[1, 2], [3, 4]] and arrays["y"].tolist() == [0, 1]
+
+
+def test_a_table_in_another_encoding_is_named(tmp_path):
+    (tmp_path / "t.csv").write_bytes("a,y\n1,gut\n2,schön\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"t\.csv: is not UTF-8 \(byte 15\); save it as UTF-8"):
+        import_table(tmp_path / "t.csv", "y")
 
 
 def test_command_writes_what_prune_reads(tmp_path, pictures):
@@ -101,6 +130,22 @@ def test_command_writes_what_prune_reads(tmp_path, pictures):
     done = CliRunner().invoke(cli, ["data", str(path), "--label", "y", "-o", str(out)])
     assert done.exit_code == 0, done.output
     assert load_dataset(out).labels().tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("source", "words", "message"),
+    [
+        ("pictures", ("--group", "patient"), "--group: is for a .csv table; leave it out here"),
+        ("pictures", ("--label", "y"), "--label: is for a .csv table"),
+        ("t.csv", ("--gray",), "--gray: is for images; leave it out here"),
+        ("t.csv", ("--size", "32x32"), "--size: is for images"),
+    ],
+)
+def test_an_option_without_effect_is_refused(tmp_path, pictures, source, words, message):
+    path = pictures if source == "pictures" else table(tmp_path, "a,y\n1,0\n2,1\n")
+    done = CliRunner().invoke(cli, ["data", str(path), *words, "-o", str(tmp_path / "x.npz")])
+    assert isinstance(done.exception, UsageError) and message in str(done.exception)
+    assert not (tmp_path / "x.npz").exists()
 
 
 def test_a_part_for_the_test_is_set_aside(tmp_path):

@@ -193,3 +193,24 @@ def test_a_baseline_that_is_none_is_told_before_the_work(work: Path, monkeypatch
     monkeypatch.setattr("cpcc.cli.verify.run_verify", worked)
     words = ("verify", "built", "--data", "test.npz", "--baseline", "nets.py")
     refused(work, 7, "nets.py: no report of cpcc verify --json", *words)
+
+
+def test_the_next_command_is_quoted_where_the_shell_needs_it(work: Path) -> None:
+    torch.save(nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 1)).state_dict(), work / "my weights.pt")
+    words = ("--weights", "my weights.pt", "--input-shape", "6", "-o", "my net.pt")
+    done = inside("export", "nets.py:plain", *words, cwd=work)
+    assert "next: cpcc build 'my net.pt' --calibrate" in done.stdout, done.stderr
+    refused(work, 2, "'-', '_' or '.', beginning with a letter or digit (--name)", "build", "my net.pt")
+    done = inside("build", "my net.pt", "--name", "n", "--calibrate", "train.npz", "-o", "my build", cwd=work)
+    assert "next: cpcc verify 'my build' --data test.npz" in done.stdout, done.stderr
+    refused(
+        work, 3, "use: cpcc export NET --weights 'my weights.pt' --input-shape", "build", "my weights.pt", "--name", "n"
+    )
+
+
+def test_torchscript_as_weights_is_one_line(work: Path) -> None:
+    with pytest.warns(DeprecationWarning):  # torch's own, of its old format
+        torch.jit.save(torch.jit.trace(nn.Linear(6, 1), torch.zeros(1, 6)), work / "script.pt")
+    done = inside("export", "nets.py:plain", "--weights", "script.pt", "--input-shape", "6", "-o", "x.pt", cwd=work)
+    assert done.returncode == 3
+    assert done.stderr.startswith("cpcc: error: script.pt is no plain state_dict"), done.stderr

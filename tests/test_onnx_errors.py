@@ -52,6 +52,13 @@ def external(model: onnx.ModelProto) -> None:
     tensor.external_data.add(key="location", value="/etc/passwd")
 
 
+def contrib(kind: str) -> bytes:
+    """An unnamed operator of ONNX Runtime's domain."""
+    model = onnx.load_from_string(onnx_file([node("Relu", ["x"], ["relu_y"])], X))
+    model.graph.node[0].op_type, model.graph.node[0].domain, model.graph.node[0].name = kind, "com.microsoft", ""
+    return model.SerializeToString()
+
+
 def control_flow() -> bytes:
     branch = helper.make_graph(
         [node("Constant", [], ["t"], value_float=1.0)], "b", [], [helper.make_tensor_value_info("t", 1, [])]
@@ -74,6 +81,9 @@ CASES: list[tuple[str, Callable[[], bytes], str]] = [
     ("external in an attribute", lambda: changed(external_constant), "lies in another file"),
     ("functions", lambda: changed(lambda m: m.functions.add(name="f", domain="d")), "model-local functions; inline them"),
     ("custom", lambda: changed(lambda m: setattr(m.graph.node[0], "domain", "com.example")), "custom operators are not supported"),
+    ("contrib", lambda: contrib("QLinearMul"), r"node relu_y \(com.microsoft.QLinearMul\): custom operators are not supported; instead: the QDQ"),
+    ("contrib scales", lambda: contrib("DequantizeLinear"), "instead: quantize_static with QuantType.QInt8 or QUInt8 and without"),
+    ("contrib fused", lambda: contrib("FusedConv"), "instead: the file before ONNX Runtime optimized it; supported: the domain"),
     ("opset", lambda: changed(lambda m: setattr(m.opset_import[0], "version", 7)), "opset 7; supported: 9 to"),
     ("unknown", lambda: changed(lambda m: setattr(m.graph.node[0], "op_type", "Nope")), "not a valid ONNX model"),
     ("unsupported", lambda: one("Hardmax"), r"hardmax_y \(Hardmax\): Hardmax is not supported; supported: Abs, Add"),

@@ -20,9 +20,10 @@ from cpcc.errors import UsageError
 from cpcc.names import c_prefix, unique_identifiers
 from cpcc.plan.plan import make_plan
 from cpcc.project import emit_project
+from cpcc.proof.operating_points import OperatingPoint
 from cpcc.targets import TARGETS
-from cpcc.toolchains import build_program, gcc_cross, zig_cross
-from support import NAME, compiled, detector_of
+from cpcc.toolchains import build_program, gcc_cross, host_cc, zig_command, zig_cross
+from support import NAME, compiled, detector_of, with_rule
 from test_differential import random_network
 
 ROOT = Path(__file__).parent.parent
@@ -125,6 +126,52 @@ def test_every_kernel_compiles_without_a_warning(target: str, compiler: str, tmp
     assert done.returncode == 0, done.stderr[:2000]
 
 
+TWO_MODELS = """
+#include "first.h"
+#include "second.h"
+#define MORE(a, b) ((a) > (b) ? (a) : (b))
+static int8_t arena[MORE(FIRST_ARENA_BYTES, SECOND_ARENA_BYTES)] __attribute__((aligned(8)));
+int main() {
+  static float raw[MORE(FIRST_INPUT_ELEMENTS, SECOND_INPUT_ELEMENTS)];
+  first_quantize(raw, arena);
+  first_run(arena);
+  const int32_t score = first_score(arena);
+  second_quantize(raw, arena);
+  second_run(arena);
+  return first_is_positive_at(arena, score) && second_operating_points[0].fnr > 10000;
+}
+"""
+
+
+def test_two_models_in_one_program_of_cpp(tmp_path: Path) -> None:
+    """Their files in one folder: those that they share are equal, and C++ finds every name."""
+    for name, seed in (("first", 3), ("second", 4)):
+        rng = np.random.default_rng(seed)
+        detector = detector_of(random_network(rng), rng)
+        points = (OperatingPoint(-3, 0, 10000), OperatingPoint(4, 5000, 2500))
+        files = emit_library(make_plan(detector.graph, TARGETS["stm32"]), with_rule(detector, points=points), name)
+        for file, text in files.items():
+            assert not (tmp_path / file).exists() or (tmp_path / file).read_text() == text, file
+            (tmp_path / file).write_text(text)
+    (tmp_path / "main.cpp").write_text(TWO_MODELS)
+    objects = [
+        *zig_command()[:-1],
+        "c++",
+        "-O2",
+        "-std=c++17",
+        "-Wall",
+        "-Wextra",
+        "-Wpedantic",
+        "-Werror",
+        "-c",
+        "main.cpp",
+    ]
+    library = [path.name for path in tmp_path.glob("*.c")]
+    for command in (objects, [*host_cc().command, "-std=c99", *library, "main.o", "-o", "both"], ["./both"]):
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
 def test_emission_is_deterministic_and_names_no_place() -> None:
     once, again = project_files(), project_files()
     assert once == again
@@ -172,6 +219,27 @@ def test_an_interrupted_rebuild_is_no_edit(tmp_path: Path) -> None:
     (out / "src/main.c").write_bytes(b"two")
     assert folder.write_folder(out, three, manifest(three)) == []
     assert (out / "src/main.c").read_bytes() == b"three"
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {"src/main.c": b"one", "lib/t/t.c": b"one"}
+    with pytest.raises(UsageError, match=r"/proc/nothing/out: cannot be written \(.*\); choose another path"):
+        folder.write_folder(Path("/proc/nothing/out"), files, manifest(files))
+
+    def refuse(*_: object, **__: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.mkdtemp", refuse)  # as in a folder of somebody else's
+    with pytest.raises(UsageError, match=r"out: cannot be written \(Permission denied\)"):
+        folder.write_folder(tmp_path / "out", files, manifest(files))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("CPCC_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(UsageError, match=r"file/cache: compiled files cannot be kept there \(.*\); set CPCC_CACHE to"):
+        build_program(host_cc(), {"main.c": "int main(void) { return 0; }"}, "")
 
 
 def test_a_file_or_a_foreign_folder_is_refused(tmp_path: Path) -> None:

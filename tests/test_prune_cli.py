@@ -76,7 +76,7 @@ def test_an_interrupted_run_asks_for_resume_and_ends_the_same(data, tmp_path, mo
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        (["--device", "warp"], 2, "--device warp: not available here; use cpu"),
+        (["--device", "warp"], 2, "device warp: not available here; use cpu"),
         (["--important", "x=1"], 2, "--important x=1: give LABEL or LABEL=BUDGET"),
         (["--important", "0"], 7, "need a network with an output per class"),
         (["--max-fn-increase", "1", "--fnr-budget", "0.1"], 2, "give one of the two"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +16,9 @@ from torch import nn
 from conftest import need_tool
 from cpcc.emit import layer_functions
 from cpcc.graph import Int8
-from cpcc.ops import gru, gru_reset_before, lstm
+from cpcc.ops import gru, gru_reset_before, linear, lstm
 from cpcc.ops.base import Op
-from cpcc.ops.float_params import Gru, GruResetBefore, Lstm
+from cpcc.ops.float_params import Gru, GruResetBefore, Linear, Lstm
 from support import NAME, assert_equal, chain, compiled, detector_of
 
 LAYERS = [(gru.OP, Gru, nn.GRU), (lstm.OP, Lstm, nn.LSTM)]
@@ -70,6 +71,60 @@ def test_streaming_step_equals_the_whole_sequence(op: Op, kind: type, module: ty
         step(*(np.ascontiguousarray(a).ctypes.data_as(ctypes.c_void_p) for a in (q[0, 0, t], h, y, state)))
         np.testing.assert_array_equal(y, expected[t])
         h = y
+
+
+STREAM = """
+#include <string.h>
+#include "t.h"
+int32_t streamed(const float *raw) {
+  static int8_t arena[T_ARENA_BYTES] __attribute__((aligned(8)));
+  int8_t h[5] = {0}, y[5], state[10] __attribute__((aligned(8))) = {0}, x[4];
+  for (int t = 0; t < 9; t++) {
+    const float now[4] = {raw[t], raw[9 + t], raw[18 + t], raw[27 + t]};
+    t_quantize_step(now, x);
+    STEP(x, h, y, state);
+    memcpy(h, y, sizeof h);
+  }
+  memcpy(PLACE + 8 * 5, y, sizeof y);
+  LAST(arena);
+  return t_score(arena);
+}
+int32_t whole(const float *raw) {
+  static int8_t arena[T_ARENA_BYTES] __attribute__((aligned(8)));
+  t_quantize(raw, arena);
+  t_run(arena);
+  return t_score(arena);
+}
+"""
+
+
+def test_a_stream_of_raw_values_to_the_decision(tmp_path: Path) -> None:
+    """As the header says it: quantize a step, compute it, copy its units to where the layers behind read them."""
+    gcc = need_tool("gcc")
+    params, _ = parameters(Gru, nn.GRU, 9, 4, 5, 2)
+    weight = np.zeros((1, 45), np.float32)
+    weight[0, -5:] = (1, -2, 3, -2, 1)  # of the newest units alone
+    c = compiled(
+        detector_of(
+            chain((1, 9, 4), [(gru.OP, params), (linear.OP, Linear(weight, np.zeros(1, np.float32)))]),
+            np.random.default_rng(0),
+        )
+    )
+    first, *_, last = layer_functions(c.plan, NAME)
+    place = re.search(r"9 steps'\n \* units at (arena \+ \d+), the newest last", c.library["t.h"])[1]
+    names = [f"-DSTEP={first}_step", f"-DLAST={last}", f"-DPLACE=({place})"]
+    for file, text in {**c.library, "stream.c": STREAM}.items():
+        (tmp_path / file).write_text(text)
+    sources = [str(path) for path in tmp_path.glob("*.c")]
+    flags = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-O1"]
+    subprocess.run([gcc, *flags, *names, "-o", tmp_path / "stream.so", *sources], check=True)
+    library = ctypes.CDLL(str(tmp_path / "stream.so"))
+    raw = np.random.default_rng(1).normal(0, 0.4, (20, 36)).astype(np.float32)
+    scores = [
+        tuple(call(sample.ctypes.data_as(ctypes.c_void_p)) for call in (library.streamed, library.whole))
+        for sample in raw
+    ]
+    assert all(one == other for one, other in scores) and len(set(scores)) > 5
 
 
 @pytest.mark.parametrize(("op", "kind", "module"), ALL)

@@ -81,7 +81,7 @@ def check_name(name: str) -> str:
     """`name` itself. Raises `UsageError` where it cannot be a folder's and a C prefix's source."""
     if not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,63}", name):
         raise UsageError(
-            f"name {name!r}: use 1 to 64 letters, digits, '-', '_' or '.', beginning with a letter or digit"
+            f"name {name!r}: use 1 to 64 letters, digits, '-', '_' or '.', beginning with a letter or digit (--name)"
         )
     return name
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 
 import click
 import numpy as np
@@ -99,7 +100,7 @@ def run_demo(output: Path, seed: int, target: str) -> None:
     for line in report.verdict(proof):
         click.echo(line)
     click.echo(f"wrote {output}/model.pt, {output}/test.npz and the PlatformIO project {folder}")
-    click.echo(f"next: cd {folder} && pio run -e offline -t upload")
+    click.echo(f"next: cd {quote(str(folder))} && pio run -e offline -t upload")
     page, line = html_report(folder, output / "report.html")
     click.echo(f"report: {page}")
     click.echo(line)

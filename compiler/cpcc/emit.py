@@ -6,7 +6,7 @@ Ops decided every number; here they become arrays, structs and calls. Determinis
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from typing import Any
 
@@ -63,6 +63,7 @@ class Port:
     suffix: str
     SUFFIX: str
     spec: InputSpec | None = None
+    streamed: bool = False  # read by a layer that has a step function
 
     @property
     def kind(self) -> Integer:
@@ -107,6 +108,7 @@ class Layer:
     inputs: tuple[str, ...]
     variadic: bool
     streaming: bool
+    steps: int
     units: int
     output: str
     scratch: int
@@ -167,6 +169,11 @@ class _Stored:
     structs: dict[Hashable, str] = field(default_factory=dict)
 
 
+def _streaming(step: Step) -> bool:
+    """Whether the library has a function for one step of it: a state of the model's own has no place there."""
+    return step.kernel.streaming and isinstance(step.packed.struct.get("initial"), int)
+
+
 def _layer(step: Step, plan: Plan, prefix: str, ident: str, stored: _Stored) -> Layer:
     arrays, fields, programs = [], [], []
     for key, value in step.packed.struct.items():
@@ -191,11 +198,12 @@ def _layer(step: Step, plan: Plan, prefix: str, ident: str, stored: _Stored) -> 
         at = f"arena + {offsets[name]}"
         return at if step.kernel.bytewise else pointer(plan.graph.tensors[name], at, constant)
 
+    shape = plan.graph.output_tensor(step.node).shape
     return Layer(
         function=f"{prefix}_layer_{ident}", struct=struct, shared=struct != own_struct, kernel=step.kernel.name,
         entry=step.kernel.name + step.packed.entry, arrays=tuple(arrays), programs=tuple(programs), fields=tuple(fields),
         inputs=tuple(place(name, True) for name in step.node.inputs), variadic=step.kernel.variadic,
-        streaming=step.kernel.streaming and isinstance(step.packed.struct.get("initial"), int), units=plan.graph.output_tensor(step.node).shape[-1], output=place(step.node.output, False),
+        streaming=_streaming(step), steps=shape[-2] if len(shape) > 1 else 1, units=shape[-1], output=place(step.node.output, False),
         scratch=offsets.get(f"scratch:{step.node.name}", 0), comment=_comment(step, plan),
     )  # fmt: skip
 
@@ -234,11 +242,13 @@ def context(plan: Plan, detector: Network, name: str, self_test: SelfTest | None
     graph = plan.graph
     decisions = decisions_of(detector)
     outputs = ports(plan, graph.outputs, [None] * len(graph.outputs))
+    streamed = {step.node.inputs[0] for step in plan.steps if _streaming(step)}
+    inputs = ports(plan, graph.inputs, detector.inputs)
     return {
         "name": name, "prefix": prefix, "PREFIX": prefix.upper(), "version": __version__, "abi": 1,
         "layers": layers(plan, prefix), "arena": plan.arena, "graph": graph, "decisions": decisions,
         "decision": decisions[0] if len(decisions) == 1 else None, "joint_delta": joint_delta(decisions),
-        "inputs": ports(plan, graph.inputs, detector.inputs), "outputs": outputs,
+        "inputs": tuple(replace(port, streamed=port.tensor.name in streamed) for port in inputs), "outputs": outputs,
         "logits": outputs[decisions[0].output] if decisions else None,
         "c_type": c_type, "pointer": pointer,
         "kernels": sorted({step.kernel.name for step in plan.steps}),

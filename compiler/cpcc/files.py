@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cpcc.errors import UsageError
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Raises `UsageError` where what is done within cannot be, as in a folder that is read-only or a disk that is full."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror}); choose another path") from error
 
 
 def write_atomically(path: Path, data: bytes) -> None:
     """`data` at `path`: a reader meets the old file or the new one. Parent folders are made.
 
     Raises `UsageError` where that cannot be."""
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".cpcc-")
         try:
@@ -23,5 +34,3 @@ def write_atomically(path: Path, data: bytes) -> None:
             Path(name).replace(path)
         finally:
             Path(name).unlink(missing_ok=True)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({error.strerror}); choose another path") from error

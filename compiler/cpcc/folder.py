@@ -13,12 +13,13 @@ import shutil
 import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from cpcc import __version__
 from cpcc.detector import Network
 from cpcc.errors import UsageError
-from cpcc.files import write_atomically
+from cpcc.files import write_atomically, writing
 from cpcc.plan.objective import Objective
 from cpcc.plan.plan import Plan, make_plan, plan_with
 from cpcc.serialize import load_detector
@@ -88,13 +89,14 @@ def _edited(out: Path, relative: str, known: set[str]) -> bool:
 
 def write_folder(out: Path, files: dict[str, bytes], manifest: Manifest) -> list[str]:
     """Write `files` (by relative path, state included) and the manifest to `out`; paths of user-edited files that
-    were left alone. A new folder appears complete by one rename."""
+    were left alone. A new folder appears complete by one rename. Raises `UsageError` where it cannot be written."""
     check_output(out)
     old = read_manifest(out)
-    if old is None:
-        _write_new(out, files, manifest)
-        return []
-    return _rewrite(out, files, manifest, old)
+    with writing(out):
+        if old is None:
+            _write_new(out, files, manifest)
+            return []
+        return _rewrite(out, files, manifest, old)
 
 
 def _write_new(out: Path, files: dict[str, bytes], manifest: Manifest) -> None:
@@ -168,7 +170,7 @@ def open_build(path: Path) -> BuildFolder:
     manifest = read_manifest(path) if path.is_dir() else None
     if manifest is None:
         raise UsageError(
-            f"{path}: not a build folder of cpcc (no {MANIFEST}); make one with: cpcc build model.pt -o {path}"
+            f"{path}: not a build folder of cpcc (no {MANIFEST}); make one with: cpcc build model.pt -o {quote(str(path))}"
         )
     detector = load_detector(path / STATE / "detector.npz")
     return BuildFolder(path, manifest, detector, _plan(detector, manifest))

@@ -14,11 +14,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cpcc.errors import CpccError, ToolMissingError
+from cpcc.errors import CpccError, ToolMissingError, UsageError
 from cpcc.targets import Core
 
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic")
@@ -125,6 +126,22 @@ def cache_folder() -> Path:
     return Path(os.environ.get("CPCC_CACHE", default))
 
 
+@contextmanager
+def _filling_cache() -> Iterator[None]:
+    """Raises `UsageError` where the cache cannot be written, as in a container whose user has no home."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"{cache_folder()}: compiled files cannot be kept there ({error.strerror}); set CPCC_CACHE to a folder of yours"
+        ) from error
+
+
+def _make_cache() -> None:
+    with _filling_cache():
+        cache_folder().mkdir(parents=True, exist_ok=True)
+
+
 def _key(parts: list[str]) -> str:
     digest = hashlib.sha256()
     for part in parts:
@@ -152,7 +169,7 @@ def build_program(
                 *(text for item in sorted(sources.items()) for text in item)])  # fmt: skip
     result = cache_folder() / f"{key}{suffix}"
     if not result.is_file():
-        result.parent.mkdir(parents=True, exist_ok=True)
+        _make_cache()
         with tempfile.TemporaryDirectory() as name:
             _install(_compile(toolchain, sources, Path(name), link, linker_script, shared), result)
     return result
@@ -187,7 +204,7 @@ def build_object(toolchain: Toolchain, sources: Mapping[str, str], file: str, ex
     read = sorted(_included(sources, file, set()))
     cached = cache_folder() / f"{_key([toolchain.version, *command, *(t for f in read for t in (f, sources[f]))])}.o"
     if not cached.is_file():
-        cached.parent.mkdir(parents=True, exist_ok=True)
+        _make_cache()
         with tempfile.TemporaryDirectory() as folder:
             for header in read:
                 Path(folder, header).write_text(sources[header])
@@ -207,8 +224,9 @@ def _included(sources: Mapping[str, str], file: str, seen: set[str]) -> set[str]
 
 def _install(program: Path, result: Path) -> None:
     """Atomic even across file systems: two processes may build the same thing."""
-    descriptor, temporary = tempfile.mkstemp(dir=result.parent)
-    os.close(descriptor)
-    shutil.copy(program, temporary)
-    Path(temporary).chmod(0o755)
-    Path(temporary).replace(result)
+    with _filling_cache():
+        descriptor, temporary = tempfile.mkstemp(dir=result.parent)
+        os.close(descriptor)
+        shutil.copy(program, temporary)
+        Path(temporary).chmod(0o755)
+        Path(temporary).replace(result)

@@ -23,6 +23,7 @@ from cpcc.nets import NETS, check_net, load_module, load_net
 from cpcc.proof.verify import FloatScores
 from cpcc.prune import ImportantClass
 from cpcc.prune.api import PruneResult, PruneSettings, prune_network
+from cpcc.prune.checks import check_device
 
 if TYPE_CHECKING:
     from torch import nn
@@ -68,7 +69,7 @@ def prune_to_file(
     """Train, prune and write the model file `path`, whole or not at all. `run` keeps a checkpoint; without one there
     is none."""
     _check_writable(path)
-    _check_device(run.device if run else "cpu")
+    check_device(run.device if run else "cpu")
     shape = dataset.x.shape[1:]
     folder = (run.folder or path.with_suffix(".run")) if run else None
     try:
@@ -103,16 +104,6 @@ def _remove_checkpoints(folder: Path | None) -> None:
     """The model file holds the result now; the metrics stay."""
     for path in checkpoints(folder):
         path.unlink()
-
-
-def _check_device(device: str) -> None:
-    """Raises `UsageError` for a device that torch does not have here."""
-    import torch
-
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise UsageError(f"--device {device}: not available here; use cpu") from error
 
 
 def _check_writable(path: Path) -> None:

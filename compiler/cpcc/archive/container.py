@@ -6,6 +6,7 @@ import io
 import re
 import zipfile
 from pathlib import Path
+from shlex import quote
 
 from cpcc.archive.text import one_line, show
 from cpcc.errors import ModelError
@@ -55,7 +56,7 @@ def _pickle_message(name: str) -> str:
     return (
         f"{name} is a pickle (a bare state_dict or a whole module saved with torch.save), which can run "
         "code "
-        f"when opened; with a state_dict use: cpcc export NET --weights {name} --input-shape 1,28,28 "
+        f"when opened; with a state_dict use: cpcc export NET --weights {quote(name)} --input-shape 1,28,28 "
         "-o model.pt"
     )
 

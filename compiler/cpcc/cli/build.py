@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -124,5 +125,5 @@ def command(
             click.echo(line)
     for kept in result.kept_files:
         click.echo(f"kept {out / kept}: you edited it")
-    click.echo(f"wrote {out}; next: cpcc verify {out} --data test.npz")
+    click.echo(f"wrote {out}; next: cpcc verify {quote(str(out))} --data test.npz")
     click.echo(build_text.sparsity(result.report))

@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from cpcc.cli.common import PATH
 from cpcc.errors import UsageError
@@ -13,6 +14,8 @@ from cpcc.files import write_atomically
 from cpcc.import_data import Arrays
 
 SPLIT_SEED = 0
+IMAGE_OPTIONS = ("size", "gray")
+TABLE_OPTIONS = ("label", "drop", "group")
 
 
 @click.command("data")
@@ -41,7 +44,9 @@ def command(
 
     if test is not None and test.resolve() == output.resolve():
         raise UsageError(f"--test {test}: is the output too; give another file")
-    if source.suffix.lower() == ".csv":
+    table = source.suffix.lower() == ".csv"
+    _refuse_given(IMAGE_OPTIONS if table else TABLE_OPTIONS, "images" if table else "a .csv table")
+    if table:
         arrays = import_table(source, label, important, drop, group)
     else:
         arrays = import_images(source, _size(size), gray, important)
@@ -50,6 +55,14 @@ def command(
         parts[output], parts[test] = set_aside(arrays, test_share, SPLIT_SEED, str(source))
     for path, part in parts.items():
         _write(path, part, important)
+
+
+def _refuse_given(names: tuple[str, ...], what: str) -> None:
+    """Raises `UsageError` for an option that would have no effect on this kind of source."""
+    context = click.get_current_context()
+    for name in names:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise UsageError(f"--{name}: is for {what}; leave it out here")
 
 
 def _write(path: Path, arrays: Arrays, important: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -38,4 +39,4 @@ def command(net: str, weights: Path, shapes: tuple[tuple[int, ...], ...], output
     from cpcc.training import export_to_file
 
     export_to_file(net, weights, shapes, output)
-    click.echo(f"wrote {output}; next: cpcc build {output} --calibrate calib.npz")
+    click.echo(f"wrote {output}; next: cpcc build {quote(str(output))} --calibrate calib.npz")

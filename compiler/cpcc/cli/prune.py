@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -159,4 +160,4 @@ def command(
             click.echo(f"cpcc: {folder} holds a checkpoint; the same command with --resume goes on from it", err=True)
         raise
     click.echo(report.pruning_summary(result))
-    click.echo(f"wrote {path}; next: cpcc build {path}")
+    click.echo(f"wrote {path}; next: cpcc build {quote(str(path))}")

@@ -15,7 +15,7 @@ from torch.nn.utils import parametrize, prune
 from cpcc.errors import ModelError
 
 SCOPES = ("global", "layer", "erk")
-_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d)
+LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d)
 
 Tensors = dict[str, Tensor]
 
@@ -60,7 +60,7 @@ def slots(net: nn.Module, example: Tensor, biases: bool = True) -> list[Slot]:
     output = output_layer(net, example)
     found = []
     for path, module in net.named_modules():
-        if isinstance(module, _LAYERS):
+        if isinstance(module, LAYERS):
             bare = not biases or module is output or module.bias is None
             names = ["weight"] if bare else ["weight", "bias"]
             found += [Slot(module, name, f"{path}.{name}".lstrip(".")) for name in names]
@@ -72,7 +72,7 @@ def slots(net: nn.Module, example: Tensor, biases: bool = True) -> list[Slot]:
 def output_layer(net: nn.Module, example: Tensor) -> nn.Module | None:
     """The Linear or Conv layer that ran last."""
     ran: list[nn.Module] = []
-    layers = [module for module in net.modules() if isinstance(module, _LAYERS)]
+    layers = [module for module in net.modules() if isinstance(module, LAYERS)]
     hooks = [layer.register_forward_hook(lambda module, *_: ran.append(module)) for layer in layers]
     with torch.no_grad():
         net.eval()(example)

@@ -23,7 +23,8 @@ from cpcc.prune import masks as masking
 from cpcc.prune.baselines import make_loss
 from cpcc.prune.budget import Unconstrained, budget_of
 from cpcc.prune.checkpoint import CheckpointFile, fingerprint_of
-from cpcc.prune.counts import counts_of, first_sample
+from cpcc.prune.checks import check_device, check_logits, check_single, check_trainable
+from cpcc.prune.counts import count, first_sample
 from cpcc.prune.equipment import Equipment, equip
 from cpcc.prune.evaluation import Answers, Iteration, answers_of, evaluations, more_classes
 from cpcc.prune.journal import Journal
@@ -50,8 +51,9 @@ class ClassDependentPruner:
     run_dir: folder of checkpoint and metrics, kept after the run; with `resume` a checkpoint found there is continued,
     on a CPU to bit-equal results. device: where to train. on_iteration: called after every iteration with its figures
     and the network's logits on every side.
-    Raises DataError for data without a sample of an important class or a damaged checkpoint, ModelError for a network
-    without prunable layers, UsageError for a checkpoint of another run.
+    Raises DataError for batches of another kind, data without a sample of an important class or a damaged checkpoint,
+    ModelError for a network without prunable layers or without logits, UsageError for a checkpoint of another run or a
+    device that is not there. All batches are read once for that, before training.
     """
 
     def __init__(
@@ -64,7 +66,7 @@ class ClassDependentPruner:
         name: str = "pruner",
         sides: Mapping[str, Batches] | None = None,
         device: str | torch.device = "cpu",
-        run_dir: Path | None = None,
+        run_dir: str | Path | None = None,
         resume: bool = False,
         checkpoint_seconds: float = CHECKPOINT_SECONDS,
         on_iteration: Callable[[Iteration, Mapping[str, Answers]], None] | None = None,
@@ -73,10 +75,12 @@ class ClassDependentPruner:
         self.name = name
         self.on_iteration = on_iteration
         self.settings = settings or PruneSettings()
-        self.device = torch.device(device)
+        self.device = check_device(device)
+        check_trainable(net)
         self.template = copy.deepcopy(net).cpu()
         self.net = copy.deepcopy(self.template)
         self.example = first_sample(train)
+        outputs = check_logits(copy.deepcopy(self.template), self.example)
         make_structure = STRUCTURES[self.settings.structure]
         self.structure = make_structure(self.template, self.example, self.settings.prune_biases)
         self.equipment = self._equip(self.net)
@@ -85,13 +89,16 @@ class ClassDependentPruner:
         self.initial = snapshot(self.net)
         self.initial_values = {slot.key: slot.value.clone() for slot in self.slots}
         self.sides: dict[str, Batches] = {"train": train, "validation": validation, **(sides or {})}
-        counts = counts_of(train, validation, self._labels())
-        self.loss = make_loss(self.settings, counts)
+        side = count(train, validation, self._labels(), outputs)
+        if side.smallest == 1:
+            check_single(self.template, self.example)
+        self.loss = make_loss(self.settings, side.counts)
         self.trainer = Trainer(self.net, train, validation, self.loss, self.settings, self.device)
         self.watch = watch or Watch(False)
         self.checkpoint_seconds = checkpoint_seconds
-        self.checkpoint = self._checkpoint_file(run_dir)
-        self.journal = Journal(run_dir, name) if run_dir else None
+        folder = None if run_dir is None else Path(run_dir)
+        self.checkpoint = self._checkpoint_file(folder)
+        self.journal = Journal(folder, name) if folder else None
         self.state = self._begin(resume)
         self.saved = time.perf_counter()
 

@@ -12,11 +12,13 @@ from onnx import external_data_helper
 
 from cpcc.archive.text import one_line, show
 from cpcc.errors import ModelError
+from cpcc.frontends.onnx.rewrites import contrib_rewrite_of
 
 MAX_BYTES = 2**26
 MAX_PARSED = 3 * 2**27
 OLDEST_OPSET = 9
 DOMAINS = ("", "ai.onnx")
+CONTRIB = "com.microsoft"
 EXPORT = "torch.onnx.export, tf2onnx and skl2onnx write such files"
 
 
@@ -65,9 +67,10 @@ def _refuse_unsupported(model: onnx.ModelProto, name: str) -> None:
             )
     for node in model.graph.node:
         if node.domain not in DOMAINS:
+            near = contrib_rewrite_of(node.op_type) if node.domain == CONTRIB else ""
             raise ModelError(
-                f"{name}: node {show(node.name)} ({show(node.domain)}.{show(node.op_type)}): custom operators are not "
-                "supported; supported: the domain ai.onnx, so export without contrib operators"
+                f"{name}: node {show(node.name or next(iter(node.output), ''))} ({show(node.domain)}.{show(node.op_type)}): custom "
+                f"operators are not supported; {near}supported: the domain ai.onnx, so export without contrib operators"
             )
     opset = opset_of(model)
     newest = onnx.defs.onnx_opset_version()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 _QDQ = "the QDQ format: onnxruntime.quantization.quantize_static(..., quant_format=QuantFormat.QDQ)"
+_EIGHT_BITS = "quantize_static with QuantType.QInt8 or QUInt8 and without extra_options UseQDQContribOps"
 _NORM = "BatchNormalization, which costs nothing after a convolution"
 _BRANCH = "both branches computed and blended: m * a + (1 - m) * b"
 REWRITES = {
@@ -34,3 +35,12 @@ def rewrite_of(kind: str) -> str:
     """A clause like ``instead: ReduceMean; ``, or nothing where there is no near relative."""
     near = REWRITES.get(kind)
     return f"instead: {near}; " if near else ""
+
+
+def contrib_rewrite_of(kind: str) -> str:
+    """The same for an operator of ONNX Runtime's own domain, which its quantizer and its optimizer write."""
+    if kind in ("QuantizeLinear", "DequantizeLinear"):
+        return f"instead: {_EIGHT_BITS}; "
+    if kind.startswith(("QLinear", "QGemm", "DynamicQuantize", "MatMulInteger")):
+        return f"instead: {_QDQ}; "
+    return "instead: the file before ONNX Runtime optimized it; "

@@ -195,6 +195,16 @@ def test_a_baseline_that_is_none_is_told_before_the_work(work: Path, monkeypatch
     refused(work, 7, "nets.py: no report of cpcc verify --json", *words)
 
 
+@pytest.mark.parametrize(
+    ("where", "message"), [("/proc/none/r.json", "r.json: cannot be written"), (".", ".: is a folder; give a file")]
+)
+def test_a_report_that_cannot_be_written_is_told_before_the_work(work: Path, where: str, message: str) -> None:
+    before = sorted(work.iterdir())
+    refused(work, 2, message, "build", "none.pt", "-o", "never", "--json", where)
+    refused(work, 2, message, "verify", "none", "--data", "none.npz", "--summary", where)
+    assert sorted(work.iterdir()) == before
+
+
 def test_the_next_command_is_quoted_where_the_shell_needs_it(work: Path) -> None:
     torch.save(nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 1)).state_dict(), work / "my weights.pt")
     words = ("--weights", "my weights.pt", "--input-shape", "6", "-o", "my net.pt")

@@ -52,7 +52,7 @@ def build(work: Path, name: str, *words: str) -> dict[str, Any]:
     assert done.exit_code == 0, done.output
     report: dict[str, Any] = json.loads((work / f"{name}.json").read_text())
     jsonschema.validate(report, json.loads((files("cpcc.schemas") / "build.schema.json").read_text()))
-    assert done.output.splitlines()[-1].startswith("sparsity saves"), done.output
+    assert done.output.splitlines()[-2].startswith("sparsity saves"), done.output
     assert report["image_bytes"] <= report["flash_limit"]
     assert 0 < report["stack_bytes"] <= 512
     assert all(0 < layer["accumulator"] < 2**31 for layer in report["layers"] if layer["macs_dense"])

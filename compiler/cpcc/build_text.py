@@ -10,7 +10,7 @@ HEADER = ("layer", "kernel", "output", "kept", "instr.~", "cycles~", "bytes", "c
 
 
 def summary(report: BuildReport) -> str:
-    """All but the last line; estimates carry a ``~``, and its cycles are modelled."""
+    """All but the last lines; estimates carry a ``~``, and its cycles are modelled."""
     rows = [_row(layer) for layer in report.layers]
     return "\n".join(
         [
@@ -113,7 +113,7 @@ def _arena(report: BuildReport) -> str:
 
 
 def sparsity(report: BuildReport) -> str:
-    """The last line: what the sparse kernels save in all, against the best dense ones."""
+    """The line behind all others: what the sparse kernels save in all, against the best dense ones."""
     if report.saved_instructions == 0 and report.saved_flash == 0:
         return "sparsity: no layer has enough zero weights for a sparse kernel to pay"
     size = f"{abs(report.saved_flash):,} B of flash {'less' if report.saved_flash >= 0 else 'more'}"

@@ -20,6 +20,18 @@ def writing(path: Path) -> Iterator[None]:
         raise UsageError(f"{path}: cannot be written ({error.strerror}); choose another path") from error
 
 
+def check_writable(*paths: Path | None) -> None:
+    """Raises `UsageError` for a file that could not be written once the work before it is done."""
+    for path in paths:
+        if path is None:
+            continue
+        if path.is_dir():
+            raise UsageError(f"{path}: is a folder; give a file")
+        existing = next((parent for parent in path.absolute().parents if parent.exists()), Path("/"))
+        with writing(path), tempfile.TemporaryFile(dir=existing):
+            pass
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """`data` at `path`: a reader meets the old file or the new one. Parent folders are made.
 

@@ -13,6 +13,7 @@ from cpcc import __version__
 from cpcc.data import Dataset, sample_hashes
 from cpcc.detector import Detector
 from cpcc.errors import UsageError, VerificationError
+from cpcc.files import check_writable
 from cpcc.folder import BuildFolder
 from cpcc.frontends.torch_export import to_graph
 from cpcc.models.exporting import export_module, export_network
@@ -68,7 +69,7 @@ def prune_to_file(
 ) -> PruneResult:
     """Train, prune and write the model file `path`, whole or not at all. `run` keeps a checkpoint; without one there
     is none."""
-    _check_writable(path)
+    check_writable(path)  # before an hour of training rather than after it
     check_device(run.device if run else "cpu")
     shape = dataset.x.shape[1:]
     folder = (run.folder or path.with_suffix(".run")) if run else None
@@ -106,15 +107,6 @@ def _remove_checkpoints(folder: Path | None) -> None:
         path.unlink()
 
 
-def _check_writable(path: Path) -> None:
-    """Before an hour of training rather than after it. Raises `UsageError`."""
-    if path.is_dir():
-        raise UsageError(f"{path}: is a folder; give a file with -o")
-    existing = next((p for p in path.absolute().parents if p.exists()), None)
-    if existing is None or not existing.is_dir():
-        raise UsageError(f"{path}: {existing} is not a folder; choose another path with -o")
-
-
 def save_result(result: PruneResult, dataset: Dataset, path: Path) -> None:
     """The model file: pruned and dense network, scaling, threshold, calibration samples, hashes, trajectory."""
     assert dataset.y is not None
@@ -141,7 +133,7 @@ def save_result(result: PruneResult, dataset: Dataset, path: Path) -> None:
 
 def export_to_file(net: str, weights: Path, shapes: Sequence[tuple[int, ...]], path: Path) -> None:
     """A model file from a module and its state_dict, for inputs of these `shapes`: no scaling, no calibration samples."""
-    _check_writable(path)
+    check_writable(path)  # before an hour of training rather than after it
     module = load_net(net, shapes[0], NAMED_NET_OUTPUTS) if net in NETS else load_module(net)
     save_program(path, export_network(module, weights, *shapes))
 

@@ -9,6 +9,7 @@ import click
 
 from cpcc.cli.common import BYTES, PATH, command_line, write_json
 from cpcc.errors import UsageError
+from cpcc.files import check_writable
 
 
 @click.command("build")
@@ -102,6 +103,7 @@ def command(
     from cpcc.quantize import QuantizerSettings
     from cpcc.targets import find_target
 
+    check_writable(json_path)
     chosen = find_target(target)
     label = check_name(name or default_name(model))
     out = output or Path("build") / label
@@ -125,5 +127,5 @@ def command(
             click.echo(line)
     for kept in result.kept_files:
         click.echo(f"kept {out / kept}: you edited it")
-    click.echo(f"wrote {out}; next: cpcc verify {quote(str(out))} --data test.npz")
     click.echo(build_text.sparsity(result.report))
+    click.echo(f"wrote {out}; next: cpcc verify {quote(str(out))} --data test.npz")

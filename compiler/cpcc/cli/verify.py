@@ -9,7 +9,7 @@ import click
 
 from cpcc.cli.common import PATH, RUNGS, command_line, progress, write_json
 from cpcc.errors import UsageError, VerificationError
-from cpcc.files import write_atomically
+from cpcc.files import check_writable, write_atomically
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,6 +88,7 @@ def _verify(
     from cpcc.folder import open_build
     from cpcc.proof.gate import open_baseline
 
+    check_writable(json_path, gate["junit"], gate["summary"])
     if gate["baseline"]:
         open_baseline(gate["baseline"])  # before minutes of verification rather than after them
     dataset = load_dataset(data, need_labels=False, inputs=open_build(folder).plan.graph.inputs)

@@ -12,7 +12,7 @@ from torch import nn
 from cpcc.frontends.torch_export import to_graph
 from cpcc.graph import Graph
 from cpcc.models.exporting import export_module
-from cpcc.ops.base import Packed
+from cpcc.ops.base import Code, Packed
 from cpcc.plan.copies import Copies, copies
 from cpcc.plan.plan import estimate
 from cpcc.plan.sizes import stored_bytes, times_stored
@@ -148,20 +148,52 @@ def test_sparse_calls_of_other_types_share_the_weights(target: str) -> None:
     check_everywhere(found, extreme_inputs(np.random.default_rng(1), found.plan.graph.input.shape))
 
 
-def test_small_arrays_in_common_are_no_weights() -> None:
-    """As the columns that sparse kernels list, whatever the weights."""
-    columns = np.arange(4, dtype=np.uint8)
+def test_arrays_that_hold_no_weights_do_not_count() -> None:
+    """Lists of columns and tables are in common whatever the weights; scales differ where the weights are in common."""
+    columns = np.arange(40, dtype=np.uint8)
     streams = [np.full(9, i, np.int32) for i in range(2)]
-    apart = [Packed({"stream": stream, "columns": columns}) for stream in streams]
-    assert times_stored(apart) == 2
-    assert times_stored(Packed({"stream": streams[0], "constants": stream}) for stream in streams) == 1
+    assert times_stored(Packed({"stream": stream, "columns": columns}) for stream in streams) == 2
+    assert times_stored(Packed({"rows.stream": streams[0], "rows.output.bias": bias}) for bias in streams) == 1
+    program = Code("BEGIN", ("STEP",), 400)
+    assert times_stored(Packed({"program": program, "stream": stream}) for stream in streams) == 2, (
+        "weights beside code"
+    )
 
 
 @pytest.mark.parametrize("keep", [0.25, 0.1])
-def test_calls_in_blocks_share_the_weights(keep: float) -> None:
-    """By kernels for single weights, if those for blocks do not save more than a third of the cycles."""
+def test_blocks_keep_their_kernel(keep: float) -> None:
+    """That for single weights would store them once, but saves few bytes and takes a fifth of the cycles more."""
     plan = pruned(lambda weight: (torch.rand_like(weight[:, ::4]) < keep).repeat_interleave(4, 1), "stm32").plan
-    assert copies(plan.graph, plan.layers) == ()
+    named = copies(plan.graph, plan.layers)
+    assert named and all(each.times == 2 for each in named)
+    assert {plan.layers[name][0].kernel.name for each in named for name in each.layers} == {"conv2d_blocks8"}
+
+
+class TenTimes(nn.Module):
+    """Ten parts of a vector through one layer with a third of its weights, each three times as large as the one before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.head = nn.Linear(40, 64), nn.Linear(64, 2)
+        self.layer.weight.data *= torch.rand_like(self.layer.weight) < 0.3
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        parts = torch.tanh(x).chunk(10, 1)
+        found = torch.tanh(self.layer(parts[0]))
+        for i in range(1, 10):
+            found = found + torch.tanh(self.layer(parts[i] * 3.0**i))
+        return self.head(found)
+
+
+def test_the_cycles_have_a_limit() -> None:
+    """However much it saves: a program's ten streams are several times the bytes of the dense kernel's one, which takes nearly twice the cycles."""
+    torch.manual_seed(0)
+    graph = to_graph(export_module(TenTimes().eval(), (400,)), "t")
+    x = np.random.default_rng(0).normal(0, 1, (40, 400))
+    plan = planned(quantize_graph(graph, calibrate(graph, x)), "stm32").plan
+    (found,) = copies(plan.graph, plan.layers)
+    assert found.times == len(found.layers) == 10
+    assert {plan.layers[name][0].kernel.name for name in found.layers} == {"linear_unrolled"}
 
 
 class Depthwise(nn.Module):

@@ -88,10 +88,11 @@ def _striping(report: BuildReport) -> list[str]:
 
 
 def _copies(report: BuildReport) -> list[str]:
-    """The lines that name the layers whose weights are stored more than once, and what stores them once."""
+    """The lines that name the layers whose weights are stored more than once."""
+    hint = "" if report.optimize == "size" else "; --optimize size weighs that"
     return [
-        f"the weights of {', '.join(found.layers)} are the same, but stored {found.times} times ({found.bytes:,} B in all): ranges too "
-        "far apart for one type, and kernels that read scales with weights; --optimize size stores them once"
+        f"the weights of {', '.join(found.layers)} are the same, but stored {found.times} times ({found.bytes:,} B in all): the kernels "
+        f"chosen keep each call's scales between them, or lay them out in different ways{hint}"
         for found in report.copies
     ]
 

@@ -3,8 +3,8 @@
 #include "cpcc_tile4x2_asm.h"
 
 #if CPCC_DSP
-/* Assembly, because both compilers spill here; one body for every layer: each enters it where its steps are a whole number of bodies
- * from the end. */
+/* Assembly, because both compilers spill here; one body for every layer: each enters it where its steps are a whole number of
+ * bodies from the end. */
 #define UNMIX(shift)                                                                               \
   " ldrd r8, r9, [lr], #8\n subs r2, r2, r0\n subs r3, r3, r1\n subs r6, r6, r4\n subs r7, r7, r5\n" \
   " add r2, r8, r2, asr #" shift "\n add r6, r8, r6, asr #" shift "\n"                             \
@@ -47,18 +47,11 @@ __asm__(
 #else
 /* Four channels of one pixel; `x` has its words two apart. */
 static const int32_t *four_channels(const cpcc_tile4x2_t *tile, const int32_t *stream, const uint32_t *x, int8_t *y) {
-  int32_t a0 = stream[0], a1 = stream[1], m0 = a0, m1 = a1;
-  stream += 2;
-  for (int32_t i = 0; i < tile->steps; i++, stream += 2, x += 2) {
-    const uint32_t w0 = (uint32_t)stream[0], w1 = (uint32_t)stream[1];
-    m0 = cpcc_smlad(w0, *x, m0);
-    m1 = cpcc_smlad(w1, *x, m1);
-    a0 = cpcc_smlad(cpcc_sxtb16(w0), *x, a0);
-    a1 = cpcc_smlad(cpcc_sxtb16(w1), *x, a1);
-  }
   const int32_t rounding = tile->rounding;
-  const int32_t acc[4] = {cpcc_row_a(rounding, a0), cpcc_row_b(rounding, stream[0], m0, a0),
-                          cpcc_row_a(rounding, a1), cpcc_row_b(rounding, stream[1], m1, a1)};
+  int32_t a[2] = {stream[0], stream[1]}, mixed[2];
+  stream = cpcc_two_pairs(stream + 2, x, tile->steps, a, mixed);
+  const int32_t acc[4] = {cpcc_row_a(rounding, a[0]), cpcc_row_b(rounding, stream[0], mixed[0], a[0]),
+                          cpcc_row_a(rounding, a[1]), cpcc_row_b(rounding, stream[1], mixed[1], a[1])};
   stream += 2;
   for (int32_t i = 0; i < 4; i++, stream += cpcc_channel_words(rounding)) {
     y[i] = cpcc_round(rounding, stream, tile->zero_point, acc[i]);

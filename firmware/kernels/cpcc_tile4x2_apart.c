@@ -24,15 +24,10 @@ __asm__(
 /* Four channels of one pixel; `x` has its words two apart. */
 static void four_channels(const cpcc_tile4x2_apart_t *tile, const int32_t *stream, const int32_t *constants, const uint32_t *x,
                           int8_t *y) {
-  int32_t a0 = constants[0], a1 = constants[1], m0 = a0, m1 = a1;
-  for (int32_t i = 0; i < tile->steps; i++, stream += 2, x += 2) {
-    const uint32_t w0 = (uint32_t)stream[0], w1 = (uint32_t)stream[1];
-    m0 = cpcc_smlad(w0, *x, m0);
-    m1 = cpcc_smlad(w1, *x, m1);
-    a0 = cpcc_smlad(cpcc_sxtb16(w0), *x, a0);
-    a1 = cpcc_smlad(cpcc_sxtb16(w1), *x, a1);
-  }
-  const int32_t acc[4] = {a0, cpcc_row_b(CPCC_ONCE, constants[2], m0, a0), a1, cpcc_row_b(CPCC_ONCE, constants[3], m1, a1)};
+  int32_t a[2] = {constants[0], constants[1]}, mixed[2];
+  (void)cpcc_two_pairs(stream, x, tile->steps, a, mixed);
+  const int32_t acc[4] = {a[0], cpcc_row_b(CPCC_ONCE, constants[2], mixed[0], a[0]),
+                          a[1], cpcc_row_b(CPCC_ONCE, constants[3], mixed[1], a[1])};
   for (int32_t i = 0; i < 4; i++) {
     y[i] = cpcc_round(CPCC_ONCE, constants + 4 + i, tile->zero_point, acc[i]);
   }

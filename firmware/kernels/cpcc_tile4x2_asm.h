@@ -1,6 +1,8 @@
 #ifndef CPCC_TILE4X2_ASM_H
 #define CPCC_TILE4X2_ASM_H
 
+#include "cpcc_dsp.h"
+
 /* What the forms of cpcc_tile4x2 share: twelve instructions for sixteen products, in all fourteen registers.
  *   r0 r1: A0 A1 of pixel 0   r2 r3: 256 * B + A   r4-r7: the same of pixel 1   r8 r9: weights   r10 r11: inputs
  *   r12: next input   lr: stream   stack: exit from the steps, y0, y1, end of y0, end of x */
@@ -19,5 +21,23 @@
   " strb r4, [r9], #1\n strb r6, [r9], #1\n strb r5, [r9], #1\n strb r7, [r9], #1\n"               \
   " strd r8, r9, [sp, #4]\n ldr r10, [sp, #12]\n cmp r8, r10\n bne.w 1b\n"                         \
   " add sp, #20\n pop {r4-r11, pc}\n"
+
+#if !CPCC_DSP
+/* Sums of two pairs of rows over a patch whose words lie two apart: `a` of rows A, `mixed` 256 * B + A, both begun with the
+ * biases of rows A. Gives what follows in the stream. */
+static inline const int32_t *cpcc_two_pairs(const int32_t *stream, const uint32_t *x, int32_t steps, int32_t *a,
+                                            int32_t *mixed) {
+  mixed[0] = a[0];
+  mixed[1] = a[1];
+  for (int32_t i = 0; i < steps; i++, stream += 2, x += 2) {
+    for (int32_t pair = 0; pair < 2; pair++) {
+      const uint32_t w = (uint32_t)stream[pair];
+      mixed[pair] = cpcc_smlad(w, *x, mixed[pair]);
+      a[pair] = cpcc_smlad(cpcc_sxtb16(w), *x, a[pair]);
+    }
+  }
+  return stream;
+}
+#endif
 
 #endif

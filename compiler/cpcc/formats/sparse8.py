@@ -82,6 +82,5 @@ def streams_apart(matrix: np.ndarray, offsets: np.ndarray, rounding: Rounding) -
     text = b"".join(_entries(delta_entries(row, offsets)) + _jump(0) for row in matrix) + _jump(_LEAVE)
     starts = [_start(row, int(bias)) for row, bias in zip(matrix, rounding.bias, strict=True)]
     constants = b"".join(s + w.astype("<i4").tobytes() for s, w in zip(starts, rounding.words, strict=True)) + bytes(8)
-    return np.frombuffer(text + bytes(-len(text) % 4), "<u4").astype(np.uint32), np.frombuffer(constants, "<i4").astype(
-        np.int32
-    )
+    entries = np.frombuffer(text + bytes(-len(text) % 4), "<u4")
+    return entries.astype(np.uint32), np.frombuffer(constants, "<i4").astype(np.int32)

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from cpcc.costs import Estimate
 from cpcc.graph import Graph, Node
-from cpcc.ops.base import Kernel
+from cpcc.ops.base import Kernel, Packed
 from cpcc.plan.kernels import Policy, any_kernel, priced
-from cpcc.plan.sizes import times_stored
+from cpcc.plan.sizes import stored_bytes, times_stored
 from cpcc.targets import Core
 from cpcc.tied_weights import tied_groups
 
@@ -20,8 +20,8 @@ MOST = 1.5  # times the cycles of kernels that store weights for each call
 
 
 def offers(graph: Graph, core: Core, policy: Policy = any_kernel) -> Offers:
-    """`priced` for every node, without the kernels that would store weights of several nodes more than once, where the others take no
-    more than `MOST` times the cycles for all those nodes together."""
+    """`priced` for every node, without the kernels that would store weights of several nodes more than once, where the others are
+    worth it: for all those nodes together they save a larger share of the bytes than they add to the cycles, and add no more than `MOST` allows."""
     found = {node.name: priced(node, graph, core, policy) for node in graph.nodes}
     for group in tied_groups(graph):
         if all(len(found[node.name]) > 1 for node in group):
@@ -31,19 +31,22 @@ def offers(graph: Graph, core: Core, policy: Policy = any_kernel) -> Offers:
 
 def _once(group: Sequence[Node], graph: Graph, found: Offers) -> Offers:
     """The offers for nodes with the same weights."""
-    fastest = [found[node.name][0][0] for node in group]
-    if _stored_once(group, graph, fastest):
+    fastest = _packed(group, graph, found)
+    if times_stored(fastest) == 1:
         return found
     common = [kernel for kernel, _ in found[group[0].name] if all(kernel in _kernels(found[n.name]) for n in group)]
-    once = [kernel for kernel in common if _stored_once(group, graph, [kernel] * len(group))]
+    once = [kernel for kernel in common if times_stored(kernel.pack(node, graph) for node in group) == 1]
     kept = {name: [each for each in own if each[0] in once] for name, own in found.items()}
-    if not once or _cycles(kept) > MOST * _cycles(found):
+    if not once:
         return found
-    return kept
+    slower = _cycles(kept) / _cycles(found)
+    smaller = stored_bytes(_packed(group, graph, kept)) / stored_bytes(fastest)
+    return kept if slower <= MOST and slower * smaller < 1 else found
 
 
-def _stored_once(group: Sequence[Node], graph: Graph, kernels: Sequence[Kernel]) -> bool:
-    return times_stored(kernel.pack(node, graph) for node, kernel in zip(group, kernels, strict=True)) == 1
+def _packed(group: Sequence[Node], graph: Graph, found: Offers) -> list[Packed]:
+    """Each node as its fastest kernel has it."""
+    return [found[node.name][0][0].pack(node, graph) for node in group]
 
 
 def _kernels(own: Sequence[tuple[Kernel, Estimate]]) -> list[Kernel]:

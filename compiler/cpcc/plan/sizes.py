@@ -14,6 +14,9 @@ Array = tuple[
     bytes, int
 ]  # what tells the contents of an array, or of code that stands for one, from others, and its bytes
 
+# Fields of the kernels' C structs with arrays that do not follow from the weights alone, and hold none.
+NO_WEIGHTS = frozenset({"bias", "multiplier", "shift", "constants", "columns", "initial", "sigmoid", "tanh"})
+
 
 def packed_bytes(packed: Packed) -> int:
     """Bytes of the arrays (weights, indices, biases, multipliers), of code that stands for them, and of the struct."""
@@ -27,14 +30,14 @@ def arrays_of(packed: Packed) -> frozenset[Array]:
 
 
 def times_stored(layers: Iterable[Packed]) -> int:
-    """How often the weights of `layers`, which are the same, are stored: layers are together where they have an array in common that
-    makes up a quarter of their constants. Lists of columns, or scales that happen to be equal, are no weights."""
-    found: list[frozenset[Array]] = []
-    for packed in layers:
-        arrays = frozenset(a for a in arrays_of(packed) if 4 * a[1] >= packed.constant_bytes)
-        joined = arrays.union(*(each for each in found if each & arrays))
-        found = [*(each for each in found if not each & arrays), joined]
-    return len(found)
+    """How often the weights of `layers`, which are the same, are stored, in whatever layouts: the different sets of arrays that hold them."""
+    return len({_weights(packed) for packed in layers})
+
+
+def _weights(packed: Packed) -> frozenset[Array]:
+    """The arrays and code of a layer that follow from its weights, alone or with other constants between them."""
+    stored = ((name.rpartition(".")[2], value) for name, value in packed.struct.items() if not isinstance(value, int))
+    return frozenset((_digest(value), value.nbytes) for name, value in stored if name not in NO_WEIGHTS)
 
 
 def own_bytes(packed: Packed) -> int:

@@ -12,13 +12,14 @@ from cpcc.nets import check_net
 from cpcc.prune.masks import LAYERS
 
 _SHAPE_ONLY = {"Squeeze", "Unsqueeze", "View", "UnsafeView", "ReshapeAlias", "Select", "Clone"}
-_FINAL_ACTIVATIONS = {"Sigmoid", "Softmax", "LogSoftmax"}
+_FINAL_ACTIVATIONS = {"Sigmoid", "Softmax"}  # a LogSoftmax changes neither the cross entropy nor differences of scores
 
 
 def check_device(device: str | torch.device) -> torch.device:
     """Raises `UsageError` for a device that torch does not have here."""
     try:
         torch.zeros(1, device=device)
+    # A name it does not know, a build without CUDA, a device without that operator: torch has an exception of its own for each.
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UsageError(f"device {device}: not available here; use cpu") from error
     return torch.device(device)

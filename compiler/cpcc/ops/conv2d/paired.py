@@ -14,6 +14,7 @@ from cpcc.ops.overlap import conv_lag, strip_lag
 from cpcc.ops.requantized import clamped_outputs
 
 TILE_BODY = 32  # steps that the assembly of cpcc_tile4x2 unrolls
+BEHIND = 5  # CPCC_TILE_BEHIND: words behind the patches that belong to the tile
 
 FILES = (
     *STREAM_FILES, "kernels/cpcc_saturate.h", "kernels/cpcc_strip.h", "kernels/cpcc_strip.c",
@@ -37,7 +38,7 @@ def pack(node: Node, graph: Graph) -> Packed:
         "steps": len(order), "stream": group_stream(node.params.matrix, rounding, order),
         "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
     }  # fmt: skip
-    return Packed(fields, scratch_bytes(node, graph, 5))
+    return Packed(fields, scratch_bytes(node, graph, BEHIND))
 
 
 def scratch_bytes(node: Node, graph: Graph, behind: int) -> int:

@@ -12,6 +12,7 @@ from cpcc.ops.base import DSP, Kernel, Packed
 from cpcc.ops.conv2d import paired
 from cpcc.ops.conv2d.geometry import flattened
 
+BEHIND = 7  # CPCC_TILE_APART_BEHIND
 FILES = (*paired.FILES, "kernels/cpcc_tile4x2_apart.h", "kernels/cpcc_tile4x2_apart.c")
 
 
@@ -26,7 +27,7 @@ def pack(node: Node, graph: Graph) -> Packed:
         "steps": len(order), "stream": stream, "constants": constants,
         "zero_point": output.zero_point, "low": output.low, "high": output.high,
     }  # fmt: skip
-    return Packed(fields, paired.scratch_bytes(node, graph, 7))
+    return Packed(fields, paired.scratch_bytes(node, graph, BEHIND))
 
 
 def applies(node: Node, graph: Graph) -> bool:

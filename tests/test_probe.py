@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import cpcc
 from cpcc.graph import Float32, Graph, Node, Tensor, validate
@@ -112,8 +113,8 @@ def test_helium() -> None:
     probe(conv2d.OP, whole, (4, 3, 16), only("conv2d_mve"), "cortex-m55")  # runs of whole vectors, yet two of them
 
 
-def test_dual() -> None:
-    """Odd widths, channels that fill no group of four, rows that leave bytes over."""
+def dual_cases() -> dict[str, tuple[Op, object, tuple[int, ...], str]]:
+    """Odd widths, channels that fill no group of four, rows that leave bytes over. By name: op, parameters, input shape, kernel."""
     conv = Conv2d(weights(5, 3, 3, 3, keep=1.0), np.zeros(5, np.float32), (1, 1), (1, 1, 1, 1), True)
     sparse = Conv2d(weights(5, 3, 3, 3, keep=0.3), np.ones(5, np.float32), (2, 1), (1, 1, 2, 0), True)
     depthwise = DepthwiseConv2d(weights(3, 3, 6, keep=1.0), np.zeros(6, np.float32), (1, 1), (1, 1, 1, 1))
@@ -124,11 +125,9 @@ def test_dual() -> None:
     signs = np.sign(weights(5, 3, 2, 5, keep=0.5)) * np.linspace(0.2, 1, 5, dtype=np.float32)[:, None, None, None]
     few = Conv2d(signs, np.ones(5, np.float32), (2, 1), (1, 1, 0, 1), True)
     wide = Linear(weights(7, 300, keep=0.2), np.linspace(-1, 1, 7, dtype=np.float32), True)
-    for op, params, shape, kernel in (
+    cases = (
         (conv2d.OP, conv, (5, 5, 3), "conv2d_paired"), (conv2d.OP, sparse, (7, 11, 3), "conv2d_sparse8"),
-        (conv2d.OP, four, (7, 9, 8), "conv2d_blocks8"),
-        (conv2d.OP, few, (7, 9, 5), "conv2d_signs8"),
-        (conv2d.OP, tall, (11, 5, 5), "conv2d_sparse8"),
+        (conv2d.OP, four, (7, 9, 8), "conv2d_blocks8"), (conv2d.OP, few, (7, 9, 5), "conv2d_signs8"),
         (depthwise_conv2d.OP, depthwise, (7, 5, 6), "depthwise_paired"),
         (depthwise_conv2d.OP, depthwise, (7, 5, 6), "depthwise_quad"),
         (depthwise_conv2d.OP, depthwise, (7, 5, 6), "depthwise_3x3"),
@@ -137,8 +136,18 @@ def test_dual() -> None:
         (linear.OP, wide, (300,), "linear_unrolled"),
         (conv2d.OP, conv, (5, 5, 3), "conv2d_paired_apart"), (conv2d.OP, sparse, (7, 11, 3), "conv2d_sparse8_apart"),
         (linear.OP, fc, (30,), "linear_paired_apart"),
-    ):  # fmt: skip
-        probe(op, params, shape, only(kernel))
+    )  # fmt: skip
+    return {"tall": (conv2d.OP, tall, (11, 5, 5), "conv2d_sparse8"), **{case[3]: case for case in cases}}
+
+
+DUAL = dual_cases()
+
+
+@pytest.mark.parametrize("case", DUAL)
+def test_dual(case: str) -> None:
+    """Kernels for the DSP extension. One test each, since mutants run them."""
+    op, params, shape, kernel = DUAL[case]
+    probe(op, params, shape, only(kernel))
 
 
 def joined() -> Graph:

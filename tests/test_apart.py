@@ -10,10 +10,11 @@ import pytest
 
 from cpcc.ops import conv2d, linear
 from cpcc.ops.base import Kernel, Op
+from cpcc.ops.conv2d import blocks8_apart, sparse8_apart
 from cpcc.ops.conv2d import paired_apart as conv_apart
-from cpcc.ops.conv2d import sparse8_apart
 from cpcc.ops.float_params import Conv2d, Linear
 from cpcc.ops.linear import paired_apart as linear_apart
+from cpcc.ops.linear import sparse2, unrolled_apart
 from support import chain, check_everywhere, compiled, detector_of, extreme_inputs
 
 CONV = [((6, 7, 3), 3, 5, 1), ((5, 6, 8), 1, 16, 1), ((7, 5, 8), 3, 12, 1), ((9, 9, 4), 3, 7, 2), ((3, 9, 57), 3, 5, 1)]
@@ -57,6 +58,22 @@ def test_sparse_convolutions(case: tuple[tuple[int, ...], int, int, int], compil
 
 
 @pytest.mark.parametrize("compiler", ["zig", "gcc"])
+@pytest.mark.parametrize(
+    "case", [((6, 7, 4), 3, 5, 1), ((9, 17, 8), 3, 7, 1), ((8, 33, 12), 3, 4, 2), ((4, 9, 64), 3, 5, 1)], ids=str
+)
+def test_blocks(case: tuple[tuple[int, ...], int, int, int], compiler: str) -> None:
+    """Rows without blocks, with one and with more than the unrolled ones; narrow images, tiles that overlap."""
+    rng = np.random.default_rng(2)
+    layer = conv(*case)
+    out, height, width, channels = layer.weight.shape
+    share = np.array([0.0, 0.02, 0.1, 0.3, 0.5, 0.1, 0.9])[:out, None, None, None]
+    kept = (rng.random((out, height, width, channels // 4)) < share).repeat(4, -1)
+    thin = replace(layer, weight=layer.weight * kept, relu=True)
+    c = compiled(detector_of(chain(case[0], [(conv2d.OP, thin)]), rng), policy=only(blocks8_apart.KERNEL, conv2d.OP))
+    check_everywhere(c, extreme_inputs(rng, case[0], 12), compiler)
+
+
+@pytest.mark.parametrize("compiler", ["zig", "gcc"])
 @pytest.mark.parametrize(("out", "inputs"), [(3, 5), (4, 8), (14, 50), (9, 260), (16, 300)])
 def test_fully_connected(out: int, inputs: int, compiler: str) -> None:
     """No group of four rows, one and several, rows left over; one step, one body of steps, more than one."""
@@ -65,3 +82,26 @@ def test_fully_connected(out: int, inputs: int, compiler: str) -> None:
     layer = Linear(weight.astype(np.float32), bias.astype(np.float32))
     c = compiled(detector_of(chain((inputs,), [(linear.OP, layer)]), rng), policy=only(linear_apart.KERNEL, linear.OP))
     check_everywhere(c, extreme_inputs(rng, (inputs,), 12), compiler)
+
+
+@pytest.mark.parametrize("compiler", ["zig", "gcc"])
+@pytest.mark.parametrize("kernel", [unrolled_apart.KERNEL, sparse2.KERNEL], ids=lambda k: k.name)
+@pytest.mark.parametrize(("out", "inputs", "keep"), [(3, 5, 0.5), (5, 64, 0.1), (13, 50, 0.3), (465, 40, 0.02)])
+def test_sparse_fully_connected(out: int, inputs: int, keep: float, kernel: Kernel, compiler: str) -> None:
+    """Fewer than five rows, five, some left over, and as many as a program reaches; rows without weights."""
+    rng = np.random.default_rng(out)
+    weight = rng.normal(0, 1, (out, inputs)) * (rng.random((out, inputs)) < keep)
+    layer = Linear(weight.astype(np.float32), rng.normal(0, 0.1, out).astype(np.float32), relu=True)
+    c = compiled(detector_of(chain((inputs,), [(linear.OP, layer)]), rng), policy=only(kernel, linear.OP))
+    assert c.plan.steps[0].kernel is kernel
+    check_everywhere(c, extreme_inputs(rng, (inputs,), 12), compiler)
+
+
+def test_programs_with_constants_apart_reach_so_many_rows() -> None:
+    rng = np.random.default_rng(0)
+    for out in (465, 466):
+        layer = Linear(
+            (rng.normal(0, 1, (out, 40)) * (rng.random((out, 40)) < 0.02)).astype(np.float32), np.zeros(out, np.float32)
+        )
+        graph = detector_of(chain((40,), [(linear.OP, layer)]), rng).graph
+        assert unrolled_apart.KERNEL.applies(graph.nodes[0], graph) == (out == 465)

@@ -135,7 +135,8 @@ def dual_cases() -> dict[str, tuple[Op, object, tuple[int, ...], str]]:
         (linear.OP, fc, (30,), "linear_paired"), (linear.OP, fc, (30,), "linear_narrow"), (linear.OP, fc, (30,), "linear_sparse2"),
         (linear.OP, wide, (300,), "linear_unrolled"),
         (conv2d.OP, conv, (5, 5, 3), "conv2d_paired_apart"), (conv2d.OP, sparse, (7, 11, 3), "conv2d_sparse8_apart"),
-        (linear.OP, fc, (30,), "linear_paired_apart"),
+        (linear.OP, fc, (30,), "linear_paired_apart"), (linear.OP, wide, (300,), "linear_unrolled_apart"),
+        (conv2d.OP, four, (7, 9, 8), "conv2d_blocks8_apart"),
     )  # fmt: skip
     return {"tall": (conv2d.OP, tall, (11, 5, 5), "conv2d_sparse8"), **{case[3]: case for case in cases}}
 

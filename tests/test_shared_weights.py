@@ -14,7 +14,7 @@ from cpcc.graph import Graph
 from cpcc.models.exporting import export_module
 from cpcc.ops.base import Code, Packed
 from cpcc.plan.copies import Copies, copies
-from cpcc.plan.plan import estimate
+from cpcc.plan.plan import estimate, make_plan
 from cpcc.plan.sizes import stored_bytes, times_stored
 from cpcc.quant import shared_weights
 from cpcc.quant.noise import layer_noise
@@ -160,10 +160,23 @@ def test_arrays_that_hold_no_weights_do_not_count() -> None:
     )
 
 
-@pytest.mark.parametrize("keep", [0.25, 0.1])
-def test_blocks_keep_their_kernel(keep: float) -> None:
-    """That for single weights would store them once, but saves few bytes and takes a fifth of the cycles more."""
-    plan = pruned(lambda weight: (torch.rand_like(weight[:, ::4]) < keep).repeat_interleave(4, 1), "stm32").plan
+def quarter_in_blocks(weight: torch.Tensor) -> torch.Tensor:
+    return (torch.rand_like(weight[:, ::4]) < 0.25).repeat_interleave(4, 1)
+
+
+def test_calls_in_blocks_of_other_types_share_the_weights() -> None:
+    found = pruned(quarter_in_blocks, "stm32")
+    steps = [step for step in found.plan.steps if step.node.name.startswith("encoder") and step.macs_dense]
+    assert {step.kernel.name for step in steps} == {"conv2d_blocks8_apart"} and len(steps) == 4
+    assert times_stored(step.packed for step in steps) == 2 and copies(found.plan.graph, found.plan.layers) == ()
+    check_everywhere(found, extreme_inputs(np.random.default_rng(1), found.plan.graph.input.shape))
+
+
+def test_few_bytes_are_not_worth_many_cycles() -> None:
+    """Without a form of their own for it, blocks keep their kernel: that for single weights would store them once, but saves few bytes and
+    takes a fifth of the cycles more."""
+    graph = pruned(quarter_in_blocks, "stm32").detector.graph
+    plan = make_plan(graph, TARGETS["stm32"], lambda kernel: kernel.name != "conv2d_blocks8_apart")
     named = copies(plan.graph, plan.layers)
     assert named and all(each.times == 2 for each in named)
     assert {plan.layers[name][0].kernel.name for each in named for name in each.layers} == {"conv2d_blocks8"}
@@ -185,12 +198,25 @@ class TenTimes(nn.Module):
         return self.head(found)
 
 
-def test_the_cycles_have_a_limit() -> None:
-    """However much it saves: a program's ten streams are several times the bytes of the dense kernel's one, which takes nearly twice the cycles."""
+def ten_times() -> Graph:
     torch.manual_seed(0)
     graph = to_graph(export_module(TenTimes().eval(), (400,)), "t")
-    x = np.random.default_rng(0).normal(0, 1, (40, 400))
-    plan = planned(quantize_graph(graph, calibrate(graph, x)), "stm32").plan
+    return quantize_graph(graph, calibrate(graph, np.random.default_rng(0).normal(0, 1, (40, 400))))
+
+
+def test_pruned_fully_connected_calls_share_the_weights() -> None:
+    """A program and its values once, biases and multipliers for each of ten calls."""
+    found = planned(ten_times(), "stm32")
+    steps = [step for step in found.plan.steps if step.macs_dense > 1000]
+    assert len(steps) == 10 and {step.kernel.name for step in steps} == {"linear_unrolled_apart"}
+    assert times_stored(step.packed for step in steps) == 1 and copies(found.plan.graph, found.plan.layers) == ()
+    check_everywhere(found, extreme_inputs(np.random.default_rng(1), (400,), 4))
+
+
+def test_the_cycles_have_a_limit() -> None:
+    """However much it saves: a program's ten streams are several times the bytes of the dense kernel's one, which takes nearly twice the cycles."""
+    others = ("linear_unrolled_apart", "linear_sparse2")
+    plan = make_plan(ten_times(), TARGETS["stm32"], lambda kernel: kernel.name not in others)
     (found,) = copies(plan.graph, plan.layers)
     assert found.times == len(found.layers) == 10
     assert {plan.layers[name][0].kernel.name for name in found.layers} == {"linear_unrolled"}

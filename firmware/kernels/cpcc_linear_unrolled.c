@@ -7,13 +7,20 @@
 #if !CPCC_DSP
 typedef struct {
   const uint32_t *x;
-  const int32_t *stream;
+  const int32_t *stream, *constants;
   uint32_t r[15];
 } state_t;
 
 static void load(state_t *state, int32_t first, int32_t count) {
   for (int32_t i = 0; i < count; i++) {
     state->r[first + i] = (uint32_t)*state->stream++;
+  }
+}
+
+/* From `at` bytes on. */
+static void load_at(state_t *state, int32_t first, int32_t count, int32_t at) {
+  for (int32_t i = 0; i < count; i++) {
+    state->r[first + i] = (uint32_t)state->constants[at / 4 + i];
   }
 }
 
@@ -28,12 +35,15 @@ static int8_t rounded(const state_t *state, const cpcc_unrolled_t *step) {
   return cpcc_round(kind, constants, (int32_t)r[2], (int32_t)r[step->a]);
 }
 
-void cpcc_unrolled_run(cpcc_program_t program, const uint32_t *x, const int32_t *stream, int8_t *y) {
-  state_t state = {x, stream, {0}};
+void cpcc_unrolled_run(const cpcc_unrolled_t *program, const uint32_t *x, const int32_t *stream, int8_t *y,
+                       const int32_t *constants) {
+  state_t state = {x, stream, constants, {0}};
   uint32_t *r = state.r;
   for (const cpcc_unrolled_t *step = program; step->op != CPCC_END; step++) {
     switch (step->op) {
       case CPCC_START: load(&state, 8, 5); break;
+      case CPCC_START_AT: load_at(&state, 8, 5, step->a); break;
+      case CPCC_CONSTANTS_AT: load_at(&state, 2, 6, step->a); break;
       case CPCC_CONSTANTS: load(&state, 2, step->a); break;
       case CPCC_W: load(&state, 6, 2); load(&state, 14, 1); break;
       case CPCC_X4:
@@ -53,10 +63,8 @@ void cpcc_unrolled_run(cpcc_program_t program, const uint32_t *x, const int32_t 
 }
 #endif
 
-void cpcc_unrolled_widen(const cpcc_linear_unrolled_t *layer, const int8_t *x, int8_t *scratch) {
-  cpcc_widen((uint32_t *)(void *)scratch, x, layer->blocks);
+void cpcc_unrolled_widen(int8_t *scratch, const int8_t *x, int32_t blocks) {
+  cpcc_widen((uint32_t *)(void *)scratch, x, blocks);
 }
 
-void cpcc_unrolled_saturate(const cpcc_linear_unrolled_t *layer, int8_t *y) {
-  cpcc_saturate(y, layer->out_features, layer->low, layer->high);
-}
+void cpcc_unrolled_saturate(int8_t *y, int32_t count, int32_t low, int32_t high) { cpcc_saturate(y, count, low, high); }

@@ -48,7 +48,7 @@ typedef cpcc_unrolled_t *cpcc_program_t;
 #define ROUND_RELU(sum, m, o, s, i) \
   __asm__("smmlar r" #sum ", r" #sum ", r" #m ", r" #o CPCC_OUT(sum, i, ", asr #" #s));
 #else
-typedef enum { CPCC_START, CPCC_X4, CPCC_BACK, CPCC_X2, CPCC_X1, CPCC_W, CPCC_MAC, CPCC_CONSTANTS, CPCC_ROUND,
+typedef enum { CPCC_START, CPCC_START_AT, CPCC_CONSTANTS_AT, CPCC_X4, CPCC_BACK, CPCC_X2, CPCC_X1, CPCC_W, CPCC_MAC, CPCC_CONSTANTS, CPCC_ROUND,
                CPCC_ROUND_TFLITE, CPCC_ROUND_RELU, CPCC_END } cpcc_unrolled_op_t;
 typedef struct {
   uint8_t op;
@@ -82,22 +82,24 @@ typedef struct {
   int32_t low, high;
 } cpcc_linear_unrolled_t;
 
-/* Runs a program on widened inputs, where it is a table. */
-void cpcc_unrolled_run(cpcc_program_t program, const uint32_t *x, const int32_t *stream, int8_t *y);
+/* Runs a program on widened inputs, where it is a table; `constants` for programs of cpcc_linear_unrolled_apart.h. */
+void cpcc_unrolled_run(const cpcc_unrolled_t *program, const uint32_t *x, const int32_t *stream, int8_t *y,
+                       const int32_t *constants);
 
-void cpcc_unrolled_widen(const cpcc_linear_unrolled_t *layer, const int8_t *x, int8_t *scratch);
-void cpcc_unrolled_saturate(const cpcc_linear_unrolled_t *layer, int8_t *y);
+/* Outside of the layer, which is compiled for itself. `blocks` of four inputs. */
+void cpcc_unrolled_widen(int8_t *scratch, const int8_t *x, int32_t blocks);
+void cpcc_unrolled_saturate(int8_t *y, int32_t count, int32_t low, int32_t high);
 
 /* scratch: 16 bytes for every eight inputs. Compiled into the layer, so that its program is called directly. */
 CPCC_INLINE void cpcc_linear_unrolled(const cpcc_linear_unrolled_t *layer, const int8_t *x, int8_t *y, int8_t *scratch) {
   const uint32_t *widened = (const uint32_t *)(const void *)scratch;
-  cpcc_unrolled_widen(layer, x, scratch);
+  cpcc_unrolled_widen(scratch, x, layer->blocks);
 #if CPCC_DSP
   layer->program(widened, layer->stream, y);
 #else
-  cpcc_unrolled_run(layer->program, widened, layer->stream, y);
+  cpcc_unrolled_run(layer->program, widened, layer->stream, y, 0);
 #endif
-  cpcc_unrolled_saturate(layer, y);
+  cpcc_unrolled_saturate(y, layer->out_features, layer->low, layer->high);
 }
 
 #endif

@@ -32,12 +32,17 @@ def _jump(distance: int) -> bytes:
     return distance.to_bytes(2, "little", signed=True)
 
 
-def _row(blocks: list[bytes], bias: int, kind: int) -> bytes:
+def _blocks(blocks: list[bytes]) -> bytes:
+    """A row's jumps and blocks, all but the last jump."""
     first = len(blocks) % BLOCKS
-    text = bias.to_bytes(4, "little", signed=True) + _jump(_BLOCK_BYTES * (BLOCKS - first)) + b"".join(blocks[:first])
+    text = _jump(_BLOCK_BYTES * (BLOCKS - first)) + b"".join(blocks[:first])
     for at in range(first, len(blocks), BLOCKS):
         text += _jump(-(_BLOCK_BYTES * BLOCKS + 8)) + b"".join(blocks[at : at + BLOCKS])
-    return text + _jump(_ROUNDING_BYTES * kind)
+    return text
+
+
+def _row(blocks: list[bytes], bias: int, kind: int) -> bytes:
+    return bias.to_bytes(4, "little", signed=True) + _blocks(blocks) + _jump(_ROUNDING_BYTES * kind)
 
 
 def _constant_row(value: int) -> bytes:
@@ -57,4 +62,10 @@ def stream(
             text += _row(entries(row, offsets), int(rounding.bias[r]), rounding.kind)
             text += rounding.words[r].astype("<i4").tobytes()
     text += bytes(4) + _jump(_LEAVE)
+    return np.frombuffer(text + bytes(-len(text) % 4), "<u4").astype(np.uint32)
+
+
+def stream_apart(matrix: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """As `stream`, the blocks of the rows alone, as if all varied."""
+    text = b"".join(_blocks(entries(row, offsets)) + _jump(0) for row in matrix) + _jump(_LEAVE)
     return np.frombuffer(text + bytes(-len(text) % 4), "<u4").astype(np.uint32)

@@ -56,6 +56,11 @@ def stream_fields(
     }  # fmt: skip
 
 
+def row_constants(rounding: Rounding) -> np.ndarray:
+    """int32 biases and constants of the channels, one channel after the other, and a word that kernels read ahead."""
+    return np.append(np.column_stack([rounding.bias, rounding.words]).ravel(), 0).astype(np.int32)
+
+
 def constant_outputs(output: Output, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(channels,) whether a channel's output is one value whatever the int8 input, and that value."""
     w = weight.astype(np.int64)

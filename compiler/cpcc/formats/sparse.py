@@ -88,21 +88,18 @@ def sparse2_words(row: np.ndarray) -> np.ndarray:
     return np.frombuffer(entries + bytes(-len(entries) % 4), "<i4").astype(np.int32)
 
 
-def _sparse2_row(words: np.ndarray, bias: int, constants: np.ndarray) -> list[np.ndarray]:
+def _sparse2_row(words: np.ndarray) -> list[np.ndarray]:
     single, blocks = len(words) % 4, len(words) // 4
     first = blocks % SPARSE2_BLOCKS
     jumps = _WORD_BYTES * (SPARSE2_WORDS - single) | _BLOCK_BYTES * (SPARSE2_BLOCKS - first) << 16
-    parts = [np.array([bias, jumps]), words[: single + 4 * first]]
+    parts = [np.array([jumps]), words[: single + 4 * first]]
     for at in range(single + 4 * first, len(words), 4 * SPARSE2_BLOCKS):
         parts += [np.array([-(_BLOCK_BYTES * SPARSE2_BLOCKS + 8)]), words[at : at + 4 * SPARSE2_BLOCKS]]
-    return [*parts, np.array([0]), constants]
+    return [*parts, np.array([0])]
 
 
-def sparse2_stream(matrix: np.ndarray, bias: np.ndarray, words: np.ndarray) -> np.ndarray:
-    """int32 stream of ``cpcc_linear_sparse2`` for an int8 matrix (rows, columns); `bias` (rows,), `words` (rows, 1 or 3)
-    the rounding's constants."""
-    parts: list[np.ndarray] = []
-    for row, b, constants in zip(matrix, bias, words):
-        parts += _sparse2_row(sparse2_words(row), int(b), constants)
-    leave = np.array([0, 0xFFFE])
+def sparse2_stream(matrix: np.ndarray) -> np.ndarray:
+    """int32 stream of ``cpcc_linear_sparse2`` for an int8 matrix (rows, columns)."""
+    parts = [part for row in matrix for part in _sparse2_row(sparse2_words(row))]
+    leave = np.array([0xFFFE])
     return narrow(np.concatenate([*parts, leave]), np.int32)

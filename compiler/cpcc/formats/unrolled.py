@@ -5,6 +5,7 @@ The steps are macros of ``firmware/kernels/cpcc_linear_unrolled.h``, which says 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +16,12 @@ from cpcc.formats.rounding import ONCE, TFLITE, Rounding
 ROWS = 5
 MAX_WORDS = 1024  # of two inputs: what a load reaches
 MAX_ROWS = 4096  # outputs that a store reaches
+GROUP_BYTES = 4 * (ROWS + 1 + ROWS)  # of five rows' biases, the zero point and multipliers, where they lie apart
+MAX_ROWS_APART = 4096 // GROUP_BYTES * ROWS  # that an ADD reaches
 _INPUTS, _WEIGHTS, _SUMS = (2, 3, 4, 5), (6, 7, 14), (8, 9, 10, 11, 12)  # registers
 _WIDE_PAIR = 254  # LDRD reaches no farther
-_BYTES = {"X4": 2, "ROUND": 12, "ROUND_RELU": 12, "ROUND_TFLITE": 16, "CONSTANTS": 2, "CONSTANTS2": 2}  # others: 4
+_BYTES = {"X4": 2, "ROUND": 12, "ROUND_RELU": 12, "ROUND_TFLITE": 16, "CONSTANTS": 2, "CONSTANTS2": 2,
+          "START_AT": 10, "CONSTANTS_AT": 8}  # others: 4  # fmt: skip
 
 Step = tuple[str, tuple[int | str, ...]]
 
@@ -123,18 +127,54 @@ def _epilogue(rounding: Rounding, first: int, zero_point: int) -> tuple[list[Ste
     return steps, words[: 3 if rows <= 3 else ROWS, :2].ravel()
 
 
-def program(matrix: np.ndarray, order: np.ndarray, rounding: Rounding, zero_point: int) -> Program:
-    """For int8 `matrix` (rows, k); `order` (words, 2) are the columns that each word of two inputs holds, k for none."""
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Five rows: steps between the sums' start and the roundings, and int32 weights that they read; the roundings, and what these and
+    the start read."""
+
+    body: list[Step]
+    weights: np.ndarray
+    end: list[Step]
+    bias: np.ndarray
+    constants: np.ndarray
+
+
+def _rows(matrix: np.ndarray, order: np.ndarray, rounding: Rounding, zero_point: int) -> Iterator[_Rows]:
     padded = np.pad(matrix.astype(np.int64), ((0, 0), (0, 1))) * rounding.gain
     halves = padded[:, order]
-    steps: list[Step] = []
-    parts: list[np.ndarray] = []
     for first in range(0, len(matrix), ROWS):
         rows = rounding.rows(first, first + ROWS)
         body, weights = _group(halves[first : first + ROWS])
         end, constants = _epilogue(rows, first, zero_point)
         bias = np.zeros(ROWS, np.int64)
         bias[: len(rows.bias)] = rounding.gain * rows.bias.astype(np.int64)
-        steps += [("START", ()), *body, *end]
-        parts += [bias, _words(weights), constants]
+        yield _Rows(body, _words(weights), end, bias, constants)
+
+
+def program(matrix: np.ndarray, order: np.ndarray, rounding: Rounding, zero_point: int) -> Program:
+    """For int8 `matrix` (rows, k); `order` (words, 2) are the columns that each word of two inputs holds, k for none."""
+    steps: list[Step] = []
+    parts: list[np.ndarray] = []
+    for rows in _rows(matrix, order, rounding, zero_point):
+        steps += [("START", ()), *rows.body, *rows.end]
+        parts += [rows.bias, rows.weights, rows.constants]
     return Program(tuple(steps), narrow(np.concatenate(parts), np.int32))
+
+
+def program_apart(
+    matrix: np.ndarray, order: np.ndarray, rounding: Rounding, zero_point: int
+) -> tuple[Program, np.ndarray]:
+    """As `program`, the stream of weights alone and the int32 constants beside it, for up to `MAX_ROWS_APART` rows and one rounding. The steps
+    follow from the weights alone too: they have their places among the constants in them."""
+    assert rounding.kind == ONCE
+    steps: list[Step] = []
+    weights: list[np.ndarray] = []
+    constants: list[np.ndarray] = []
+    for i, rows in enumerate(_rows(matrix, order, rounding, zero_point)):
+        at = i * GROUP_BYTES
+        end = [(f"{name}_AT", (at + 4 * ROWS,)) if name == "CONSTANTS" else (name, args) for name, args in rows.end]
+        steps += [("START_AT", (at,)), *rows.body, *end]
+        weights.append(rows.weights)
+        constants += [rows.bias, rows.constants]
+    stream = np.concatenate(weights)
+    return Program(tuple(steps), stream), narrow(np.concatenate(constants), np.int32)

@@ -4,6 +4,7 @@ from cpcc.ops import float_params
 from cpcc.ops.base import Op
 from cpcc.ops.conv2d import (
     blocks8,
+    blocks8_apart,
     dense,
     mve,
     mve_blocks,
@@ -54,6 +55,7 @@ OP = Op(
         mve.KERNEL,
         mve_blocks.KERNEL,
         blocks8.KERNEL,
+        blocks8_apart.KERNEL,
         signs8.KERNEL,
         unrolled.KERNEL,
         nibbles.KERNEL,

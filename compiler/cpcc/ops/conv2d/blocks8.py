@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from cpcc.costs import fitted
 from cpcc.formats import blocks8
 from cpcc.formats.rounding import constant_outputs, rounding_of
@@ -9,7 +11,8 @@ from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, Kernel, Overlap, Packed
 from cpcc.ops.conv2d import tiles8
 
-FILES = (*tiles8.FILES, "kernels/cpcc_blocks8.h", "kernels/cpcc_blocks8.c")
+COMMON = (*tiles8.FILES, "kernels/cpcc_blocks8.h", "kernels/cpcc_blocks8_asm.h", "kernels/cpcc_blocks8_load.c")
+FILES = (*COMMON, "kernels/cpcc_blocks8.c")
 LAYOUT = tiles8.Layout(consecutive=8, group=4, words=2, unit=2)
 
 
@@ -26,8 +29,13 @@ def applies(node: Node, graph: Graph) -> bool:
 
 
 def features(node: Node, graph: Graph) -> tuple[float, ...]:
+    fixed, _ = constant_outputs(node.params.output, tiles8.tiling(node, graph, LAYOUT).matrix)
+    return features_of(node, graph, fixed)
+
+
+def features_of(node: Node, graph: Graph, fixed: np.ndarray) -> tuple[float, ...]:
+    """Where the channels `fixed` (out,) have no blocks."""
     of = tiles8.tiling(node, graph, LAYOUT)
-    fixed, _ = constant_outputs(node.params.output, of.matrix)
     entries = sum(len(blocks8.entries(row, of.offsets)) for row in of.matrix[~fixed])
     return tiles8.features(node, graph, of, entries, (1, of.weight.shape[3] // 4), fixed)
 

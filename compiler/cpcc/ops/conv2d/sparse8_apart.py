@@ -8,7 +8,7 @@ from cpcc.costs import fitted
 from cpcc.formats.rounding import ONCE, rounding_of
 from cpcc.formats.sparse8 import streams_apart
 from cpcc.graph import Graph, Node
-from cpcc.ops.base import DSP, Kernel, Packed, Value
+from cpcc.ops.base import DSP, Kernel, Packed
 from cpcc.ops.conv2d import sparse8, tiles8
 
 FILES = (*sparse8.COMMON, "kernels/cpcc_sparse8_apart.c")
@@ -19,9 +19,7 @@ def pack(node: Node, graph: Graph) -> Packed:
     rounding, channels = rounding_of(node.params.output, of.matrix), of.weight.shape[3]
     assert rounding is not None
     stream, constants = streams_apart(of.matrix, of.offsets, rounding)
-    packed = tiles8.pack(node, of, stream, channels // 4, channels % 4)
-    fields: dict[str, Value] = {f"tiles.{name}": value for name, value in packed.struct.items()}
-    return Packed({**fields, "constants": constants}, packed.scratch_bytes)
+    return tiles8.with_constants(tiles8.pack(node, of, stream, channels // 4, channels % 4), constants)
 
 
 def applies(node: Node, graph: Graph) -> bool:

@@ -119,6 +119,12 @@ def pack(node: Node, of: Tiling, stream: np.ndarray, fours: int, rest: int, entr
     return Packed(fields, of.scratch_bytes, entry)
 
 
+def with_constants(packed: Packed, constants: np.ndarray) -> Packed:
+    """The fields of kernels that have int32 `constants` beside the stream."""
+    fields: dict[str, Value] = {f"tiles.{name}": value for name, value in packed.struct.items()}
+    return Packed({**fields, "constants": constants}, packed.scratch_bytes)
+
+
 def overlap(node: Node, graph: Graph, of: Tiling) -> Overlap:
     """A tile's rows are loaded before one of its rows is written, and a second tile begins at the image's top again. Where
     all is one row, tiles follow each other, the last one over some of the pixels before."""

@@ -15,6 +15,7 @@ from cpcc.ops.linear import (
     sparse,
     sparse2,
     unrolled,
+    unrolled_apart,
     wide,
 )
 from cpcc.ops.linear.semantics import (
@@ -49,6 +50,7 @@ OP = Op(
         rows8.KERNEL,
         mve.KERNEL,
         unrolled.KERNEL,
+        unrolled_apart.KERNEL,
         narrow.KERNEL,
         nibbles.DENSE,
         nibbles.SPARSE,

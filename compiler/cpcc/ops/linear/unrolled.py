@@ -6,10 +6,10 @@ import numpy as np
 
 from cpcc.costs import fitted
 from cpcc.formats.paired import widened_order
-from cpcc.formats.rounding import rounding_of
+from cpcc.formats.rounding import Rounding, rounding_of
 from cpcc.formats.unrolled import MAX_ROWS, MAX_WORDS, ROWS, Program, program
 from cpcc.graph import Graph, Node
-from cpcc.ops.base import DSP, STREAM_FILES, Code, Kernel, Packed
+from cpcc.ops.base import DSP, STREAM_FILES, Code, Kernel, Packed, Value
 from cpcc.ops.linear.paired import overlap
 from cpcc.ops.requantized import clamped_outputs
 
@@ -21,22 +21,32 @@ def _blocks(node: Node) -> int:
     return -(-int(node.params.weight.shape[1]) // 4)
 
 
-def layer_program(node: Node) -> Program:
+def program_input(node: Node) -> tuple[np.ndarray, np.ndarray, Rounding, int]:
+    """The arguments of `program`."""
     weight, output = node.params.weight, node.params.output
     rounding = rounding_of(output, weight)
     assert rounding is not None
     padded = np.pad(weight, ((0, 0), (0, 4 * _blocks(node) - weight.shape[1])))
-    return program(padded, widened_order(1, padded.shape[1]), rounding, output.zero_point)
+    return padded, widened_order(1, padded.shape[1]), rounding, output.zero_point
 
 
-def pack(node: Node, graph: Graph) -> Packed:
-    output, made = node.params.output, layer_program(node)
+def layer_program(node: Node) -> Program:
+    return program(*program_input(node))
+
+
+def packed(node: Node, begin: str, made: Program, constants: dict[str, np.ndarray]) -> Packed:
+    """The layer with its program between the macros `begin` and ``_END``, and its `constants` where they lie apart."""
+    output = node.params.output
     text = tuple(f"{name}({', '.join(map(str, args))})" if args else name for name, args in made.steps)
-    fields: dict[str, int | np.ndarray | Code] = {
-        "program": Code("CPCC_UNROLLED", text, made.nbytes), "stream": made.stream, "blocks": _blocks(node),
+    fields: dict[str, Value] = {
+        "program": Code(begin, text, made.nbytes), "stream": made.stream, **constants, "blocks": _blocks(node),
         "out_features": len(node.params.weight), "low": output.low, "high": output.high,
     }  # fmt: skip
     return Packed(fields, 16 * -(-_blocks(node) // 2))
+
+
+def pack(node: Node, graph: Graph) -> Packed:
+    return packed(node, "CPCC_UNROLLED", layer_program(node), {})
 
 
 def applies(node: Node, graph: Graph) -> bool:

@@ -4,7 +4,7 @@
 /* Sixteen instructions for 128 products.
  *   r0 r2 r4 r6: sums of pixel 0   r8 r10 r12 lr: of pixel 1   r1: weights   r3 r5: outputs   r7: blocks left
  *   r9: constants, then an input   r11: the other   q0 q1: inputs   q2 q3: weights   q6 q7: limits
- *   stack: x0, x1, blocks, channels left, rounding, zero point, constants */
+ *   stack: x0, x1, blocks, channels left, zero point, rounding, constants */
 #define WEIGHTS(q, a, c) \
   " vldrb.8 " q ", [r1], #16\n vmladava.s8 " a ", " q ", q0\n vmladava.s8 " c ", " q ", q1\n"
 #define STORE                                                                                     \
@@ -18,15 +18,15 @@ __asm__(
     "cpcc_mve4x2:\n"
     " push {r4-r11, lr}\n vpush {d8-d15}\n sub sp, #28\n"
     " ldrd r9, r11, [r1]\n ldrd r3, r5, [r2]\n ldrd r4, r6, [r0]\n ldr r1, [r0, #8]\n ldrd r8, r10, [r0, #16]\n ldrd r12, lr, [r0, #24]\n"
-    " strd r9, r11, [sp]\n strd r4, r6, [sp, #8]\n strd r8, r10, [sp, #16]\n vdup.32 q6, r12\n vdup.32 q7, lr\n ldr.w r9, [r0, #12]\n"
+    " strd r9, r11, [sp]\n strd r4, r6, [sp, #8]\n strd r10, r8, [sp, #16]\n vdup.32 q6, r12\n vdup.32 q7, lr\n ldr.w r9, [r0, #12]\n"
     "1: ldm.w r9!, {r0, r2, r4, r6}\n str.w r9, [sp, #24]\n ldrd r9, r11, [sp]\n ldr r7, [sp, #8]\n"
     " mov r8, r0\n mov r10, r2\n mov r12, r4\n mov lr, r6\n"
     "2: vldrb.8 q0, [r9], #16\n vldrb.8 q1, [r11], #16\n"
     WEIGHTS("q2", "r0", "r8") WEIGHTS("q3", "r2", "r10") WEIGHTS("q2", "r4", "r12") WEIGHTS("q3", "r6", "lr")
     " subs r7, #1\n bne.w 2b\n"
     " vmov q0[2], q0[0], r0, r4\n vmov q0[3], q0[1], r2, r6\n vmov q1[2], q1[0], r8, r12\n vmov q1[3], q1[1], r10, lr\n"
-    " ldr.w r9, [sp, #24]\n ldr r7, [sp, #16]\n vldrw.32 q2, [r9], #16\n cmp r7, #1\n beq.w 4f\n bhi.w 5f\n"
-    " ldr r7, [sp, #20]\n" CPCC_MVE_ONCE("q0", "q2", "r7") CPCC_MVE_ONCE("q1", "q2", "r7") STORE
+    " ldrd r7, r9, [sp, #20]\n vldrw.32 q2, [r9], #16\n cmp r7, #1\n beq.w 4f\n bhi.w 5f\n"
+    " ldr r7, [sp, #16]\n" CPCC_MVE_ONCE("q0", "q2", "r7") CPCC_MVE_ONCE("q1", "q2", "r7") STORE
     "4: vldrw.32 q3, [r9], #16\n vldrw.32 q4, [r9], #16\n"
     CPCC_MVE_TFLITE("q0", "q2", "q3", "q4", "q5") CPCC_MVE_TFLITE("q1", "q2", "q3", "q4", "q5") STORE
     "5: vldrw.32 q3, [r9], #16\n vldrw.32 q4, [r9], #16\n"

@@ -8,13 +8,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cpcc.ops import conv2d, linear
+from conftest import need_tool
+from cpcc.detector import Detector
+from cpcc.fixedpoint import TfliteRequant
+from cpcc.formats.rounding import ONCE, TFLITE, TFLITE_RELU, rounding_kind
+from cpcc.graph import Graph, Int8
+from cpcc.ops import OPS, conv2d, linear, op_of
 from cpcc.ops.base import Kernel, Op
 from cpcc.ops.conv2d import blocks8_apart, sparse8_apart
 from cpcc.ops.conv2d import paired_apart as conv_apart
-from cpcc.ops.float_params import Conv2d, Linear
+from cpcc.ops.float_params import Conv2d, DepthwiseConv2d, Linear
 from cpcc.ops.linear import paired_apart as linear_apart
 from cpcc.ops.linear import sparse2, unrolled_apart
+from cpcc.ops.requantized import Output
+from cpcc.plan.sizes import stored_bytes, times_stored
+from cpcc.targets import TARGETS
 from support import chain, check_everywhere, compiled, detector_of, extreme_inputs
 
 CONV = [((6, 7, 3), 3, 5, 1), ((5, 6, 8), 1, 16, 1), ((7, 5, 8), 3, 12, 1), ((9, 9, 4), 3, 7, 2), ((3, 9, 57), 3, 5, 1)]
@@ -105,3 +113,67 @@ def test_programs_with_constants_apart_reach_so_many_rows() -> None:
         )
         graph = detector_of(chain((40,), [(linear.OP, layer)]), rng).graph
         assert unrolled_apart.KERNEL.applies(graph.nodes[0], graph) == (out == 465)
+
+
+def roundings(output: Output) -> list[Output]:
+    """One rounding, limits on both sides, the first two outputs one value; TensorFlow Lite's, the second output one value; behind a ReLU."""
+    bias = np.concatenate([[-(2**26), 2**26], output.bias[2:]]).astype(np.int32)
+    once = replace(output, bias=bias, zero_point=-3, low=-100, high=90)
+    requant = TfliteRequant.from_scales(np.linspace(0.001, 0.002, len(bias)))
+    tflite = replace(once, requant=requant, bias=np.concatenate([[5], bias[1:]]).astype(np.int32))
+    return [once, tflite, replace(tflite, zero_point=-90, low=-90)]
+
+
+def with_empty_channel(layer: Conv2d) -> Conv2d:
+    return replace(layer, weight=layer.weight * (np.arange(len(layer.weight)) != 3)[:, None, None, None])
+
+
+FULL = np.random.default_rng(3).normal(0, 1, (11, 37)).astype(np.float32)
+HELIUM = {
+    "linear_mve": ((37,), Linear(FULL, np.zeros(11, np.float32))),
+    "conv2d_mve": ((5, 5, 3), conv((5, 5, 3), 3, 6, 1)),
+    "conv2d_mve_blocks": ((5, 5, 16), with_empty_channel(conv((5, 5, 16), 3, 6, 1))),
+    "depthwise_mve": (
+        (7, 5, 6),
+        DepthwiseConv2d(FULL[:9, :6].reshape(3, 3, 6), np.zeros(6, np.float32), (1, 1), (1, 1, 1, 1)),
+    ),
+}
+
+
+def rounded(name: str) -> tuple[Detector, list[Graph]]:
+    """A network of a layer of `HELIUM`, and graphs of it with other constants."""
+    shape, params = HELIUM[name]
+    op = next(op for op in OPS if isinstance(params, op.float_params))
+    detector = detector_of(chain(shape, [(op, params)]), np.random.default_rng(0))
+    first, *behind = detector.graph.nodes
+    outputs = roundings(first.params.output)
+    assert [rounding_kind(o, first.params.weight) for o in outputs] == [ONCE, TFLITE, TFLITE_RELU]
+    own = [replace(first, params=replace(first.params, output=output)) for output in outputs]
+    return detector, [replace(detector.graph, nodes=(node, *behind)) for node in own]
+
+
+def named(name: str) -> Kernel:
+    return next(kernel for op in OPS for kernel in op.kernels if kernel.name == name)
+
+
+@pytest.mark.parametrize("name", HELIUM)
+def test_weights_for_helium_depend_on_nothing_else(name: str) -> None:
+    """Whatever the rounding, and where outputs are one value: stored once, beside constants of their own."""
+    _, graphs = rounded(name)
+    packed = [named(name).pack(graph.nodes[0], graph) for graph in graphs]
+    constants = [each.struct["constants"] for each in packed]
+    assert times_stored(packed) == 1 and stored_bytes(packed) < sum(each.constant_bytes for each in packed)
+    assert len({each.tobytes() for each in constants if isinstance(each, np.ndarray)}) == 3
+
+
+@pytest.mark.parametrize("compiler", ["zig", "gcc"])
+@pytest.mark.parametrize("name", HELIUM)
+def test_helium(name: str, compiler: str) -> None:
+    """Groups that the channels do not fill, a channel without weights, outputs that are one value, every rounding."""
+    need_tool("qemu-system-arm")
+    detector, graphs = rounded(name)
+    op = op_of(detector.graph.nodes[0], Int8)
+    for graph in graphs:
+        c = compiled(replace(detector, graph=graph), TARGETS["cortex-m55"], only(named(name), op))
+        assert c.plan.steps[0].kernel.name == name
+        check_everywhere(c, extreme_inputs(np.random.default_rng(1), graph.input.shape, 12), compiler)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from conftest import need_tool
 from cpcc.frontends.torch_export import to_graph
 from cpcc.graph import Graph
 from cpcc.models.exporting import export_module
@@ -48,6 +49,12 @@ def siamese(gain: float) -> tuple[Graph, np.ndarray]:
     torch.manual_seed(0)
     graph = to_graph(export_module(Siamese(gain).eval(), (8, 8, 8)), "t")
     return graph, np.random.default_rng(0).normal(0, 1, (40, *graph.input.shape))
+
+
+def need(target: str) -> None:
+    """What emulates its core."""
+    if target == "cortex-m55":
+        need_tool("qemu-system-arm")
 
 
 def planned(graph: Graph, target: str) -> Compiled:
@@ -115,7 +122,7 @@ def tied(gain: float) -> tuple[Graph, np.ndarray]:
     return graph, np.random.default_rng(0).normal(0, 1, (40, 80))
 
 
-@pytest.mark.parametrize("target", ["stm32", "cortex-m0plus", "cortex-m3", "cortex-m7"])
+@pytest.mark.parametrize("target", ["stm32", "cortex-m0plus", "cortex-m3", "cortex-m7", "cortex-m55"])
 @pytest.mark.parametrize(("network", "layer"), [(siamese, "encoder"), (tied, "layer")])
 def test_calls_of_other_types_share_the_weights(
     network: Callable[..., tuple[Graph, np.ndarray]], layer: str, target: str
@@ -128,7 +135,8 @@ def test_calls_of_other_types_share_the_weights(
     assert len(set(inputs.values())) == len(steps), "no types in common"
     assert times_stored(step.packed for step in steps) == len(steps) // 2
     assert copies(found.plan.graph, found.plan.layers) == ()
-    assert {step.kernel.tied for step in steps} == {"dsp" in TARGETS[target].core.features}
+    assert {step.kernel.tied for step in steps} == {target in ("stm32", "cortex-m7")}
+    need(target)
     check_everywhere(found, extreme_inputs(np.random.default_rng(1), graph.input.shape))
 
 
@@ -225,21 +233,25 @@ def test_the_cycles_have_a_limit() -> None:
 class Depthwise(nn.Module):
     """As `Siamese`, the encoder a depthwise convolution."""
 
-    def __init__(self, gain: float) -> None:
+    def __init__(self, gain: float, size: int) -> None:
         super().__init__()
-        self.encoder, self.head, self.gain = nn.Conv2d(8, 8, 3, padding=1, groups=8), nn.Linear(512, 2), gain
+        self.encoder, self.head, self.gain = nn.Conv2d(8, 8, size, padding="same", groups=8), nn.Linear(512, 2), gain
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         a, b = torch.tanh(x[:, :8]), torch.tanh(x[:, 8:]) * self.gain
         return self.head((torch.tanh(self.encoder(a)) - torch.tanh(self.encoder(b))).flatten(1))
 
 
-def test_copies_that_are_much_faster_are_made_and_named() -> None:
-    """Depthwise kernels read scales between the weights; the portable one takes several times their cycles."""
+def depthwise(target: str, size: int = 5) -> Compiled:
     torch.manual_seed(0)
-    graph = to_graph(export_module(Depthwise(5.0).eval(), (16, 8, 8)), "t")
+    graph = to_graph(export_module(Depthwise(5.0, size).eval(), (16, 8, 8)), "t")
     x = np.random.default_rng(0).normal(0, 1, (40, *graph.input.shape))
-    plan = planned(quantize_graph(graph, calibrate(graph, x)), "stm32").plan
+    return planned(quantize_graph(graph, calibrate(graph, x)), target)
+
+
+def test_copies_that_are_much_faster_are_made_and_named() -> None:
+    """Depthwise kernels of the DSP extension read scales between the weights; the portable one takes several times their cycles."""
+    plan = depthwise("stm32", 3).plan
     steps = [step for step in plan.steps if step.node.name.startswith("encoder")]
     assert len(steps) == 2 and all("dsp" in step.kernel.requires for step in steps)
     names = tuple(step.node.name for step in steps)
@@ -255,3 +267,20 @@ def pruned(mask: Callable[[torch.Tensor], torch.Tensor], target: str) -> Compile
     graph = to_graph(export_module(net.eval(), (8, 8, 8)), "t")
     x = np.random.default_rng(0).normal(0, 1, (40, *graph.input.shape))
     return planned(quantize_graph(graph, calibrate(graph, x)), target)
+
+
+def sixteens(target: str) -> Compiled:
+    """A quarter of the blocks of sixteen channels, where a window's rows are whole blocks."""
+    return pruned(
+        lambda weight: (torch.rand_like(weight[:, ::16]) < 0.25).repeat_interleave(16, 1)[:, : weight.shape[1]], target
+    )
+
+
+@pytest.mark.parametrize(("network", "kernel"), [(depthwise, "depthwise_mve"), (sixteens, "conv2d_mve_blocks")])
+def test_helium_shares_depthwise_weights_and_blocks(network: Callable[[str], Compiled], kernel: str) -> None:
+    found = network("cortex-m55")
+    steps = [step for step in found.plan.steps if step.kernel.name == kernel]
+    assert len(steps) == 2 and len({found.plan.graph.input_tensors(step.node)[0].type for step in steps}) == 2
+    assert times_stored(step.packed for step in steps) == 1 and copies(found.plan.graph, found.plan.layers) == ()
+    need("cortex-m55")
+    check_everywhere(found, extreme_inputs(np.random.default_rng(1), found.plan.graph.input.shape))

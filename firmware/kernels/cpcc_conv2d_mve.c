@@ -31,7 +31,7 @@ void cpcc_conv2d_mve(const cpcc_conv2d_mve_t *layer, const int8_t *x, int8_t *y,
   const cpcc_strip_t strip = cpcc_strip(window, x, scratch + (layer->copies ? 32 * layer->blocks : 0), layer->kernel_h, 1);
   const conv_t conv = {
       layer,
-      {layer->blocks, channels, layer->stream, layer->rounding, layer->zero_point, layer->low, layer->high},
+      {layer->blocks, channels, layer->weights, layer->constants, layer->rounding, layer->zero_point, layer->low, layer->high},
       scratch,
       layer->kernel_w * window->channels,
       strip.pitch,

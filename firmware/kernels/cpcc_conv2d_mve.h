@@ -5,15 +5,15 @@
 
 /* Four output channels of two pixels at a time, sixteen products an instruction, for Helium (Armv8.1-M's vector extension).
  * Patches of a multiple of 16 bytes are read where they lie, others are copied to scratch; they meet zero weights behind
- * their end. The stream has, per four channels, the last filled up with zeros: four biases; per sixteen inputs four
- * vectors of weights; vectors of constants: four multipliers and, with TensorFlow Lite's rounding, four offsets and four
- * shifts (see cpcc_rounding.h). */
+ * their end. Per four channels, the last filled up with zeros, `weights` has per sixteen inputs four vectors; `constants` has
+ * four biases, four multipliers and, with TensorFlow Lite's rounding, four offsets and four negated shifts (see
+ * cpcc_rounding.h). */
 typedef struct {
   cpcc_window_t window;
   int32_t kernel_h, kernel_w, out_channels;
   int32_t blocks; /* of sixteen inputs */
   int32_t copies; /* whether patches are copied */
-  const int32_t *stream;
+  const int32_t *weights, *constants;
   int32_t rounding; /* cpcc_rounding_t */
   int32_t zero_point, low, high;
 } cpcc_conv2d_mve_t;

@@ -6,7 +6,7 @@
 
 #if defined(__ARM_ARCH) && __ARM_ARCH_ISA_THUMB == 2
 extern const uint8_t cpcc_depthwise_twin_end[];
-const int32_t *cpcc_depthwise_twin_run(const int8_t *x, int8_t *y, const int32_t *stream, const cpcc_twin_t *job);
+const void *cpcc_depthwise_twin_run(const int8_t *x, int8_t *y, const void *stream, const cpcc_twin_t *job);
 
 /* Twenty-two instructions for eight products.
  *   r0-r3: sums of the first pixel   r4-r7: of the second   r8: weight   r9: input   r10 r11: inputs of both pixels
@@ -107,7 +107,8 @@ CPCC_INLINE void pixel(const int8_t *x, int8_t *y, const int32_t *stream, const 
   cpcc_round_row(sums, sums + 4, constants, y, &row);
 }
 
-static const int32_t *cpcc_depthwise_twin_run(const int8_t *x, int8_t *y, const int32_t *stream, const cpcc_twin_t *job) {
+static const void *cpcc_depthwise_twin_run(const int8_t *x, int8_t *y, const void *words, const cpcc_twin_t *job) {
+  const int32_t *stream = words;
   for (int32_t c = 0; c < job->channels; c += 4) {
     const int32_t *constants = stream + 4 + job->runs * job->taps;
     pixel(x + c, y + c, stream, constants, job);

@@ -4,12 +4,12 @@
 #include "cpcc_fixed.h"
 
 /* Eight rows at a time, sixteen products an instruction, for Helium. Inputs that are no multiple of 16 are copied to
- * scratch; what lies behind them meets zero weights. The stream has, per eight rows, the last filled up with zeros: eight biases;
- * per sixteen inputs eight vectors of weights; vectors of constants as in cpcc_conv2d_mve.h, of the first four rows and
- * of the others. */
+ * scratch; what lies behind them meets zero weights. Per eight rows, the last filled up with zeros, `weights` has per sixteen
+ * inputs eight vectors; `constants` has eight biases, then the vectors of cpcc_conv2d_mve.h for the first four rows and for the
+ * others. */
 typedef struct {
   int32_t in_features, out_features;
-  const int32_t *stream;
+  const int32_t *weights, *constants;
   int32_t rounding; /* cpcc_rounding_t */
   int32_t zero_point, low, high;
 } cpcc_linear_mve_t;

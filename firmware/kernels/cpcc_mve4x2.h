@@ -6,8 +6,8 @@
 /* In the assembly's order. */
 typedef struct {
   int32_t blocks, out_channels;
-  const int32_t *stream; /* see cpcc_conv2d_mve.h */
-  int32_t rounding;      /* cpcc_rounding_t */
+  const int32_t *weights, *constants; /* see cpcc_conv2d_mve.h */
+  int32_t rounding;                   /* cpcc_rounding_t */
   int32_t zero_point, low, high;
 } cpcc_mve4x2_t;
 

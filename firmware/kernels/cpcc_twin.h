@@ -18,13 +18,13 @@ typedef struct {
   int32_t low, high;
 } cpcc_twin_t;
 
-/* job->channels channels of two pixels; the stream behind theirs. */
-typedef const int32_t *cpcc_twin_pair_t(const int8_t *x, int8_t *y, const int32_t *stream, const cpcc_twin_t *job);
+/* job->channels channels of two pixels, whose weights and constants `stream` is, or tells; that of the channels behind them. */
+typedef const void *cpcc_twin_pair_t(const int8_t *x, int8_t *y, const void *stream, const cpcc_twin_t *job);
 
 /* All channels of two pixels; the last four overlap the ones before where they are no multiple of 4. */
 CPCC_INLINE void cpcc_twin_pair(cpcc_twin_pair_t *run, int32_t channels, const int8_t *x, int8_t *y,
-                                const int32_t *stream, const cpcc_twin_t *job) {
-  const int32_t *rest = run(x, y, stream, job);
+                                const void *stream, const cpcc_twin_t *job) {
+  const void *rest = run(x, y, stream, job);
   if (job->channels != channels) {
     cpcc_twin_t last = *job;
     last.channels = 4;
@@ -34,7 +34,7 @@ CPCC_INLINE void cpcc_twin_pair(cpcc_twin_pair_t *run, int32_t channels, const i
 
 /* All rows. `job` has its runs, taps, entry, rounding and limits. */
 CPCC_INLINE void cpcc_twin_rows(cpcc_twin_pair_t *run, const cpcc_window_t *window, int32_t kernel_h, cpcc_twin_t job,
-                                const int32_t *stream, const int8_t *x, int8_t *y, int8_t *scratch) {
+                                const void *stream, const int8_t *x, int8_t *y, int8_t *scratch) {
   const int32_t channels = window->channels, step = window->stride_w * channels;
   const cpcc_strip_t strip = cpcc_strip(window, x, scratch, kernel_h, 1);
   job.next = step;

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cpcc.costs import fitted
-from cpcc.formats.helium import LANES, VECTOR, dense_stream
+from cpcc.formats.helium import LANES, VECTOR, dense_fields
 from cpcc.formats.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import MVE, MVE_FILES, Kernel, Overlap, Packed
@@ -25,14 +25,11 @@ def copies_patches(node: Node) -> bool:
 
 def pack(node: Node, graph: Graph) -> Packed:
     out, kh, kw, _ = node.params.weight.shape
-    output, matrix = node.params.output, node.params.matrix
-    rounding = rounding_of(output, matrix)
-    assert rounding is not None
+    matrix = node.params.matrix
     blocks, copies = -(-matrix.shape[1] // VECTOR), copies_patches(node)
     fields: dict[str, int | np.ndarray] = {
         **flattened(node, graph), "kernel_h": kh, "kernel_w": kw, "out_channels": out,
-        "blocks": blocks, "copies": int(copies), "stream": dense_stream(matrix, rounding),
-        "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
+        "blocks": blocks, "copies": int(copies), **dense_fields(node.params.output, matrix),
     }  # fmt: skip
     return Packed(fields, 2 * VECTOR * blocks * copies + strip_bytes(node, graph, kh, 1))
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from cpcc.costs import fitted
 from cpcc.formats import blocks16
-from cpcc.formats.rounding import ONCE, TFLITE, TFLITE_RELU, constant_outputs, rounding_kind, rounding_of
+from cpcc.formats.rounding import ONCE, TFLITE, TFLITE_RELU, rounding_kind, rounding_of
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import MVE, MVE_FILES, Kernel, Overlap, Packed
 from cpcc.ops.conv2d.geometry import flattened, image, strip_bytes
@@ -25,12 +25,10 @@ def _vectors(node: Node) -> int:
 def pack(node: Node, graph: Graph) -> Packed:
     out, kh, kw, channels = node.params.weight.shape
     output, matrix = node.params.output, node.params.matrix
-    rounding = rounding_of(output, matrix)
-    assert rounding is not None
     fields: dict[str, int | np.ndarray] = {
         **flattened(node, graph), "kernel_h": kh, "run": kw * channels // blocks16.BLOCK, "out_channels": out,
-        "stream": blocks16.stream(matrix, rounding, *constant_outputs(output, matrix)),
-        "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
+        "stream": blocks16.stream(matrix), "constants": blocks16.constants(matrix, output),
+        "rounding": rounding_kind(output, matrix), "zero_point": output.zero_point, "low": output.low, "high": output.high,
     }  # fmt: skip
     return Packed(fields, PIXELS * blocks16.BLOCK * _vectors(node) + strip_bytes(node, graph, kh, 1))
 
@@ -45,15 +43,15 @@ def applies(node: Node, graph: Graph) -> bool:
 def features(node: Node, graph: Graph) -> tuple[float, ...]:
     height, width = image(node, graph)
     output, matrix, kh = node.params.output, node.params.matrix, node.params.weight.shape[1]
-    kind, (fixed, _) = rounding_kind(output, matrix), constant_outputs(output, matrix)
-    entries = [len(blocks16.entries(row)) for row in matrix[~fixed]]
-    tiles, varying = -(-height * width // PIXELS), len(entries)
+    kind = rounding_kind(output, matrix)
+    entries = [len(blocks16.entries(row)) for row in matrix if row.any()]
+    tiles = -(-height * width // PIXELS)
     jumps = sum(-(-(n - 1) // blocks16.BLOCKS) for n in entries)
-    rounded = [tiles * varying * (kind == each) for each in (ONCE, TFLITE, TFLITE_RELU)]
+    rounded = [tiles * len(entries) * (kind == each) for each in (ONCE, TFLITE, TFLITE_RELU)]
     slots = tiles * PIXELS
     return (
-        1.0, height, slots, slots * kh, slots * _vectors(node), tiles, *rounded, tiles * int(fixed.sum()), tiles * sum(entries),
-        tiles * jumps, height * strip_bytes(node, graph, kh, 1),
+        1.0, height, slots, slots * kh, slots * _vectors(node), tiles, *rounded,
+        tiles * (len(matrix) - len(entries)), tiles * sum(entries), tiles * jumps, height * strip_bytes(node, graph, kh, 1),
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -42,19 +42,16 @@ def _strip(node: Node, graph: Graph) -> int:
 
 
 def pack(node: Node, graph: Graph) -> Packed:
-    return pack_as(node, graph, twin_stream)
+    return pack_as(node, graph, stream_fields(node.params.output, per_channel(node), twin_stream))
 
 
-def pack_as(node: Node, graph: Graph, stream: Callable[[np.ndarray, Rounding], np.ndarray]) -> Packed:
-    """For a kernel of two pixels at a time whose constants `stream` lays out."""
+def pack_as(node: Node, graph: Graph, own: Mapping[str, int | np.ndarray]) -> Packed:
+    """For a kernel of two pixels at a time; `own` are the fields of its weights, constants and limits."""
     kh, fields = node.params.weight.shape[0], geometry(node, graph)
     if _lies(node, graph):
         kh, fields = 1, laid_down(fields)
-    output, weight = node.params.output, per_channel(node)
     runs, taps = quad.runs_and_taps(node)
-    fields |= {
-        "kernel_h": kh, "runs": runs, "taps": taps, **stream_fields(output, weight, stream),
-    }  # fmt: skip
+    fields |= {"kernel_h": kh, "runs": runs, "taps": taps, **own}
     return Packed(fields, _strip(node, graph))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cpcc.costs import fitted
-from cpcc.formats.helium import VECTOR, dense_stream
+from cpcc.formats.helium import VECTOR, dense_fields
 from cpcc.formats.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import MVE, MVE_FILES, Kernel, Packed
@@ -15,12 +15,9 @@ GROUP = 8  # rows
 
 def pack(node: Node, graph: Graph) -> Packed:
     weight, output = node.params.weight, node.params.output
-    rounding = rounding_of(output, weight)
-    assert rounding is not None
     rows, inputs = weight.shape
     fields: dict[str, int | np.ndarray] = {
-        "in_features": inputs, "out_features": rows, "stream": dense_stream(weight, rounding, GROUP),
-        "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
+        "in_features": inputs, "out_features": rows, **dense_fields(output, weight, GROUP),
     }  # fmt: skip
     return Packed(fields, -(-inputs // VECTOR) * VECTOR if inputs % VECTOR else 0)
 

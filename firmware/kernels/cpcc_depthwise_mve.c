@@ -3,18 +3,13 @@
 #include "cpcc_mve.h"
 #include "cpcc_twin.h"
 
-/* Where the groups of four begin that a run computes. */
-typedef struct {
-  const int32_t *weights, *constants;
-} groups_t;
-
 #if CPCC_MVE
 extern const uint8_t cpcc_depthwise_mve_end[];
-const void *cpcc_depthwise_mve_run(const int8_t *x, int8_t *y, const void *groups, const cpcc_twin_t *job);
+void cpcc_depthwise_mve_run(const int8_t *x, int8_t *y, const cpcc_twin_groups_t *groups, const cpcc_twin_t *job);
 
 /* Nine instructions for eight products.
  *   q0 q1: sums of both pixels   q2: weights   q3 q4: inputs   q6 q7: limits
- *   r1: constants   r2: groups behind   r3: job   r4: weights   r5 r6: inputs of both pixels, then outputs
+ *   r1: constants   r3: job   r4: weights   r5 r6: inputs of both pixels, then outputs
  *   r7: bytes between taps   r8: x   r9: y   r10: end of y   r11: skip   r12: runs left   lr: entry */
 #define STORE                                                                                        \
   CPCC_MVE_CLAMP("q0", "q6", "q7") CPCC_MVE_CLAMP("q1", "q6", "q7")                                  \
@@ -25,7 +20,7 @@ __asm__(
     ".syntax unified\n.section .text.cpcc_depthwise_mve_run, \"ax\", %progbits\n.thumb\n.p2align 2\n"
     ".global cpcc_depthwise_mve_run\n.type cpcc_depthwise_mve_run, %function\n.thumb_func\n"
     "cpcc_depthwise_mve_run:\n"
-    " push {r4-r11, lr}\n vpush {d8-d15}\n mov r8, r0\n mov r9, r1\n ldr.w r10, [r3, #8]\n add r10, r1\n ldrd r4, r1, [r2], #8\n"
+    " push {r4-r11, lr}\n vpush {d8-d15}\n mov r8, r0\n mov r9, r1\n ldr.w r10, [r3, #8]\n add r10, r1\n ldrd r4, r1, [r2]\n"
     " ldrd r7, r11, [r3, #16]\n ldrd r5, r6, [r3, #40]\n vdup.32 q6, r5\n vdup.32 q7, r6\n"
     "1: vldrw.32 q0, [r1], #16\n vmov q1, q0\n mov r5, r8\n ldr r0, [r3]\n add.w r6, r8, r0\n add r8, #4\n"
     " ldr.w r12, [r3, #12]\n ldr.w lr, [r3, #24]\n"
@@ -41,7 +36,7 @@ __asm__(
     CPCC_MVE_TFLITE("q0", "q2", "q3", "q4", "q5") CPCC_MVE_TFLITE("q1", "q2", "q3", "q4", "q5") STORE
     "4: vldrw.32 q3, [r1], #16\n vldrw.32 q4, [r1], #16\n"
     CPCC_MVE_RELU("q0", "q2", "q3", "q4") CPCC_MVE_RELU("q1", "q2", "q3", "q4") STORE
-    "5: mov r0, r2\n vpop {d8-d15}\n pop {r4-r11, pc}\n"
+    "5: vpop {d8-d15}\n pop {r4-r11, pc}\n"
     ".size cpcc_depthwise_mve_run, . - cpcc_depthwise_mve_run\n.text\n");
 
 static uint32_t entry(int32_t taps) { return ((uint32_t)cpcc_depthwise_mve_end - 36u * (uint32_t)taps) | 1u; }
@@ -58,10 +53,9 @@ static int32_t dot(const int8_t *x, const int8_t *w, const cpcc_twin_t *job) {
   return sum;
 }
 
-static const void *cpcc_depthwise_mve_run(const int8_t *x, int8_t *y, const void *groups, const cpcc_twin_t *job) {
-  const groups_t *own = groups;
-  const int8_t *w = (const int8_t *)own->weights;
-  const int32_t *constants = own->constants;
+static void cpcc_depthwise_mve_run(const int8_t *x, int8_t *y, const cpcc_twin_groups_t *groups, const cpcc_twin_t *job) {
+  const int8_t *w = (const int8_t *)groups->weights;
+  const int32_t *constants = groups->constants;
   for (int32_t c = 0; c < job->channels; c += 4, w += 4 * job->runs * job->taps) {
     for (int32_t i = 0; i < 4; i++) {
       for (int32_t pixel = 0; pixel < 2; pixel++) {
@@ -72,7 +66,6 @@ static const void *cpcc_depthwise_mve_run(const int8_t *x, int8_t *y, const void
     }
     constants += 4 + cpcc_mve_words(job->rounding);
   }
-  return own + 1;
 }
 #endif
 
@@ -80,11 +73,7 @@ void cpcc_depthwise_mve(const cpcc_depthwise_mve_t *layer, const int8_t *x, int8
   const cpcc_twin_t job = {.runs = layer->runs, .taps = layer->taps, .entry = entry(layer->taps),
                            .zero_point = layer->zero_point, .rounding = layer->rounding,
                            .low = layer->low, .high = layer->high};
-  const int32_t whole = layer->window.channels / 4;
-  const groups_t groups[2] = {
-      {layer->weights, layer->constants},
-      {layer->weights + whole * layer->runs * layer->taps,
-       layer->constants + whole * (4 + cpcc_mve_words(layer->rounding))},
-  };
-  cpcc_twin_rows(cpcc_depthwise_mve_run, &layer->window, layer->kernel_h, job, groups, x, y, scratch);
+  const cpcc_twin_groups_t first = {layer->weights, layer->constants};
+  cpcc_twin_rows(cpcc_depthwise_mve_run, &layer->window, layer->kernel_h, job, first, 4 + cpcc_mve_words(layer->rounding), x, y,
+                 scratch);
 }

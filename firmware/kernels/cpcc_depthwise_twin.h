@@ -3,13 +3,13 @@
 
 #include "cpcc_fixed.h"
 
-/* Four channels of two neighbouring pixels at a time; a kernel whose taps lie in one column is one run. The stream has,
- * per four channels, of which the last overlap the ones before where the channels are no multiple of 4: four biases; per
- * tap a word of four weights; four channels' constants (see cpcc_rounding.h). */
+/* Four channels of two neighbouring pixels at a time; a kernel whose taps lie in one column is one run. Per four
+ * channels, of which the last overlap the ones before where the channels are no multiple of 4, `weights` has a word of four
+ * for each tap; `constants` four biases and four channels' constants (see cpcc_rounding.h). */
 typedef struct {
   cpcc_window_t window;
   int32_t kernel_h, runs, taps; /* of one run */
-  const int32_t *stream;
+  const int32_t *weights, *constants;
   int32_t rounding; /* cpcc_rounding_t */
   int32_t zero_point, low, high;
 } cpcc_depthwise_twin_t;

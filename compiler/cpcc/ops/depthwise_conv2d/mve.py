@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from cpcc.costs import fitted
 from cpcc.formats.depthwise import groups_of_four
 from cpcc.formats.helium import fields
@@ -17,9 +15,8 @@ FILES = (*MVE_FILES, "kernels/cpcc_strip.h", "kernels/cpcc_strip.c", "kernels/cp
 
 def pack(node: Node, graph: Graph) -> Packed:
     weight = per_channel(node)
-    groups = groups_of_four(len(weight))
-    words = np.ascontiguousarray(weight[groups].transpose(0, 2, 1)).view(np.int32).ravel()
-    return twin.pack_as(node, graph, fields(node.params.output, weight, words, groups))
+    own = fields(node.params.output, weight, twin.lanes(weight), groups_of_four(len(weight)))
+    return twin.pack_as(node, graph, own)
 
 
 KERNEL = Kernel("depthwise_mve", pack, fitted("depthwise_mve", twin.work), MVE, quad.applies, shared=FILES)

@@ -9,7 +9,7 @@ import numpy as np
 from cpcc.costs import fitted
 from cpcc.fixedpoint import narrow
 from cpcc.formats.depthwise import groups_of_four
-from cpcc.formats.rounding import ONCE, TFLITE, TFLITE_RELU, Rounding, rounding_kind, stream_fields
+from cpcc.formats.rounding import ONCE, TFLITE, TFLITE_RELU, Rounding, rounding_kind, rounding_of
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import ROUND_ROW_FILES, SCALAR, STREAM_FILES, Kernel, Packed
 from cpcc.ops.conv2d.geometry import geometry, is_line, laid_down, padded_scratch, strip_bytes
@@ -21,12 +21,17 @@ FILES = (*STREAM_FILES, *ROUND_ROW_FILES, "kernels/cpcc_saturate.h", "kernels/cp
          "kernels/cpcc_twin.h")  # fmt: skip
 
 
-def twin_stream(weight: np.ndarray, rounding: Rounding) -> np.ndarray:
-    """int32 stream of int8 `weight` (channels, taps) for ``cpcc_depthwise_twin``."""
+def lanes(weight: np.ndarray) -> np.ndarray:
+    """int32 words of int8 `weight` (channels, taps), four channels of a tap in each."""
     groups = groups_of_four(len(weight))
-    words = np.ascontiguousarray(weight[groups].transpose(0, 2, 1)).view(np.int32)[..., 0]
-    constants = rounding.words[groups].reshape(len(groups), -1)
-    return narrow(np.concatenate([rounding.bias[groups], words, constants], axis=1), np.int32).ravel()
+    return np.ascontiguousarray(weight[groups].transpose(0, 2, 1)).view(np.int32).ravel()
+
+
+def lane_constants(rounding: Rounding) -> np.ndarray:
+    """int32: for each group of four its biases and its channels' other constants."""
+    groups = groups_of_four(len(rounding.bias))
+    words = rounding.words[groups].reshape(len(groups), -1)
+    return narrow(np.concatenate([rounding.bias[groups], words], axis=1), np.int32).ravel()
 
 
 def _lies(node: Node, graph: Graph) -> bool:
@@ -42,7 +47,14 @@ def _strip(node: Node, graph: Graph) -> int:
 
 
 def pack(node: Node, graph: Graph) -> Packed:
-    return pack_as(node, graph, stream_fields(node.params.output, per_channel(node), twin_stream))
+    weight, output = per_channel(node), node.params.output
+    rounding = rounding_of(output, weight)
+    assert rounding is not None
+    own: dict[str, int | np.ndarray] = {
+        "weights": lanes(weight), "constants": lane_constants(rounding), "rounding": rounding.kind,
+        "zero_point": output.zero_point, "low": output.low, "high": output.high,
+    }  # fmt: skip
+    return pack_as(node, graph, own)
 
 
 def pack_as(node: Node, graph: Graph, own: Mapping[str, int | np.ndarray]) -> Packed:

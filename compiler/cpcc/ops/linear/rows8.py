@@ -16,15 +16,19 @@ GROUP = 8  # rows
 FILES = (*STREAM_FILES, *ROUND_ROW_FILES, "kernels/cpcc_saturate.h")
 
 
-def rows8_stream(weight: np.ndarray, rounding: Rounding) -> np.ndarray:
-    """int32 stream of int8 `weight` (rows, k) for ``cpcc_linear_rows8``."""
+def rows8_weights(weight: np.ndarray) -> np.ndarray:
+    """int8 `weight` (rows, k), eight rows at a time, for ``cpcc_linear_rows8``."""
     rows, inputs = weight.shape
-    groups, more = -(-rows // GROUP), -rows % GROUP
-    filled = np.pad(weight, ((0, more), (0, inputs % 2))).reshape(groups, GROUP, -1)
-    words = np.ascontiguousarray(filled.transpose(0, 2, 1)).view(np.int32).reshape(groups, -1)
-    bias = rounding.gain * np.pad(rounding.bias, (0, more)).astype(np.int64).reshape(groups, GROUP)
-    constants = np.pad(rounding.words, ((0, more), (0, 0))).reshape(groups, -1)
-    return narrow(np.concatenate([bias, words, constants], axis=1), np.int32).ravel()
+    filled = np.pad(weight, ((0, -rows % GROUP), (0, inputs % 2))).reshape(-1, GROUP, inputs + inputs % 2)
+    return np.ascontiguousarray(filled.transpose(0, 2, 1)).ravel()
+
+
+def rows8_constants(rounding: Rounding) -> np.ndarray:
+    """int32: for each eight rows their biases and other constants."""
+    more = -len(rounding.bias) % GROUP
+    bias = rounding.gain * np.pad(rounding.bias, (0, more)).astype(np.int64).reshape(-1, GROUP)
+    words = np.pad(rounding.words, ((0, more), (0, 0))).reshape(len(bias), -1)
+    return narrow(np.concatenate([bias, words], axis=1), np.int32).ravel()
 
 
 def pack(node: Node, graph: Graph) -> Packed:
@@ -33,7 +37,7 @@ def pack(node: Node, graph: Graph) -> Packed:
     assert rounding is not None
     rows, inputs = weight.shape
     fields: dict[str, int | np.ndarray] = {
-        "in_features": inputs, "out_features": rows, "stream": rows8_stream(weight, rounding),
+        "in_features": inputs, "out_features": rows, "weights": rows8_weights(weight), "constants": rows8_constants(rounding),
         "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
     }  # fmt: skip
     return Packed(fields, 4 * (inputs + inputs % 2))

@@ -8,7 +8,7 @@
 typedef struct {
   int32_t zero_point;
   uint32_t epilogue;
-  int32_t next;        /* bytes from behind the columns of four channels to those of the next four */
+  int32_t next;        /* bytes from the last column of four channels to the first of the next four */
   int32_t channels;    /* a multiple of 4 */
   int32_t row, column; /* bytes between rows and columns of the input */
   const int32_t *constants;
@@ -18,16 +18,17 @@ typedef struct {
 extern const uint8_t cpcc_depthwise_3x3_once[], cpcc_depthwise_3x3_tflite[], cpcc_depthwise_3x3_tflite_relu[];
 const int32_t *cpcc_depthwise_3x3_pixel(const int8_t *x, int8_t *y, const int32_t *stream, const pixel_t *job);
 
-/* 25 instructions for twelve products.
+/* 25 instructions for twelve products, 24 in the last column.
  *   r0-r3: sums   r4-r7 r11 r12: inputs and weights   r8: input   r9: bytes between rows   r10: between columns
  *   lr: stream   stack: zero point, constants, epilogue, from x to y, next, end of x, as in cpcc_depthwise_quad.c */
-#define COLUMN                                                                                                  \
+#define COLUMN(then)                                                                                            \
   " ldr.w r4, [r8]\n ldr.w r6, [r8, r9]\n sxtb16 r5, r4, ror #8\n sxtb16 r4, r4\n sxtb16 r7, r6, ror #8\n"       \
   " sxtb16 r6, r6\n pkhbt r11, r4, r6, lsl #16\n pkhtb r4, r6, r4, asr #16\n pkhbt r12, r5, r7, lsl #16\n"       \
   " pkhtb r5, r7, r5, asr #16\n ldrd r6, r7, [lr], #8\n smlad r0, r11, r6, r0\n smlad r1, r12, r7, r1\n"         \
   " ldrd r6, r7, [lr], #8\n smlad r2, r4, r6, r2\n smlad r3, r5, r7, r3\n ldr.w r4, [r8, r9, lsl #1]\n"          \
-  " add r8, r10\n ldrd r6, r7, [lr], #8\n sxtb16 r5, r4, ror #8\n sxtb16 r4, r4\n smlabb r0, r4, r6, r0\n"       \
+  then " ldrd r6, r7, [lr], #8\n sxtb16 r5, r4, ror #8\n sxtb16 r4, r4\n smlabb r0, r4, r6, r0\n"       \
   " smlabb r1, r5, r7, r1\n smlatt r2, r4, r6, r2\n smlatt r3, r5, r7, r3\n"
+#define NEXT " add r8, r10\n"
 #define TFLITE(a) \
   " ldmia.w r11!, {r4, r5, r6}\n smmlar r7, " a ", r4, r5\n add " a ", r7, " a ", asr #31\n asr.w " a ", " a ", r6\n"
 #define TFLITE_RELU(a) " ldmia.w r11!, {r4, r5, r6}\n smmlar " a ", " a ", r4, r5\n asr.w " a ", " a ", r6\n"
@@ -40,7 +41,7 @@ __asm__(
     "cpcc_depthwise_3x3_pixel:\n"
     " push {r4-r11, lr}\n mov r8, r0\n mov lr, r2\n ldm.w r3, {r0, r3, r5, r6, r9, r10, r11}\n"
     " sub.w r4, r1, r8\n add r6, r8\n push {r0, r2-r6}\n"
-    "1: ldmia.w r11!, {r0, r1, r2, r3}\n str.w r11, [sp, #4]\n" COLUMN COLUMN COLUMN
+    "1: ldmia.w r11!, {r0, r1, r2, r3}\n str.w r11, [sp, #4]\n" COLUMN(NEXT) COLUMN(NEXT) COLUMN("")
     " ldr.w pc, [sp, #8]\n"
     LABEL("tflite") FOUR(TFLITE) " b.n 3f\n"
     LABEL("once") " ldrd r12, r11, [sp]\n ldmia.w r11!, {r4, r5, r6, r7}\n"
@@ -102,7 +103,7 @@ void cpcc_depthwise_3x3(const cpcc_depthwise_3x3_t *layer, const int8_t *x, int8
   const cpcc_window_t *window = &layer->window;
   const int32_t channels = window->channels, step = window->stride_w * channels;
   const cpcc_strip_t strip = cpcc_strip(window, x, scratch, 3, 1);
-  const pixel_t job = {layer->zero_point, epilogue(layer->rounding), 4 - 3 * channels, channels / 4 * 4, strip.pitch, channels,
+  const pixel_t job = {layer->zero_point, epilogue(layer->rounding), 4 - 2 * channels, channels / 4 * 4, strip.pitch, channels,
                        layer->constants};
   pixel_t last = job;
   int8_t *out = y;

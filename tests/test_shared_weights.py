@@ -218,7 +218,7 @@ def depthwise(size: int, stride: int) -> tuple[Graph, np.ndarray]:
 @pytest.mark.parametrize("target", ["stm32", "cortex-m7", "cortex-m33"])
 @pytest.mark.parametrize(("size", "stride"), [(3, 1), (3, 2), (5, 1)])
 def test_depthwise_calls_of_other_types_share_the_weights(size: int, stride: int, target: str) -> None:
-    """The kernels of all depthwise layers but one find scales beside the weights: that one, for few pixels at stride 2, gives way."""
+    """On the kernels that run every depthwise layer, which find the scales beside the weights."""
     graph, x = depthwise(size, stride)
     found = planned(quantize_graph(graph, calibrate(graph, x)), target)
     steps = [step for step in found.plan.steps if step.node.name.startswith("encoder")]

@@ -26,7 +26,7 @@ const int32_t *cpcc_depthwise_3x3_pixel(const int8_t *x, int8_t *y, const int32_
   " sxtb16 r6, r6\n pkhbt r11, r4, r6, lsl #16\n pkhtb r4, r6, r4, asr #16\n pkhbt r12, r5, r7, lsl #16\n"       \
   " pkhtb r5, r7, r5, asr #16\n ldrd r6, r7, [lr], #8\n smlad r0, r11, r6, r0\n smlad r1, r12, r7, r1\n"         \
   " ldrd r6, r7, [lr], #8\n smlad r2, r4, r6, r2\n smlad r3, r5, r7, r3\n ldr.w r4, [r8, r9, lsl #1]\n"          \
-  then " ldrd r6, r7, [lr], #8\n sxtb16 r5, r4, ror #8\n sxtb16 r4, r4\n smlabb r0, r4, r6, r0\n"       \
+  then " ldrd r6, r7, [lr], #8\n sxtb16 r5, r4, ror #8\n sxtb16 r4, r4\n smlabb r0, r4, r6, r0\n"                \
   " smlabb r1, r5, r7, r1\n smlatt r2, r4, r6, r2\n smlatt r3, r5, r7, r3\n"
 #define NEXT " add r8, r10\n"
 #define TFLITE(a) \

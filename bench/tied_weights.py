@@ -50,6 +50,14 @@ def convolutions() -> nn.Sequential:
     )
 
 
+def depthwise() -> nn.Sequential:
+    """At strides 1 and 2."""
+    return nn.Sequential(
+        nn.Conv2d(16, 16, 3, padding=1, groups=16), nn.ReLU(), nn.Conv2d(16, 16, 5, 2, 2, groups=16), nn.ReLU(),
+        nn.Conv2d(16, 16, 3, 2, 1, groups=16), nn.ReLU(),
+    )  # fmt: skip
+
+
 def single(weight: torch.Tensor) -> torch.Tensor:
     """Which single weights stay: a tenth."""
     return torch.rand_like(weight) < 0.1
@@ -77,6 +85,8 @@ def cases() -> Iterator[tuple[str, nn.Module, tuple[int, ...]]]:
     thin = pruned(nn.Linear(40, 64), single)
     yield "the same, a tenth of the weights", Branches(nn.Sequential(thin, nn.Tanh()), 64), vector
     yield "convolution 3x3 8-8, 6x6, three times in a row", Thrice(), (8, 6, 6)
+    yield "depthwise 3x3 and 5x5, two branches", Branches(depthwise(), 64), (32, 8, 8)
+    yield "the same, a tenth of the weights", Branches(pruned(depthwise(), single), 64), (32, 8, 8)
 
 
 def main() -> None:

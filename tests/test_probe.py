@@ -151,6 +151,18 @@ def test_dual(case: str) -> None:
     probe(op, params, shape, only(kernel))
 
 
+def test_depthwise_apart() -> None:
+    """Constants beside the weights: several groups of four channels, the last of which overlaps the one before."""
+    bias = np.linspace(-1, 1, 10, dtype=np.float32)
+    for kernel, size, stride, padding in (
+        ("depthwise_paired", (3, 3), (1, 1), (1, 1, 1, 1)), ("depthwise_tall", (3, 3), (1, 1), (1, 1, 1, 1)),
+        ("depthwise_stride2", (3, 3), (2, 2), (1, 1, 1, 0)), ("depthwise_column", (4, 1), (1, 1), (2, 1, 0, 0)),
+        ("depthwise_quad", (5, 2), (2, 1), (2, 2, 0, 1)), ("depthwise_3x3", (3, 3), (1, 2), (1, 1, 0, 1)),
+    ):  # fmt: skip
+        layer = DepthwiseConv2d(weights(*size, 10, keep=1.0), bias, stride, padding)
+        probe(depthwise_conv2d.OP, layer, (7, 5, 10), only(kernel))
+
+
 def joined() -> Graph:
     """An int8 tensor (behind a table) and an int16 one, joined in int16, and the int16 one read in int8."""
     tensors = {n: Tensor(n, (s,), Float32()) for n, s in (("x", 4), ("t", 4), ("a", 4), ("y", 8), ("b", 4), ("z", 4))}

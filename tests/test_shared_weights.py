@@ -13,7 +13,9 @@ from conftest import need_tool
 from cpcc.frontends.torch_export import to_graph
 from cpcc.graph import Graph
 from cpcc.models.exporting import export_module
-from cpcc.ops.base import Code, Packed
+from cpcc.ops import conv2d, depthwise_conv2d, linear
+from cpcc.ops.base import Code, Op, Packed
+from cpcc.ops.float_params import Conv2d, DepthwiseConv2d, Linear
 from cpcc.plan.copies import Copies, copies
 from cpcc.plan.plan import estimate, make_plan
 from cpcc.plan.sizes import stored_bytes, times_stored
@@ -22,7 +24,7 @@ from cpcc.quant.noise import layer_noise
 from cpcc.quant.shared_weights import MOST, with_shared_ranges
 from cpcc.quantize import calibrate, quantize_graph
 from cpcc.targets import TARGETS
-from support import Compiled, assert_equal, check_everywhere, compiled, detector_for, extreme_inputs
+from support import Compiled, assert_equal, chain, check_everywhere, compiled, detector_for, extreme_inputs
 
 
 class Siamese(nn.Module):
@@ -146,6 +148,48 @@ def test_a_layer_that_is_called_once_has_no_kernel_for_tied_weights() -> None:
     assert not any(step.kernel.tied for step in plan.steps)
 
 
+def layers_of_every_kernel() -> list[tuple[Op, object, tuple[int, ...]]]:
+    """Dense, sparse in single weights and in blocks, few weights; usual kernel sizes."""
+    rng = np.random.default_rng(0)
+
+    def weight(*shape: int, keep: float = 1.0, block: int = 1) -> np.ndarray:
+        kept = rng.random((*shape[:-1], shape[-1] // block)) < keep
+        return (rng.normal(0, 1, shape) * kept.repeat(block, -1)).astype(np.float32)
+
+    bias, same = rng.normal(0, 0.1, 16).astype(np.float32), (1, 1, 1, 1)
+    linears = [Linear(weight(16, 64, keep=k, block=b), bias) for k, b in ((1, 1), (0.1, 1), (0.2, 4))]
+    kept = ((1, 1), (0.1, 1), (0.02, 1), (0.2, 4), (0.2, 16))
+    convs = [Conv2d(weight(16, 3, 3, 16, keep=k, block=b), bias, (1, 1), same) for k, b in kept]
+    sizes = ((3, 1, same, 1), (3, 2, (0, 1, 0, 1), 1), (5, 1, (2, 2, 2, 2), 1), (3, 1, same, 0.2))
+    depthwise = [DepthwiseConv2d(weight(n, n, 16, keep=k), bias, (s, s), p) for n, s, p, k in sizes]
+    column = DepthwiseConv2d(weight(4, 1, 16), bias, (1, 1), (0, 0, 0, 0))
+    return [
+        *((linear.OP, layer, (64,)) for layer in linears),
+        *((conv2d.OP, layer, (10, 10, 16)) for layer in convs),
+        *((depthwise_conv2d.OP, layer, (12, 12, 16)) for layer in (*depthwise, column)),
+    ]
+
+
+def test_which_kernels_store_weights_for_each_call() -> None:
+    """Those for the DSP extension with a form whose constants lie apart, and programs that follow from the types too: no others."""
+    times: dict[str, set[int]] = {}
+    for op, layer, shape in layers_of_every_kernel():
+        graph = chain(shape, [(op, layer)])
+        inputs = [np.random.default_rng(0).normal(0.3, wide, (30, *shape)) for wide in (1, 7)]
+        calls = [quantize_graph(graph, calibrate(graph, x)) for x in inputs]
+        for kernel in op.kernels:
+            if all(kernel.applies(call.nodes[0], call) for call in calls):
+                packed = [kernel.pack(call.nodes[0], call) for call in calls]
+                times.setdefault(kernel.name, set()).add(times_stored(packed))
+    with_form = {"conv2d_paired", "conv2d_sparse8", "conv2d_blocks8", "linear_paired", "linear_unrolled"}
+    assert {f"{name}_apart" for name in with_form} <= set(times)
+    each = {name for name, found in times.items() if found != {1}}
+    assert each == with_form | {"linear_narrow"} | {"conv2d_unrolled", "depthwise_unrolled"}, (
+        "linear_narrow: linear_paired_apart"
+    )
+    assert len(times) > 30
+
+
 @pytest.mark.parametrize("target", ["stm32", "cortex-m33"])
 def test_sparse_calls_of_other_types_share_the_weights(target: str) -> None:
     """Jumps and entries once, starts and multipliers for each call, for about a hundredth of the cycles."""
@@ -233,27 +277,43 @@ def test_the_cycles_have_a_limit() -> None:
 class Depthwise(nn.Module):
     """As `Siamese`, the encoder a depthwise convolution."""
 
-    def __init__(self, gain: float, size: int) -> None:
+    def __init__(self, gain: float, size: int, stride: int) -> None:
         super().__init__()
-        self.encoder, self.head, self.gain = nn.Conv2d(8, 8, size, padding="same", groups=8), nn.Linear(512, 2), gain
+        self.encoder = nn.Conv2d(16, 16, size, stride, padding=size // 2, groups=16)
+        self.head, self.gain = nn.Linear(16 * (8 // stride) ** 2, 2), gain
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        a, b = torch.tanh(x[:, :8]), torch.tanh(x[:, 8:]) * self.gain
+        a, b = torch.tanh(x[:, :16]), torch.tanh(x[:, 16:]) * self.gain
         return self.head((torch.tanh(self.encoder(a)) - torch.tanh(self.encoder(b))).flatten(1))
 
 
-def depthwise(target: str, size: int = 5) -> Compiled:
+def depthwise(target: str, size: int, stride: int = 1, keep: float = 1.0) -> Compiled:
     torch.manual_seed(0)
-    graph = to_graph(export_module(Depthwise(5.0, size).eval(), (16, 8, 8)), "t")
+    net = Depthwise(5.0, size, stride)
+    net.encoder.weight.data *= torch.rand_like(net.encoder.weight) < keep
+    graph = to_graph(export_module(net.eval(), (32, 8, 8)), "t")
     x = np.random.default_rng(0).normal(0, 1, (40, *graph.input.shape))
     return planned(quantize_graph(graph, calibrate(graph, x)), target)
 
 
+@pytest.mark.parametrize("target", ["stm32", "cortex-m7", "cortex-m33", "cortex-m3", "cortex-m0plus"])
+@pytest.mark.parametrize(("size", "stride"), [(3, 1), (3, 2), (5, 1)])
+def test_depthwise_calls_of_other_types_share_the_weights(size: int, stride: int, target: str) -> None:
+    """On the kernels that run every depthwise layer, which find the scales beside the weights."""
+    found = depthwise(target, size, stride)
+    steps = [step for step in found.plan.steps if step.node.name.startswith("encoder")]
+    inputs = {step.node.name: found.plan.graph.input_tensors(step.node)[0].type for step in steps}
+    assert len(steps) == len(set(inputs.values())) == 2, "no types in common"
+    assert times_stored(step.packed for step in steps) == 1 and copies(found.plan.graph, found.plan.layers) == ()
+    assert all(step.kernel.requires & {"dsp", "scalar"} for step in steps)
+    check_everywhere(found, extreme_inputs(np.random.default_rng(1), found.plan.graph.input.shape))
+
+
 def test_copies_that_are_much_faster_are_made_and_named() -> None:
-    """Depthwise kernels of the DSP extension read scales between the weights; the portable one takes several times their cycles."""
-    plan = depthwise("stm32", 3).plan
+    """Programs of very sparse depthwise layers follow from the types too; every other kernel takes more than half of the cycles more."""
+    plan = depthwise("stm32", 3, keep=0.1).plan
     steps = [step for step in plan.steps if step.node.name.startswith("encoder")]
-    assert len(steps) == 2 and all("dsp" in step.kernel.requires for step in steps)
+    assert [step.kernel.name for step in steps] == 2 * ["depthwise_unrolled"]
     names = tuple(step.node.name for step in steps)
     assert copies(plan.graph, plan.layers) == (Copies(names, 2, stored_bytes(step.packed for step in steps)),)
 
@@ -276,7 +336,11 @@ def sixteens(target: str) -> Compiled:
     )
 
 
-@pytest.mark.parametrize(("network", "kernel"), [(depthwise, "depthwise_mve"), (sixteens, "conv2d_mve_blocks")])
+def fives(target: str) -> Compiled:
+    return depthwise(target, 5)
+
+
+@pytest.mark.parametrize(("network", "kernel"), [(fives, "depthwise_mve"), (sixteens, "conv2d_mve_blocks")])
 def test_helium_shares_depthwise_weights_and_blocks(network: Callable[[str], Compiled], kernel: str) -> None:
     found = network("cortex-m55")
     steps = [step for step in found.plan.steps if step.kernel.name == kernel]

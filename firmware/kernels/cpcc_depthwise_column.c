@@ -14,18 +14,19 @@ typedef struct {
 } pairs_t;
 
 #if CPCC_DSP
-/* What the assembly keeps on its stack; the offsets are in its text. */
+/* What the assembly keeps on its stack, behind the channel's multiplier, up to pitch; the offsets are in its text. Behind that is the
+ * end of the channel's outputs in fours. */
 typedef struct {
-  uint32_t epilogue, full, tail;   /*  0: now; of four outputs; of the last ones, 0 if there are none */
-  int32_t zero_point;              /* 12 */
-  uint32_t weights, y_end;         /* 16: of the channel; of its outputs in fours */
-  int32_t rewind;                  /* 24: from behind a block's inputs to the next block's */
-  int32_t left;                    /* 28: outputs in the tail */
-  uint32_t stream, pairs, y;       /* 32: of the channel */
-  int32_t fours, next, words;      /* 44: bytes of outputs in fours; of a channel's pairs; from weights to the next channel */
-  uint32_t y_last;                 /* 56: behind the last channel's */
-  uint32_t entry;                  /* 60 */
-  int32_t pitch;                   /* 64 */
+  int32_t offset, shift;         /*  4: of the channel; the zero point, and 0, where there is one rounding */
+  uint32_t epilogue, full, tail; /* 12: now; of four outputs; of the last ones, 0 if there are none */
+  int32_t rewind, three;         /* 24: from behind a block's inputs to the next block's; bytes of three outputs */
+  int32_t left;                  /* 32: outputs in the tail */
+  uint32_t pairs, y;             /* 36: of the channel */
+  int32_t fours, next, words;    /* 44: bytes of outputs in fours; of a channel's pairs; of its weights */
+  uint32_t y_last;               /* 56: behind the last channel's */
+  uint32_t constants, stream;    /* 60: of the next channel; of the channel */
+  int32_t pitch;
+  uint32_t entry;
 } frame_t;
 
 extern const uint8_t cpcc_column_end[];
@@ -41,8 +42,8 @@ void cpcc_column_pairs(const pairs_t *job);
   " smlad r2, r7, r4, " s2 "\n smlad r3, r7, r5, " s3 "\n"
 #define FOUR(f) f("r0") f("r1") f("r2") f("r3")
 #define ROUND(a) " smmlar " a ", " a ", r4, r5\n"
-#define ONCE " ldr r4, [r9]\n ldr r5, [sp, #12]\n" FOUR(ROUND)
-#define CONSTANTS " ldm.w r9, {r4, r5, r6}\n"
+#define ONCE " ldrd r4, r5, [sp]\n" FOUR(ROUND)
+#define CONSTANTS " ldm.w sp, {r4, r5, r6}\n"
 #define ROUND_TFLITE(a) " smmlar r7, " a ", r4, r5\n add.w " a ", r7, " a ", asr #31\n asr.w " a ", " a ", r6\n"
 #define TFLITE CONSTANTS FOUR(ROUND_TFLITE)
 #define ROUND_RELU(a) ROUND(a) " asr.w " a ", " a ", r6\n"
@@ -54,32 +55,32 @@ __asm__(
     ".syntax unified\n.section .text.cpcc_column_run, \"ax\", %progbits\n.thumb\n.p2align 2\n"
     ".global cpcc_column_run\n.type cpcc_column_run, %function\n.thumb_func\n"
     "cpcc_column_run:\n"
-    " push {r4-r11, lr}\n sub sp, #68\n mov r12, sp\n"
-    " ldm r0!, {r4-r11}\n stm r12!, {r4-r11}\n ldm r0!, {r4-r11}\n stm r12!, {r4-r11}\n ldr r4, [r0]\n str.w r4, [r12]\n"
-    " mov r10, r4\n ldr.w r12, [sp, #60]\n"
-    "1: ldr r9, [sp, #32]\n ldr lr, [r9], #4\n str.w r9, [sp, #16]\n ldrd r8, r11, [sp, #36]\n"
-    " ldr r4, [sp, #44]\n add.w r5, r11, r4\n str r5, [sp, #20]\n ldr r5, [sp, #4]\n str r5, [sp]\n cmp r4, #0\n beq.w 4f\n"
+    " push {r4-r11, lr}\n sub sp, #72\n add r1, sp, #4\n"
+    " ldm r0!, {r4-r11}\n stm r1!, {r4-r11}\n ldm r0!, {r4-r11}\n stm r1!, {r4-r11}\n ldrd r10, r12, [r0]\n"
+    "1: ldrd r4, r9, [sp, #60]\n ldrd lr, r5, [r4], #8\n str r5, [sp]\n ldr r5, [sp, #8]\n cbz r5, 7f\n"
+    " ldrd r5, r6, [r4], #8\n strd r5, r6, [sp, #4]\n"
+    "7: str r4, [sp, #60]\n ldrd r8, r11, [sp, #36]\n"
+    " ldr r4, [sp, #44]\n add.w r5, r11, r4\n str r5, [sp, #68]\n ldr r5, [sp, #16]\n str r5, [sp, #12]\n cmp r4, #0\n beq.w 4f\n"
     "2:" STEP("lr", "lr", "lr", "lr")
     " bx r12\n"
     " .rept 15\n" STEP("r0", "r1", "r2", "r3") " .endr\n"
-    LABEL("end") " ldr.w pc, [sp]\n"
+    LABEL("end") " ldr.w pc, [sp, #12]\n"
     LABEL("tflite") TFLITE " b.n 3f\n"
     LABEL("relu") RELU " b.n 3f\n"
     LABEL("once") ONCE
     " .p2align 1\n3:" FOUR(SATURATE)
-    " strb.w r0, [r11]\n strb.w r1, [r11, r10]\n strb.w r2, [r11, r10, lsl #1]\n add r11, r10\n strb.w r3, [r11, r10, lsl #1]\n"
-    " add r11, r10\n add.w r11, r11, r10, lsl #1\n"
-    " ldr r4, [sp, #24]\n add r8, r4\n ldrd r9, r4, [sp, #16]\n cmp r11, r4\n bne.w 2b\n"
-    "4: ldr r4, [sp, #8]\n cmp r4, #0\n beq.n 6f\n str r4, [sp]\n b.w 2b\n"
+    " ldrd r4, r5, [sp, #24]\n strb.w r0, [r11]\n strb.w r1, [r11, r10]\n strb.w r2, [r11, r10, lsl #1]\n strb.w r3, [r11, r5]\n"
+    " add.w r11, r11, r10, lsl #2\n add r8, r4\n ldrd r9, r4, [sp, #64]\n cmp r11, r4\n bne.w 2b\n"
+    "4: ldr r4, [sp, #20]\n cmp r4, #0\n beq.n 6f\n str r4, [sp, #12]\n b.w 2b\n"
     LABEL("tail_tflite") TFLITE " b.n 5f\n"
     LABEL("tail_relu") RELU " b.n 5f\n"
     LABEL("tail_once") ONCE
     " .p2align 1\n5:" FOUR(SATURATE)
-    " strb.w r0, [r11]\n ldr r4, [sp, #28]\n cmp r4, #2\n blt.n 6f\n strb.w r1, [r11, r10]\n beq.n 6f\n"
+    " strb.w r0, [r11]\n ldr r4, [sp, #32]\n cmp r4, #2\n blt.n 6f\n strb.w r1, [r11, r10]\n beq.n 6f\n"
     " strb.w r2, [r11, r10, lsl #1]\n"
-    "6: ldr r4, [sp, #16]\n ldrd r5, r6, [sp, #48]\n add r4, r6\n str r4, [sp, #32]\n ldrd r4, r6, [sp, #36]\n"
+    "6: ldr r4, [sp, #64]\n ldrd r5, r6, [sp, #48]\n add r4, r6\n str r4, [sp, #64]\n ldrd r4, r6, [sp, #36]\n"
     " add r4, r5\n adds r6, #1\n strd r4, r6, [sp, #36]\n ldr r5, [sp, #56]\n cmp r6, r5\n bne.w 1b\n"
-    " add sp, #68\n pop {r4-r11, pc}\n"
+    " add sp, #72\n pop {r4-r11, pc}\n"
     ".size cpcc_column_run, . - cpcc_column_run\n.text\n");
 
 /* Eighteen instructions for four words.   r4 r5: inputs   r6 r7: their steps   r0: words   r1: end   r2 r3 lr: next channels */
@@ -107,21 +108,24 @@ static frame_t frame_of(const cpcc_depthwise_column_t *layer, const uint32_t *pa
   const frame_t frame = {
       .full = code(full[layer->rounding]),
       .tail = layer->outputs % 4 != 0 ? code(tail[layer->rounding]) : 0,
-      .zero_point = layer->zero_point,
+      .offset = layer->zero_point,
+      .shift = layer->rounding, /* until the first channel's */
       .rewind = 8 - 4 * layer->steps,
+      .three = 3 * layer->pitch,
       .left = layer->outputs % 4,
       .pairs = (uint32_t)pairs,
       .fours = 4 * fours * layer->pitch,
       .next = 4 * layer->pairs,
-      .words = 8 * layer->steps + 4 * cpcc_channel_words(layer->rounding),
-      .entry = code(cpcc_column_end) - (uint32_t)(STEP_BYTES * (layer->steps - 1)),
+      .words = 8 * layer->steps,
       .pitch = layer->pitch,
+      .entry = code(cpcc_column_end) - (uint32_t)(STEP_BYTES * (layer->steps - 1)),
   };
   return frame;
 }
 
 /* All outputs of four channels. */
-static void four_channels(frame_t *frame, int8_t *y, const int32_t *stream) {
+static void four_channels(frame_t *frame, int8_t *y, const int32_t *stream, const int32_t *constants) {
+  frame->constants = (uint32_t)constants;
   frame->stream = (uint32_t)stream;
   frame->y = (uint32_t)y;
   frame->y_last = (uint32_t)y + 4u;
@@ -152,23 +156,23 @@ static void cpcc_column_pairs(const pairs_t *job) {
 
 /* Up to four outputs of a channel. */
 static void block(const cpcc_depthwise_column_t *layer, const uint32_t *pairs, int8_t *y, const int32_t *stream,
-                  int32_t count) {
-  const int32_t *constants = stream + 1 + 2 * layer->steps;
+                  const int32_t *constants, int32_t count) {
   for (int32_t i = 0; i < count; i++) {
-    int32_t sum = stream[0];
+    int32_t sum = constants[0];
     for (int32_t k = 0; k < layer->steps; k++) {
-      sum = cpcc_smlad(pairs[i / 2 + k], (uint32_t)stream[1 + 2 * k + i % 2], sum);
+      sum = cpcc_smlad(pairs[i / 2 + k], (uint32_t)stream[2 * k + i % 2], sum);
     }
-    y[i * layer->pitch] = cpcc_round(layer->rounding, constants, layer->zero_point, sum);
+    y[i * layer->pitch] = cpcc_round(layer->rounding, constants + 1, layer->zero_point, sum);
   }
 }
 
-static void four_channels(const frame_t *frame, int8_t *y, const int32_t *stream) {
+static void four_channels(const frame_t *frame, int8_t *y, const int32_t *stream, const int32_t *constants) {
   const cpcc_depthwise_column_t *layer = frame->layer;
   const uint32_t *pairs = frame->pairs;
-  for (int32_t c = 0; c < 4; c++, pairs += layer->pairs, stream += 1 + 2 * layer->steps + cpcc_channel_words(layer->rounding)) {
+  const int32_t words = 1 + cpcc_channel_words(layer->rounding);
+  for (int32_t c = 0; c < 4; c++, pairs += layer->pairs, stream += 2 * layer->steps, constants += words) {
     for (int32_t i = 0; i < layer->outputs; i += 4) {
-      block(layer, pairs + i / 2, y + c + i * layer->pitch, stream, cpcc_min(4, layer->outputs - i));
+      block(layer, pairs + i / 2, y + c + i * layer->pitch, stream, constants, cpcc_min(4, layer->outputs - i));
     }
   }
 }
@@ -190,16 +194,16 @@ static void load(const cpcc_depthwise_column_t *layer, const int8_t *x, uint32_t
 }
 
 void cpcc_depthwise_column(const cpcc_depthwise_column_t *layer, const int8_t *x, int8_t *y, int8_t *scratch) {
-  const int32_t channels = layer->channels, words = 4 * (1 + 2 * layer->steps + cpcc_channel_words(layer->rounding));
+  const int32_t channels = layer->channels, words = 4 * (1 + cpcc_channel_words(layer->rounding));
   const uint32_t border = 0x01010101u * (uint8_t)layer->pad_value;
   uint32_t *pairs = (uint32_t *)(void *)scratch;
   frame_t frame = frame_of(layer, pairs);
   for (int32_t i = 0; i < layer->lines; i++) {
-    const int32_t *stream = layer->stream;
-    for (int32_t at = 0; at < channels; at += 4, stream += words) {
+    const int32_t *stream = layer->stream, *constants = layer->constants;
+    for (int32_t at = 0; at < channels; at += 4, stream += 8 * layer->steps, constants += words) {
       const int32_t first = cpcc_min(at, channels - 4);
       load(layer, x + i * layer->line + first, pairs, (const int8_t *)&border);
-      four_channels(&frame, y + i * layer->out_line + first, stream);
+      four_channels(&frame, y + i * layer->out_line + first, stream, constants);
     }
   }
   cpcc_saturate(y, layer->lines * layer->outputs * channels, layer->low, layer->high);

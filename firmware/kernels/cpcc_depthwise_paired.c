@@ -6,7 +6,8 @@
 
 typedef struct {
   const cpcc_depthwise_paired_t *layer;
-  const int8_t *x; /* of the four channels */
+  const int8_t *x; /* of the four channels, as are these */
+  const int32_t *stream, *constants;
   uint32_t *pairs;
   int32_t step;     /* words to the next strip; behind the strips held there is a spare one */
   uint32_t border;  /* four padding values */
@@ -63,23 +64,24 @@ static void carry_over(four_t *four) {
 }
 
 /* `rows` output rows, as many as the strips held have or fewer. */
-static void multiply(const four_t *four, int8_t *y, const int32_t *stream, int32_t rows) {
+static void multiply(const four_t *four, int8_t *y, int32_t rows) {
   const cpcc_window_t *window = &four->layer->window;
   const int32_t row = window->out_w * window->channels;
-  cpcc_rows2_t job = {four->layer->zero_point, window->channels, row, window->out_w, rows / 2, four->layer->rounding};
+  cpcc_rows2_t job = {four->layer->zero_point, window->channels, row, window->out_w, rows / 2, four->layer->rounding,
+                      four->constants};
   if (rows > 1) {
-    cpcc_rows2(four->pairs, y, stream, &job);
+    cpcc_rows2(four->pairs, y, four->stream, &job);
   }
   if (rows % 2 != 0) {
     const uint32_t *last = four->pairs + job.strips * four->columns * CPCC_COLUMN_WORDS;
     y += 2 * job.strips * row;
     job.strips = 1;
     job.row = 0;
-    cpcc_rows2(last, y, stream, &job);
+    cpcc_rows2(last, y, four->stream, &job);
   }
 }
 
-static void four_channels(const four_t *all, int8_t *y, const int32_t *stream) {
+static void four_channels(const four_t *all, int8_t *y) {
   const cpcc_window_t *window = &all->layer->window;
   const int32_t held = 2 * all->layer->strips;
   four_t own = *all, *four = &own;
@@ -89,7 +91,7 @@ static void four_channels(const four_t *all, int8_t *y, const int32_t *stream) {
     for (int32_t i = 1; 2 * i < rows + 2; i++) {
       pair_rows(four, oy + 2 * i - window->top, i);
     }
-    multiply(four, y + oy * window->out_w * window->channels, stream, rows);
+    multiply(four, y + oy * window->out_w * window->channels, rows);
     if (oy + held < window->out_h) {
       carry_over(four);
     }
@@ -98,16 +100,17 @@ static void four_channels(const four_t *all, int8_t *y, const int32_t *stream) {
 
 void cpcc_depthwise_paired(const cpcc_depthwise_paired_t *layer, const int8_t *x, int8_t *y, int8_t *scratch) {
   const cpcc_window_t *window = &layer->window;
-  const int32_t channels = window->channels, words = 4 * (7 + cpcc_channel_words(layer->rounding));
+  const int32_t channels = window->channels, words = 4 * (1 + cpcc_channel_words(layer->rounding));
   const int32_t columns = window->left + window->in_w + window->right;
-  const int32_t *stream = layer->stream;
   uint32_t *pairs = (uint32_t *)(void *)scratch;
-  four_t four = {layer, x, pairs, columns * CPCC_COLUMN_WORDS, 0x01010101u * (uint8_t)window->pad_value, columns};
+  four_t four = {layer, x, layer->stream, layer->constants, pairs, columns * CPCC_COLUMN_WORDS, 0x01010101u * (uint8_t)window->pad_value, columns};
   fill_borders(&four);
-  for (int32_t at = 0; at < channels; at += 4, stream += words) {
+  for (int32_t at = 0; at < channels; at += 4) {
     const int32_t first = cpcc_min(at, channels - 4);
     four.x = x + first;
-    four_channels(&four, y + first, stream);
+    four_channels(&four, y + first);
+    four.stream += 4 * CPCC_ROWS2_WEIGHTS;
+    four.constants += words;
   }
   cpcc_saturate(y, window->out_h * window->out_w * channels, layer->low, layer->high);
 }

@@ -9,9 +9,11 @@ typedef struct {
   int32_t zero_point;
   int32_t runs;
   uint32_t epilogue;
+  int32_t next;      /* bytes from behind the taps of four channels to those of the next four */
   int32_t channels;  /* a multiple of 4 */
-  uint32_t entry;    /* into the unrolled taps */
   int32_t tap, skip; /* bytes between taps; from the end of one run to the start of the next */
+  const int32_t *constants;
+  uint32_t entry;    /* into the unrolled taps */
 } pixel_t;
 
 #if CPCC_DSP
@@ -21,34 +23,34 @@ const int32_t *cpcc_depthwise_quad_pixel(const int8_t *x, int8_t *y, const int32
 
 /* Nine instructions for four products.
  *   r0-r3: sums   r4 r5: inputs   r6 r7: weights   r8: input   r9: bytes between taps   r10: skip   r11: runs left
- *   r12: entry   lr: stream   stack: x, y, end of y, zero point, runs, epilogue */
+ *   r12: entry   lr: stream   stack: zero point, constants, runs, epilogue, from x to y, next, end of x
+ * Behind the taps r8 stays: the next input, and by it the output, lie a distance away that is one for all channels. */
 #define SATURATE " ssat r0, #8, r0\n ssat r1, #8, r1\n ssat r2, #8, r2\n ssat r3, #8, r3\n"
 #define TFLITE(a) \
-  " ldmia.w lr!, {r4, r5, r6}\n smmlar r7, " a ", r4, r5\n add " a ", r7, " a ", asr #31\n asr.w " a ", " a ", r6\n"
-#define TFLITE_RELU(a) " ldmia.w lr!, {r4, r5, r6}\n smmlar " a ", " a ", r4, r5\n asr.w " a ", " a ", r6\n"
-#define FOUR(f) f("r0") f("r1") f("r2") f("r3")
+  " ldmia.w r11!, {r4, r5, r6}\n smmlar r7, " a ", r4, r5\n add " a ", r7, " a ", asr #31\n asr.w " a ", " a ", r6\n"
+#define TFLITE_RELU(a) " ldmia.w r11!, {r4, r5, r6}\n smmlar " a ", " a ", r4, r5\n asr.w " a ", " a ", r6\n"
+#define FOUR(f) " ldr r11, [sp, #4]\n" f("r0") f("r1") f("r2") f("r3")
 #define LABEL(name) " .p2align 1\n.global cpcc_depthwise_quad_" name "\ncpcc_depthwise_quad_" name ":\n"
 
 __asm__(
     ".syntax unified\n.section .text.cpcc_depthwise_quad_pixel, \"ax\", %progbits\n.thumb\n.p2align 2\n"
     ".global cpcc_depthwise_quad_pixel\n.type cpcc_depthwise_quad_pixel, %function\n.thumb_func\n"
     "cpcc_depthwise_quad_pixel:\n"
-    " push {r4-r11, lr}\n mov lr, r2\n ldm r3, {r4, r5, r6, r7, r8, r9, r10}\n mov r12, r8\n add r2, r1, r7\n"
-    " push {r0, r1, r2, r4, r5, r6}\n"
-    "1: ldmia.w lr!, {r0, r1, r2, r3}\n ldr r8, [sp]\n ldr r11, [sp, #16]\n"
+    " push {r4-r11, lr}\n mov r8, r0\n mov lr, r2\n ldm.w r3, {r0, r3, r4, r6, r7, r9, r10, r11, r12}\n"
+    " sub.w r5, r1, r8\n add r7, r8\n push {r0, r2-r7}\n"
+    "1: ldmia.w r11!, {r0, r1, r2, r3}\n str.w r11, [sp, #4]\n ldr.w r11, [sp, #8]\n"
     "2: bx r12\n"
     " .rept 12\n ldr.w r4, [r8]\n add.w r8, r8, r9\n ldrd r6, r7, [lr], #8\n sxtb16 r5, r4, ror #8\n sxtb16 r4, r4\n"
     " smlabb r0, r4, r6, r0\n smlabb r1, r5, r7, r1\n smlatt r2, r4, r6, r2\n smlatt r3, r5, r7, r3\n .endr\n"
     LABEL("end")
-    " add r8, r10\n subs.w r11, r11, #1\n bne.w 2b\n ldr.w pc, [sp, #20]\n"
+    " add r8, r10\n subs.w r11, r11, #1\n bne.w 2b\n ldr.w pc, [sp, #12]\n"
     LABEL("tflite") FOUR(TFLITE) " b.n 3f\n"
     LABEL("tflite_relu") FOUR(TFLITE_RELU) " b.n 3f\n"
-    LABEL("once") " ldmia.w lr!, {r4, r5, r6, r7}\n ldr r8, [sp, #12]\n"
-    " smmlar r0, r0, r4, r8\n smmlar r1, r1, r5, r8\n smmlar r2, r2, r6, r8\n smmlar r3, r3, r7, r8\n"
-    " .p2align 1\n3:" SATURATE " ldrd r4, r8, [sp]\n"
-    " strb r0, [r8], #1\n strb r1, [r8], #1\n strb r2, [r8], #1\n strb r3, [r8], #1\n"
-    " adds r4, #4\n strd r4, r8, [sp]\n ldr r5, [sp, #8]\n cmp r8, r5\n bne.w 1b\n"
-    " mov r0, lr\n add sp, #24\n pop {r4-r11, pc}\n"
+    LABEL("once") " ldrd r7, r11, [sp]\n ldmia.w r11!, {r4, r5, r6}\n"
+    " smmlar r0, r0, r4, r7\n smmlar r1, r1, r5, r7\n smmlar r2, r2, r6, r7\n ldr.w r4, [r11], #4\n smmlar r3, r3, r4, r7\n"
+    " .p2align 1\n3:" SATURATE " ldrd r4, r5, [sp, #16]\n ldr r6, [sp, #24]\n add r8, r5\n add r4, r8\n"
+    " strb r0, [r4, #-4]\n strb r1, [r4, #-3]\n strb r2, [r4, #-2]\n strb r3, [r4, #-1]\n cmp r8, r6\n bne.w 1b\n"
+    " mov r0, lr\n add sp, #28\n pop {r4-r11, pc}\n"
     ".size cpcc_depthwise_quad_pixel, . - cpcc_depthwise_quad_pixel\n.text\n");
 
 static uint32_t code(const uint8_t *label) { return (uint32_t)label | 1u; }
@@ -58,7 +60,8 @@ static pixel_t job_of(const cpcc_depthwise_quad_t *layer, int32_t tap, int32_t s
                                  : layer->rounding == CPCC_TFLITE ? cpcc_depthwise_quad_tflite
                                                                   : cpcc_depthwise_quad_tflite_relu);
   const uint32_t entry = code(cpcc_depthwise_quad_end) - 36u * (uint32_t)layer->taps;
-  const pixel_t job = {layer->zero_point, layer->runs, epilogue, layer->window.channels / 4 * 4, entry, tap, skip};
+  const int32_t next = 4 - layer->runs * (layer->taps * tap + skip);
+  const pixel_t job = {layer->zero_point, layer->runs, epilogue, next, layer->window.channels / 4 * 4, tap, skip, layer->constants, entry};
   return job;
 }
 
@@ -69,16 +72,13 @@ static const int32_t *pixel(const cpcc_depthwise_quad_t *layer, const int8_t *x,
 }
 #else
 static pixel_t job_of(const cpcc_depthwise_quad_t *layer, int32_t tap, int32_t skip) {
-  const pixel_t job = {layer->zero_point, layer->runs, 0, layer->window.channels / 4 * 4, 0, tap, skip};
+  const pixel_t job = {layer->zero_point, layer->runs, 0, 0, layer->window.channels / 4 * 4, tap, skip, layer->constants, 0};
   return job;
 }
 
-/* Four channels of one pixel. */
+/* Four channels of one pixel, begun with their biases. */
 static const int32_t *dot(const cpcc_depthwise_quad_t *layer, const int8_t *x, const int32_t *stream,
                           const pixel_t *job, int32_t *sums) {
-  for (int32_t i = 0; i < 4; i++) {
-    sums[i] = *stream++;
-  }
   for (int32_t run = 0; run < job->runs; run++, x += job->skip) {
     for (int32_t tap = 0; tap < layer->taps; tap++, x += job->tap, stream += 2) {
       const uint32_t word = cpcc_load4(x), even = cpcc_sxtb16(word), odd = cpcc_sxtb16_high(word);
@@ -94,11 +94,13 @@ static const int32_t *dot(const cpcc_depthwise_quad_t *layer, const int8_t *x, c
 
 static const int32_t *pixel(const cpcc_depthwise_quad_t *layer, const int8_t *x, int8_t *y, const int32_t *stream,
                             const pixel_t *job) {
+  const int32_t *constants = job->constants;
   for (int32_t c = 0; c < job->channels; c += 4) {
-    int32_t sums[4];
+    int32_t sums[4] = {constants[0], constants[1], constants[2], constants[3]};
     stream = dot(layer, x + c, stream, job, sums);
-    for (int32_t i = 0; i < 4; i++, stream += cpcc_channel_words(layer->rounding)) {
-      y[c + i] = cpcc_round(layer->rounding, stream, job->zero_point, sums[i]);
+    constants += 4;
+    for (int32_t i = 0; i < 4; i++, constants += cpcc_channel_words(layer->rounding)) {
+      y[c + i] = cpcc_round(layer->rounding, constants, job->zero_point, sums[i]);
     }
   }
   return stream;
@@ -114,6 +116,7 @@ void cpcc_depthwise_quad(const cpcc_depthwise_quad_t *layer, const int8_t *x, in
   pixel_t last = job;
   int8_t *out = y;
   last.channels = 4;
+  last.constants += channels / 4 * 4 * (1 + cpcc_channel_words(layer->rounding));
   for (int32_t oy = 0; oy < window->out_h; oy++) {
     const int8_t *p = cpcc_strip_move(&strip, oy);
     for (int32_t ox = 0; ox < window->out_w; ox++, p += step, out += channels) {

@@ -3,7 +3,7 @@
 #include "cpcc_rounding.h"
 #include "cpcc_saturate.h"
 
-enum { RECORD = 8 }; /* words: two columns of each of four channels */
+enum { RECORD = 8, WEIGHTS = 5 }; /* words: two columns of each of four channels; a channel's weights */
 
 /* Two input rows of four channels each, two columns at a time: where a row is padding it has a step of 0. */
 typedef struct {
@@ -21,7 +21,8 @@ typedef struct {
   int32_t fours, rest;                     /* 36: outputs that go four by four and one by one; less one, times 2^16 */
   uint32_t epilogue, alone_epilogue;       /* 44 */
   int32_t rounding;                        /* 52 */
-  const int32_t *stream, *stream_end;      /* 56 */
+  const int32_t *constants;                /* 56 */
+  const int32_t *stream, *stream_end;      /* 60 */
 } row_t;
 
 #if CPCC_DSP
@@ -46,7 +47,7 @@ void cpcc_stride2_pairs(const pairs_t *job);
 #define ONE(f) f("r0")
 #define ONCE(some) "ldrd r12, lr, [sp, #4]\n " some(ROUND)
 #define TFLITE(some) \
-  "str r11, [sp, #64]\n ldrd r12, lr, [sp, #4]\n " some(ROUND_TFLITE) "ldr r12, [sp, #12]\n ldr r11, [sp, #64]\n " some(SHIFT)
+  "str r11, [sp, #68]\n ldrd r12, lr, [sp, #4]\n " some(ROUND_TFLITE) "ldr r12, [sp, #12]\n ldr r11, [sp, #68]\n " some(SHIFT)
 #define RELU(some) ONCE(some) "ldr r12, [sp, #12]\n " some(SHIFT)
 #define LABEL(name) " .p2align 1\n.global cpcc_stride2_" name "\ncpcc_stride2_" name ":\n "
 
@@ -54,11 +55,11 @@ __asm__(
     ".syntax unified\n.section .text.cpcc_stride2_row, \"ax\", %progbits\n.thumb\n.p2align 2\n"
     ".global cpcc_stride2_row\n.type cpcc_stride2_row, %function\n.thumb_func\n"
     "cpcc_stride2_row:\n"
-    " push {r4-r11, lr}\n sub sp, #68\n mov r12, sp\n"
-    " ldm r0!, {r4-r11}\n stm r12!, {r4-r11}\n ldm r0, {r4-r11}\n stm r12, {r4-r11}\n"
-    "1: ldr lr, [sp, #56]\n ldm.w lr!, {r4, r5, r6, r7, r8}\n ldrd r0, r1, [lr], #8\n strd r0, r1, [sp]\n"
-    " ldr r0, [sp, #52]\n cbz r0, 2f\n ldrd r0, r1, [lr], #8\n strd r0, r1, [sp, #8]\n"
-    "2: str lr, [sp, #56]\n add r0, sp, #24\n ldm.w r0, {r9, r10, r11}\n add r1, r9, #1\n add r2, r10, #8\n add r3, r11, #8\n"
+    " push {r4-r11, lr}\n sub sp, #72\n mov r12, sp\n"
+    " ldm r0!, {r4-r11}\n stm r12!, {r4-r11}\n ldm r0, {r3-r11}\n stm r12, {r3-r11}\n"
+    "1: ldrd r2, lr, [sp, #56]\n ldm.w lr!, {r4, r5, r6, r7, r8}\n ldrd r0, r1, [r2], #8\n strd r0, r1, [sp]\n"
+    " ldr r0, [sp, #52]\n cbz r0, 2f\n ldrd r0, r1, [r2], #8\n strd r0, r1, [sp, #8]\n"
+    "2: strd r2, lr, [sp, #56]\n add r0, sp, #24\n ldm.w r0, {r9, r10, r11}\n add r1, r9, #1\n add r2, r10, #8\n add r3, r11, #8\n"
     " stm r0!, {r1, r2, r3}\n ldr r0, [sp, #36]\n cmp r0, #0\n blt.w 7f\n orr r8, r8, r0\n"
     "4: ldr r3, [sp]\n "
     PAIR("r10", "0") UPPER("r0", "r3") PAIR("r10", "32") UPPER_LAST("r0") UPPER("r1", "r3")
@@ -80,7 +81,7 @@ __asm__(
     LABEL("alone_relu") RELU(ONE) "b 6f\n"
     LABEL("alone_once") ONCE(ONE)
     "\n6: " ONE(SATURATE) "ldr r12, [sp, #16]\n strb r0, [r9]\n add r9, r12\n subs.w r8, r8, #65536\n bpl.n 8b\n"
-    "9: ldrd r0, r1, [sp, #56]\n cmp r0, r1\n bne.w 1b\n add sp, #68\n pop {r4-r11, pc}\n"
+    "9: ldrd r0, r1, [sp, #60]\n cmp r0, r1\n bne.w 1b\n add sp, #72\n pop {r4-r11, pc}\n"
     ".size cpcc_stride2_row, . - cpcc_stride2_row\n.text\n");
 
 /* Twenty-nine instructions for eight words.   r0 r1: inputs   r2 r3: their steps   r4: words   r5-r8: inputs   stack: end */
@@ -122,16 +123,16 @@ static void cpcc_stride2_pairs(const pairs_t *job) {
 static void choose_epilogues(row_t *row) { row->epilogue = row->alone_epilogue = 0; }
 
 static void cpcc_stride2_row(const row_t *row) {
-  const int32_t words = 6 + cpcc_channel_words(row->rounding), outputs = 4 * (row->fours / 65536 + 1) + row->rest / 65536 + 1;
+  const int32_t words = 1 + cpcc_channel_words(row->rounding), outputs = 4 * (row->fours / 65536 + 1) + row->rest / 65536 + 1;
   for (int32_t i = 0; i < 4 * outputs; i++) {
     const int32_t c = i % 4, column = i / 4;
-    const int32_t *w = row->stream + c * words;
+    const int32_t *w = row->stream + c * WEIGHTS, *constants = row->constants + c * words;
     const uint32_t *u = row->upper + column * RECORD + 2 * c, *v = row->lower + column * RECORD + 2 * c;
-    int32_t sum = cpcc_smlad(u[0], (uint32_t)w[0], w[5]);
+    int32_t sum = cpcc_smlad(u[0], (uint32_t)w[0], constants[0]);
     sum = cpcc_smlad(u[RECORD], (uint32_t)w[2], cpcc_smlad(u[1], (uint32_t)w[1], sum));
     sum = cpcc_smlabb(v[1], (uint32_t)w[3] >> 16, cpcc_smlabb(v[0], (uint32_t)w[3], sum));
     sum = cpcc_smlabb(v[RECORD], (uint32_t)w[4], sum);
-    row->y[column * row->step + c] = cpcc_round(row->rounding, w + 6, row->offset, sum);
+    row->y[column * row->step + c] = cpcc_round(row->rounding, constants + 1, row->offset, sum);
   }
 }
 #endif
@@ -197,18 +198,19 @@ static row_t begin(const cpcc_depthwise_stride2_t *layer) {
 
 void cpcc_depthwise_stride2(const cpcc_depthwise_stride2_t *layer, const int8_t *x, int8_t *y, int8_t *scratch) {
   const cpcc_window_t *window = &layer->window;
-  const int32_t channels = window->channels, words = 4 * (6 + cpcc_channel_words(layer->rounding));
+  const int32_t channels = window->channels, words = 4 * (1 + cpcc_channel_words(layer->rounding));
   const int32_t row_words = (window->out_w + 1) * RECORD, row_bytes = window->out_w * channels;
   const uint32_t border = 0x01010101u * (uint8_t)window->pad_value;
   uint32_t *upper = (uint32_t *)(void *)scratch, *lower = upper + row_words;
   row_t job = begin(layer);
+  job.constants = layer->constants;
   job.stream_end = layer->stream;
   fill_borders(window, upper);
   fill_borders(window, lower);
-  for (int32_t at = 0; at < channels; at += 4) {
+  for (int32_t at = 0; at < channels; at += 4, job.constants += words) {
     const int32_t first = cpcc_min(at, channels - 4);
     const int32_t *stream = job.stream_end;
-    job.stream_end = stream + words;
+    job.stream_end = stream + 4 * WEIGHTS;
     pair_rows(window, x + first, -window->top, upper, &border);
     for (int32_t oy = 0; oy < window->out_h; oy++) {
       pair_rows(window, x + first, 2 * (oy + 1) - window->top, lower, &border);

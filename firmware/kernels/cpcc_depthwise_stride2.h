@@ -7,10 +7,10 @@
  * four channels at a time: three SMLAD take the kernel's upper two rows; the third row is the lower half of the next pair's
  * words, which the next output row needs as well. Two columns of a channel lie side by side, so one load finds both.
  * The stream has, per channel: three words of a column's weights in the kernel's first and second row; one word of the third
- * row's first and second weight; one of its last; the bias; the channel's constants (see cpcc_rounding.h). */
+ * row's first and second weight; one of its last; `constants` the bias and the channel's constants (see cpcc_rounding.h). */
 typedef struct {
   cpcc_window_t window;
-  const int32_t *stream;
+  const int32_t *stream, *constants;
   int32_t rounding; /* cpcc_rounding_t */
   int32_t zero_point, low, high;
 } cpcc_depthwise_stride2_t;

@@ -3,9 +3,9 @@
 #include "cpcc_rounding.h"
 #include "cpcc_saturate.h"
 
-/* Words of a channel in a column, and of a column. A strip's first pair lies its distance from the last whole strip's end before
+/* Words of a channel in a column, of a column, and of a channel's weights. A strip's first pair lies its distance from the last whole strip's end before
  * word WHOLE; a last strip of one row is there. */
-enum { CHANNEL = 16, COLUMN = 64, WHOLE = 14 };
+enum { CHANNEL = 16, COLUMN = 64, WEIGHTS = 6, WHOLE = 14 };
 
 /* Two input rows of four channels each, `rows` times: where padding has steps of 0. */
 typedef struct {
@@ -23,6 +23,11 @@ typedef struct {
   int32_t column_bytes; /* of all columns' words */
 } quads_t;
 
+/* Weights and constants of four channels. */
+typedef struct {
+  const int32_t *stream, *constants;
+} four_t;
+
 #if CPCC_DSP
 /* What the assembly keeps on its stack; the offsets are in its text. */
 typedef struct {
@@ -34,9 +39,9 @@ typedef struct {
   int32_t alone;                           /* 44: whether there is one */
   uint32_t epilogue, alone_epilogue;       /* 48 */
   int32_t rounding;                        /* 56 */
-  uint32_t stream, stream_end;             /* 60 */
-  uint32_t x, y;                           /* 68: of the channel, x three columns on */
-  int32_t two_steps, twos;                 /* 76: of outputs; bytes of the pairs of two columns */
+  uint32_t constants, stream, stream_end;  /* 60 */
+  uint32_t x, y;                           /* 72: of the channel, x three columns on */
+  int32_t two_steps, twos;                 /* 80: of outputs; bytes of the pairs of two columns */
 } frame_t;
 
 extern const uint8_t cpcc_tall_once[], cpcc_tall_tflite[], cpcc_tall_relu[];
@@ -72,12 +77,12 @@ __asm__(
     ".syntax unified\n.section .text.cpcc_tall_run, \"ax\", %progbits\n.thumb\n.p2align 2\n"
     ".global cpcc_tall_run\n.type cpcc_tall_run, %function\n.thumb_func\n"
     "cpcc_tall_run:\n"
-    " push {r4-r11, lr}\n sub sp, #84\n mov r12, sp\n"
-    " ldm r0!, {r4-r11}\n stm r12!, {r4-r11}\n ldm r0!, {r4-r11}\n stm r12!, {r4-r11}\n ldm r0, {r4-r8}\n stm r12, {r4-r8}\n"
-    "1: ldr lr, [sp, #60]\n ldm.w lr!, {r4, r5, r6, r7, r8, r9}\n ldrd r0, r1, [lr], #8\n strd r0, r1, [sp]\n"
-    " ldr r0, [sp, #56]\n cbz r0, 2f\n ldrd r0, r1, [lr], #8\n strd r0, r1, [sp, #8]\n"
-    "2: str lr, [sp, #60]\n ldrd r0, r1, [sp, #68]\n strd r0, r1, [sp, #32]\n ldr r2, [sp, #80]\n add r2, r0\n str r2, [sp, #40]\n"
-    "3: ldrd r10, r11, [sp, #32]\n ldr r0, [sp, #40]\n cmp r10, r0\n beq.w 7f\n ldr r1, [sp, #76]\n add r1, r11\n"
+    " push {r4-r11, lr}\n sub sp, #88\n mov r12, sp\n"
+    " ldm r0!, {r4-r11}\n stm r12!, {r4-r11}\n ldm r0!, {r4-r11}\n stm r12!, {r4-r11}\n ldm r0, {r4-r9}\n stm r12, {r4-r9}\n"
+    "1: ldrd r2, lr, [sp, #60]\n ldm.w lr!, {r4, r5, r6, r7, r8, r9}\n ldrd r0, r1, [r2], #8\n strd r0, r1, [sp]\n"
+    " ldr r0, [sp, #56]\n cbz r0, 2f\n ldrd r0, r1, [r2], #8\n strd r0, r1, [sp, #8]\n"
+    "2: strd r2, lr, [sp, #60]\n ldrd r0, r1, [sp, #72]\n strd r0, r1, [sp, #32]\n ldr r2, [sp, #84]\n add r2, r0\n str r2, [sp, #40]\n"
+    "3: ldrd r10, r11, [sp, #32]\n ldr r0, [sp, #40]\n cmp r10, r0\n beq.w 7f\n ldr r1, [sp, #80]\n add r1, r11\n"
     " add.w r0, r10, #512\n strd r0, r1, [sp, #32]\n"
     "4: ldr r2, [sp]\n " AT("-768") UPPER("r0", "r4", "r7", "r2") LOWER("r1", "r4", "r7", "r2")
     AT("-512") BOTH("r0", "r1", "r5", "r8") LOWER("r3", "r4", "r7", "r2") UPPER("r2", "r4", "r7", "r2")
@@ -99,8 +104,8 @@ __asm__(
     LABEL("alone_once") ONCE(TWO)
     "\n5: " TWO(SATURATE) "ldr lr, [sp, #20]\n strb r1, [r11, lr]\n strb r0, [r11]\n add.w r11, r11, lr, lsl #1\n"
     ONE_ROW("8b")
-    "9: ldrd r0, r1, [sp, #68]\n adds r0, #64\n adds r1, #1\n strd r0, r1, [sp, #68]\n ldrd r0, r1, [sp, #60]\n cmp r0, r1\n"
-    " bne.w 1b\n add sp, #84\n pop {r4-r11, pc}\n"
+    "9: ldrd r0, r1, [sp, #72]\n adds r0, #64\n adds r1, #1\n strd r0, r1, [sp, #72]\n ldrd r0, r1, [sp, #64]\n cmp r0, r1\n"
+    " bne.w 1b\n add sp, #88\n pop {r4-r11, pc}\n"
     ".size cpcc_tall_run, . - cpcc_tall_run\n.text\n");
 
 /* Nineteen instructions for four words.   r4 r5: inputs   r6 r7: their steps   r0: words   r1: of the row   r2: width
@@ -148,7 +153,7 @@ static uint32_t *place(int8_t *scratch) {
 static uint32_t code(const uint8_t *label) { return (uint32_t)label | 1u; }
 
 /* `rows` output rows of four channels, whose pairs begin `whole` strips before word WHOLE. */
-static void multiply(const cpcc_depthwise_tall_t *layer, const uint32_t *pairs, int8_t *y, const int32_t *stream, int32_t rows) {
+static void multiply(const cpcc_depthwise_tall_t *layer, const uint32_t *pairs, int8_t *y, const four_t *four, int32_t rows) {
   const cpcc_window_t *window = &layer->window;
   const int32_t twos = window->out_w / 2, row = window->out_w * window->channels;
   const uint8_t *const epilogues[] = {cpcc_tall_once, cpcc_tall_tflite, cpcc_tall_relu};
@@ -162,8 +167,9 @@ static void multiply(const cpcc_depthwise_tall_t *layer, const uint32_t *pairs, 
   frame.epilogue = code(epilogues[layer->rounding]);
   frame.alone_epilogue = code(alone[layer->rounding]);
   frame.rounding = layer->rounding;
-  frame.stream = (uint32_t)stream;
-  frame.stream_end = (uint32_t)(stream + 4 * (7 + cpcc_channel_words(layer->rounding)));
+  frame.constants = (uint32_t)four->constants;
+  frame.stream = (uint32_t)four->stream;
+  frame.stream_end = (uint32_t)(four->stream + 4 * WEIGHTS);
   frame.x = (uint32_t)(pairs + 3 * COLUMN + WHOLE - rows / 2);
   frame.y = (uint32_t)y;
   frame.two_steps = 2 * window->channels;
@@ -200,19 +206,19 @@ static void cpcc_tall_quads(const quads_t *job) {
 /* a.low * b.high, as SMLABT. */
 static int32_t crossed(uint32_t a, uint32_t b, int32_t sum) { return cpcc_smlabb(a, b >> 16, sum); }
 
-static void multiply(const cpcc_depthwise_tall_t *layer, const uint32_t *pairs, int8_t *y, const int32_t *stream, int32_t rows) {
+static void multiply(const cpcc_depthwise_tall_t *layer, const uint32_t *pairs, int8_t *y, const four_t *four, int32_t rows) {
   const cpcc_window_t *window = &layer->window;
-  const int32_t words = 7 + cpcc_channel_words(layer->rounding);
+  const int32_t words = 1 + cpcc_channel_words(layer->rounding);
   for (int32_t i = 0; i < 4 * rows * window->out_w; i++) {
     const int32_t c = i % 4, row = i / 4 / window->out_w, column = i / 4 % window->out_w;
     const uint32_t *p = pairs + column * COLUMN + c * CHANNEL + WHOLE - rows / 2 + row / 2;
-    const int32_t *w = stream + c * words;
-    int32_t sum = w[6];
+    const int32_t *w = four->stream + c * WEIGHTS, *constants = four->constants + c * words;
+    int32_t sum = constants[0];
     for (int32_t k = 0; k < 3; k++, p += COLUMN) {
       const uint32_t a = (uint32_t)w[k], b = (uint32_t)w[3 + k];
       sum = row % 2 == 0 ? crossed(p[1], b, cpcc_smlad(p[0], a, sum)) : cpcc_smlad(p[1], b, crossed(a, p[0], sum));
     }
-    y[(row * window->out_w + column) * window->channels + c] = cpcc_round(layer->rounding, w + 7, layer->zero_point, sum);
+    y[(row * window->out_w + column) * window->channels + c] = cpcc_round(layer->rounding, constants + 1, layer->zero_point, sum);
   }
 }
 #endif
@@ -270,19 +276,19 @@ static void load(const cpcc_window_t *window, const int8_t *x, uint32_t *to, int
 
 void cpcc_depthwise_tall(const cpcc_depthwise_tall_t *layer, const int8_t *x, int8_t *y, int8_t *scratch) {
   const cpcc_window_t *window = &layer->window;
-  const int32_t channels = window->channels, words = 4 * (7 + cpcc_channel_words(layer->rounding));
+  const int32_t channels = window->channels, words = 4 * (1 + cpcc_channel_words(layer->rounding));
   const uint32_t border = 0x01010101u * (uint8_t)window->pad_value;
-  const int32_t *stream = layer->stream;
+  four_t four = {layer->stream, layer->constants};
   uint32_t *pairs = place(scratch);
   fill_borders(window, pairs);
-  for (int32_t at = 0; at < channels; at += 4, stream += words) {
+  for (int32_t at = 0; at < channels; at += 4, four.stream += 4 * WEIGHTS, four.constants += words) {
     const int32_t first = cpcc_min(at, channels - 4);
     for (int32_t oy = 0; oy < window->out_h; oy += layer->rows) {
       const int32_t rows = cpcc_min(layer->rows, window->out_h - oy), whole = rows / 2;
       uint32_t *to = pairs + window->left * COLUMN + WHOLE - whole;
       load(window, x + first, to, oy - window->top, whole + 1 + rows % 2, (const int8_t *)&border,
            at > 0 && rows == window->out_h);
-      multiply(layer, pairs, y + oy * window->out_w * channels + first, stream, rows);
+      multiply(layer, pairs, y + oy * window->out_w * channels + first, &four, rows);
     }
   }
   cpcc_saturate(y, window->out_h * window->out_w * channels, layer->low, layer->high);

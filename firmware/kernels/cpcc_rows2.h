@@ -12,9 +12,11 @@ typedef struct {
   int32_t columns;  /* of output */
   int32_t strips;
   int32_t rounding; /* cpcc_rounding_t */
+  const int32_t *constants;
 } cpcc_rows2_t;
 
 #define CPCC_COLUMN_WORDS 8
+#define CPCC_ROWS2_WEIGHTS 6 /* words of a channel */
 
 void cpcc_rows2(const uint32_t *pairs, int8_t *y, const int32_t *stream, const cpcc_rows2_t *job);
 

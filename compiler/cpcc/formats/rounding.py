@@ -61,6 +61,19 @@ def row_constants(rounding: Rounding) -> np.ndarray:
     return np.append(np.column_stack([rounding.bias, rounding.words]).ravel(), 0).astype(np.int32)
 
 
+def apart_fields(
+    output: Output, weight: np.ndarray, stream: Callable[[np.ndarray], np.ndarray], constants: Callable[[Rounding], np.ndarray]
+) -> dict[str, int | np.ndarray]:
+    """As `stream_fields`, for a kernel that finds the constants beside the weights: layers with the same weights store those once.
+    `stream` lays out the weights times `Rounding.gain`, int64."""
+    rounding = rounding_of(output, weight)
+    assert rounding is not None
+    return {
+        "stream": stream(rounding.gain * weight.astype(np.int64)), "constants": constants(rounding), "rounding": rounding.kind,
+        "zero_point": output.zero_point, "low": output.low, "high": output.high,
+    }  # fmt: skip
+
+
 def constant_outputs(output: Output, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(channels,) whether a channel's output is one value whatever the int8 input, and that value."""
     w = weight.astype(np.int64)

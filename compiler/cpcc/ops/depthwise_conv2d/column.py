@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from cpcc.costs import fitted
-from cpcc.formats.depthwise import column_steps, steps_stream
-from cpcc.formats.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of, stream_fields
+from cpcc.formats.depthwise import channel_constants, column_steps, steps_stream
+from cpcc.formats.rounding import TFLITE, TFLITE_RELU, apart_fields, rounding_kind, rounding_of
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Overlap, Packed
 from cpcc.ops.depthwise_conv2d.semantics import per_channel
@@ -37,7 +37,8 @@ def pack(node: Node, graph: Graph) -> Packed:
         "channels": channels, "lines": shape[1 - axis], "line": across, "out_line": out_across,
         "inputs": shape[axis], "outputs": out[axis], "pitch": along,
         "before": node.params.padding[2 * axis], "pad_value": node.params.pad_value,
-        "steps": column_steps(weight.shape[1]), "pairs": _pairs(node, graph), **stream_fields(output, weight, steps_stream),
+        "steps": column_steps(weight.shape[1]), "pairs": _pairs(node, graph),
+        **apart_fields(output, weight, steps_stream, channel_constants),
     }  # fmt: skip
     return Packed(fields, 16 * _pairs(node, graph))
 

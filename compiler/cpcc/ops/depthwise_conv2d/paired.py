@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from cpcc.costs import fitted
-from cpcc.formats.depthwise import paired_stream
-from cpcc.formats.rounding import TFLITE, TFLITE_RELU, rounding_kind, stream_fields
+from cpcc.formats.depthwise import channel_constants, paired_stream
+from cpcc.formats.rounding import TFLITE, TFLITE_RELU, apart_fields, rounding_kind
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Overlap, Packed
 from cpcc.ops.conv2d.geometry import geometry
@@ -30,7 +30,7 @@ def pack(node: Node, graph: Graph) -> Packed:
     strips, columns = strips_held(node, graph)
     output, weight = node.params.output, per_channel(node)
     fields: dict[str, int | np.ndarray] = {
-        **geometry(node, graph), "strips": strips, **stream_fields(output, weight, paired_stream),
+        **geometry(node, graph), "strips": strips, **apart_fields(output, weight, paired_stream, channel_constants),
     }  # fmt: skip
     return Packed(fields, 32 * columns * (strips + 1))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from cpcc.costs import fitted
-from cpcc.formats.depthwise import quad_stream
-from cpcc.formats.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of, stream_fields
+from cpcc.formats.depthwise import group_constants, quad_stream
+from cpcc.formats.rounding import TFLITE, TFLITE_RELU, apart_fields, rounding_kind, rounding_of
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Overlap, Packed
 from cpcc.ops.conv2d.geometry import geometry, strip_bytes
@@ -36,7 +36,7 @@ def pack(node: Node, graph: Graph) -> Packed:
     runs, taps = runs_and_taps(node)
     fields: dict[str, int | np.ndarray] = {
         **geometry(node, graph), "kernel_h": kh, "runs": runs, "taps": taps,
-        **stream_fields(output, weight, quad_stream),
+        **apart_fields(output, weight, quad_stream, group_constants),
     }  # fmt: skip
     return Packed(fields, strip_bytes(node, graph, kh, outputs=1))
 

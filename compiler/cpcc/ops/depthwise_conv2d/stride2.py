@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from cpcc.costs import fitted
-from cpcc.formats.depthwise import stride2_stream
-from cpcc.formats.rounding import TFLITE, TFLITE_RELU, rounding_kind, stream_fields
+from cpcc.formats.depthwise import channel_constants, stride2_stream
+from cpcc.formats.rounding import TFLITE, TFLITE_RELU, apart_fields, rounding_kind
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Packed
 from cpcc.ops.conv2d.geometry import geometry
@@ -20,7 +20,7 @@ FILES = (*STREAM_FILES, "kernels/cpcc_saturate.h")
 def pack(node: Node, graph: Graph) -> Packed:
     output, weight = node.params.output, per_channel(node)
     fields: dict[str, int | np.ndarray] = {
-        **geometry(node, graph), **stream_fields(output, weight, stride2_stream),
+        **geometry(node, graph), **apart_fields(output, weight, stride2_stream, channel_constants),
     }  # fmt: skip
     return Packed(fields, 64 * (graph.output_tensor(node).shape[1] + 1))
 

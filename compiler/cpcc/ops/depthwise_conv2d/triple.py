@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from cpcc.costs import fitted
-from cpcc.formats.depthwise import column_stream
-from cpcc.formats.rounding import TFLITE, TFLITE_RELU, rounding_kind, stream_fields
+from cpcc.formats.depthwise import column_stream, group_constants
+from cpcc.formats.rounding import TFLITE, TFLITE_RELU, apart_fields, rounding_kind
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Packed
 from cpcc.ops.conv2d.geometry import geometry, strip_bytes
@@ -20,7 +20,7 @@ FILES = (*STREAM_FILES, "kernels/cpcc_saturate.h", "kernels/cpcc_strip.h", "kern
 def pack(node: Node, graph: Graph) -> Packed:
     output, weight = node.params.output, per_channel(node)
     fields: dict[str, int | np.ndarray] = {
-        **geometry(node, graph), **stream_fields(output, weight, column_stream),
+        **geometry(node, graph), **apart_fields(output, weight, column_stream, group_constants),
     }  # fmt: skip
     return Packed(fields, strip_bytes(node, graph, 3, outputs=1))
 

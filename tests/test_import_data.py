@@ -37,6 +37,17 @@ def test_images_are_averaged_not_picked(tmp_path):
     assert import_images(tmp_path, (1, 1), gray=True)["x"].ravel().tolist() == [40, 40]
 
 
+def test_photos_are_turned_upright(tmp_path):
+    """A camera held upright stores rows as columns, and says so in the file."""
+    upright = np.arange(24, dtype=np.uint8).reshape(6, 4) * 10
+    exif = Image.Exif()
+    exif[0x0112] = 6  # orientation: turn a quarter clockwise to show it
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(np.rot90(upright)).save(tmp_path / name / "x.png", exif=exif)
+    np.testing.assert_array_equal(import_images(tmp_path, (6, 4), gray=True)["x"], np.stack([upright[None]] * 2))
+
+
 def test_images_of_16_bits_keep_their_grays(tmp_path):
     for name in "ab":
         (tmp_path / name).mkdir()

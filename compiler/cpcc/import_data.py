@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cpcc import data
 from cpcc.errors import DataError
@@ -26,8 +26,8 @@ IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".we
 
 
 def import_images(folder: Path, size: tuple[int, int], gray: bool, important: str | None = None) -> Arrays:
-    """Images of `folder`/CLASS/*: x uint8 (n, 1 or 3, height, width), resized to `size` (height, width) by averaging;
-    labels count the class folders in order of their names. Raises `DataError` naming the folder or file."""
+    """Images of `folder`/CLASS/*: x uint8 (n, 1 or 3, height, width), turned upright as their camera noted and resized to `size` (height, width)
+    by averaging; labels count the class folders in order of their names. Raises `DataError` naming the folder or file."""
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; give a folder with one folder of images per class, or a .csv table")
     classes = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
@@ -49,7 +49,7 @@ def _image(path: Path, size: tuple[int, int], gray: bool) -> np.ndarray[Any, Any
     """uint8 (channels, height, width)."""
     try:
         with Image.open(path) as image:
-            eight = _eight_bits(image)
+            eight = _eight_bits(ImageOps.exif_transpose(image))
             small = eight.convert("L" if gray else "RGB").resize((size[1], size[0]), Image.Resampling.BOX)
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{path}: cannot be read as an image ({' '.join(str(error).split())[:80]})") from error

@@ -43,19 +43,6 @@ def rounding_of(output: Output, weight: np.ndarray) -> Rounding | None:
     return _tflite(output, output.requant, weight)
 
 
-def stream_fields(
-    output: Output, weight: np.ndarray, stream: Callable[[np.ndarray, Rounding], np.ndarray]
-) -> dict[str, int | np.ndarray]:
-    """Fields of the C structs for int8 `weight` (channels, k) that a kernel reads, constants and all, as the one array that
-    `stream` lays out."""
-    rounding = rounding_of(output, weight)
-    assert rounding is not None
-    return {
-        "stream": stream(weight, rounding), "rounding": rounding.kind,
-        "zero_point": output.zero_point, "low": output.low, "high": output.high,
-    }  # fmt: skip
-
-
 def row_constants(rounding: Rounding) -> np.ndarray:
     """int32 biases and constants of the channels, one channel after the other, and a word that kernels read ahead."""
     return np.append(np.column_stack([rounding.bias, rounding.words]).ravel(), 0).astype(np.int32)
@@ -64,8 +51,8 @@ def row_constants(rounding: Rounding) -> np.ndarray:
 def apart_fields(
     output: Output, weight: np.ndarray, stream: Callable[[np.ndarray], np.ndarray], constants: Callable[[Rounding], np.ndarray]
 ) -> dict[str, int | np.ndarray]:
-    """As `stream_fields`, for a kernel that finds the constants beside the weights: layers with the same weights store those once.
-    `stream` lays out the weights times `Rounding.gain`, int64."""
+    """Fields of the C structs for int8 `weight` (channels, k): what `stream` lays out, of the weights times `Rounding.gain`, int64, and
+    `constants` beside it, so that layers with the same weights store those once."""
     rounding = rounding_of(output, weight)
     assert rounding is not None
     return {

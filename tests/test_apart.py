@@ -183,9 +183,30 @@ HELIUM = {
 }
 
 
-def rounded(name: str) -> tuple[Detector, list[Graph]]:
-    """A network of a layer of `HELIUM`, and graphs of it with other constants."""
-    shape, params = HELIUM[name]
+def tall(stride: int, height: int = 3, width: int = 3) -> DepthwiseConv2d:
+    """Ten channels: the last group of four overlaps the one before."""
+    weight = FULL[: height * width, :10].reshape(height, width, 10)
+    return DepthwiseConv2d(weight, np.zeros(10, np.float32), (stride, stride), (1, 1, width // 2, width // 2))
+
+
+THIN = Linear(FULL * (FULL > 0.7), np.zeros(11, np.float32))
+BESIDE = {
+    **{("cortex-m55", name): case for name, case in HELIUM.items()},
+    **{("stm32", f"depthwise_{name}"): ((7, 5, 10), tall(1)) for name in ("paired", "tall", "quad", "3x3")},
+    ("stm32", "depthwise_stride2"): ((7, 5, 10), tall(2)),
+    ("stm32", "depthwise_column"): ((11, 3, 10), tall(1, 4, 1)),
+    ("stm32", "linear_sparse2"): ((37,), THIN),
+    **{(core, "depthwise_twin"): ((7, 5, 10), tall(1)) for core in ("cortex-m3", "cortex-m0plus")},
+    **{
+        (core, "linear_rows8"): ((37,), Linear(FULL, np.zeros(11, np.float32)))
+        for core in ("cortex-m3", "cortex-m0plus")
+    },
+}
+
+
+def rounded(case: tuple[tuple[int, ...], object]) -> tuple[Detector, list[Graph]]:
+    """A network of a layer, and graphs of it with other constants."""
+    shape, params = case
     op = next(op for op in OPS if isinstance(params, op.float_params))
     detector = detector_of(chain(shape, [(op, params)]), np.random.default_rng(0))
     first, *behind = detector.graph.nodes
@@ -202,7 +223,7 @@ def named(name: str) -> Kernel:
 @pytest.mark.parametrize("name", HELIUM)
 def test_weights_for_helium_depend_on_nothing_else(name: str) -> None:
     """Whatever the rounding, and where outputs are one value: stored once, beside constants of their own."""
-    _, graphs = rounded(name)
+    _, graphs = rounded(HELIUM[name])
     packed = [named(name).pack(graph.nodes[0], graph) for graph in graphs]
     constants = [each.struct["constants"] for each in packed]
     assert times_stored(packed) == 1 and stored_bytes(packed) < sum(each.constant_bytes for each in packed)
@@ -210,13 +231,14 @@ def test_weights_for_helium_depend_on_nothing_else(name: str) -> None:
 
 
 @pytest.mark.parametrize("compiler", ["zig", "gcc"])
-@pytest.mark.parametrize("name", HELIUM)
-def test_helium(name: str, compiler: str) -> None:
-    """Groups that the channels do not fill, a channel without weights, outputs that are one value, every rounding."""
-    need_tool("qemu-system-arm")
-    detector, graphs = rounded(name)
+@pytest.mark.parametrize(("target", "name"), BESIDE)
+def test_every_rounding(target: str, name: str, compiler: str) -> None:
+    """Groups that the channels do not fill, a channel without weights, outputs that are one value."""
+    if target == "cortex-m55":
+        need_tool("qemu-system-arm")
+    detector, graphs = rounded(BESIDE[target, name])
     op = op_of(detector.graph.nodes[0], Int8)
     for graph in graphs:
-        c = compiled(replace(detector, graph=graph), TARGETS["cortex-m55"], only(named(name), op))
+        c = compiled(replace(detector, graph=graph), TARGETS[target], only(named(name), op))
         assert c.plan.steps[0].kernel.name == name
         check_everywhere(c, extreme_inputs(np.random.default_rng(1), graph.input.shape, 12), compiler)

@@ -1,4 +1,4 @@
-/* Requantization in kernels whose constants come as one stream of words. */
+/* Requantization in kernels that read a channel's constants as words. */
 #ifndef CPCC_ROUNDING_H
 #define CPCC_ROUNDING_H
 
@@ -11,7 +11,7 @@
  * below it, so it is left out. */
 typedef enum { CPCC_ONCE = 0, CPCC_TFLITE = 1, CPCC_TFLITE_RELU = 2 } cpcc_rounding_t;
 
-/* Words of the stream for one channel. */
+/* Words of constants for one channel, without its bias. */
 static inline int32_t cpcc_channel_words(int32_t rounding) { return rounding == CPCC_ONCE ? 1 : 3; }
 
 /* The int8 output for `acc`: once the accumulator, else twice the accumulator. */

@@ -13,13 +13,13 @@ __asm__(
 #else
 void cpcc_blocks8_apart(const uint32_t *x, const uint8_t *stream, int8_t *y, const cpcc_tiles8_run_t *job) {
   for (const int32_t *constants = ((const cpcc_blocks8_apart_t *)(const void *)job)->constants;; constants += 2, y++) {
-    const int32_t jump = (int16_t)cpcc_blocks8_bytes(stream, 2);
+    const int32_t bias = constants[0], jump = (int16_t)cpcc_blocks8_bytes(stream, 2);
     if (jump == CPCC_B8_LEAVE) {
       return;
     }
     int32_t sums[8];
     for (int32_t i = 0; i < 8; i++) {
-      sums[i] = constants[0];
+      sums[i] = bias;
     }
     stream = cpcc_blocks8_sums(x, stream + 2, jump, sums);
     cpcc_blocks8_store(job, sums, constants + 1, y);

@@ -9,7 +9,7 @@ enum { PIXELS = 8, VECTOR = 16 };
 typedef struct {
   int32_t zero_point, low, high;
   const int32_t *constants;
-  uint32_t entry;           /* into the roundings */
+  uint32_t epilogue;        /* code of the rounding */
   uint16_t offsets[PIXELS]; /* of the outputs of pixels 0, 4, 1, 5, 2, 6, 3, 7 */
   int32_t rounding;         /* cpcc_rounding_t */
 } job_t;
@@ -22,7 +22,7 @@ extern const uint8_t cpcc_mve_blocks_roundings[];
 
 /* Nineteen instructions for 128 products.
  *   r0 r2 r4 r6 r8 r10 r12 lr: sums   r1: stream   r3: distances   r5: input   r7: constants   r9: first input   r11: output
- *   q0 q1: inputs   q2: weights   q3: offsets   q4 q5: limits   q6: zero point   stack: rounding */
+ *   q0 q1: inputs   q2: weights   q3: offsets   q4 q5: limits   q6: zero point   stack: epilogue */
 #define PIXEL(mla, sum, q, at) " vldrb.8 " q ", [r5, #" at "]\n " mla ".s8 " sum ", " q ", q2\n"
 #define BLOCK(mla)                                                                                   \
   " ldrb r3, [r1], #1\n add.w r5, r5, r3, lsl #7\n vldrb.8 q2, [r1], #16\n"                          \
@@ -77,11 +77,11 @@ __asm__(
     " add r1, r4\n subs r2, #1\n bne.n 1b\n pop {r4, pc}\n"
     ".size cpcc_mve_spread, . - cpcc_mve_spread\n.text\n");
 
-static uint32_t entry(int32_t rounding) { return ((uint32_t)cpcc_mve_blocks_roundings + 128u * (uint32_t)rounding) | 1u; }
+static uint32_t epilogue(int32_t rounding) { return ((uint32_t)cpcc_mve_blocks_roundings + 128u * (uint32_t)rounding) | 1u; }
 #else
 enum { BLOCK_BYTES = 76, BLOCKS = 8, LEAVE = -2, EMPTY = 84 + BLOCK_BYTES * BLOCKS + 8 + 20 };
 
-static uint32_t entry(int32_t rounding) { return 0u * (uint32_t)rounding; }
+static uint32_t epilogue(int32_t rounding) { return 0u * (uint32_t)rounding; }
 
 static int32_t jump_at(const uint8_t **stream) {
   const uint8_t *p = *stream;
@@ -165,7 +165,7 @@ void cpcc_conv2d_mve_blocks(const cpcc_conv2d_mve_blocks_t *layer, const int8_t 
   const int32_t rows = layer->kernel_h, run = layer->run, step = window->stride_w * window->channels;
   const cpcc_strip_t strip = cpcc_strip(window, x, scratch + PIXELS * VECTOR * rows * run, rows, 1);
   job_t job = {.zero_point = layer->zero_point, .low = layer->low, .high = layer->high,
-               .constants = layer->constants, .entry = entry(layer->rounding), .rounding = layer->rounding};
+               .constants = layer->constants, .epilogue = epilogue(layer->rounding), .rounding = layer->rounding};
   const int8_t *p = x;
   int32_t filled = 0;
   place(&job, PIXELS, layer->out_channels);

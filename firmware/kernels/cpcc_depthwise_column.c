@@ -109,7 +109,7 @@ static frame_t frame_of(const cpcc_depthwise_column_t *layer, const uint32_t *pa
       .full = code(full[layer->rounding]),
       .tail = layer->outputs % 4 != 0 ? code(tail[layer->rounding]) : 0,
       .offset = layer->zero_point,
-      .shift = layer->rounding, /* until the first channel's */
+      .shift = layer->rounding, /* until the first channel's, which is no more 0 than this: shifts are at least 1 */
       .rewind = 8 - 4 * layer->steps,
       .three = 3 * layer->pitch,
       .left = layer->outputs % 4,

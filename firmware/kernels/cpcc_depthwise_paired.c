@@ -103,7 +103,9 @@ void cpcc_depthwise_paired(const cpcc_depthwise_paired_t *layer, const int8_t *x
   const int32_t channels = window->channels, words = 4 * (1 + cpcc_channel_words(layer->rounding));
   const int32_t columns = window->left + window->in_w + window->right;
   uint32_t *pairs = (uint32_t *)(void *)scratch;
-  four_t four = {layer, x, layer->stream, layer->constants, pairs, columns * CPCC_COLUMN_WORDS, 0x01010101u * (uint8_t)window->pad_value, columns};
+  four_t four = {.layer = layer, .x = x, .stream = layer->stream, .constants = layer->constants, .pairs = pairs,
+                 .step = columns * CPCC_COLUMN_WORDS, .border = 0x01010101u * (uint8_t)window->pad_value,
+                 .columns = columns};
   fill_borders(&four);
   for (int32_t at = 0; at < channels; at += 4) {
     const int32_t first = cpcc_min(at, channels - 4);

@@ -61,7 +61,9 @@ static pixel_t job_of(const cpcc_depthwise_quad_t *layer, int32_t tap, int32_t s
                                                                   : cpcc_depthwise_quad_tflite_relu);
   const uint32_t entry = code(cpcc_depthwise_quad_end) - 36u * (uint32_t)layer->taps;
   const int32_t next = 4 - layer->runs * (layer->taps * tap + skip);
-  const pixel_t job = {layer->zero_point, layer->runs, epilogue, next, layer->window.channels / 4 * 4, tap, skip, layer->constants, entry};
+  const pixel_t job = {.zero_point = layer->zero_point, .runs = layer->runs, .epilogue = epilogue, .next = next,
+                       .channels = layer->window.channels / 4 * 4, .tap = tap, .skip = skip, .constants = layer->constants,
+                       .entry = entry};
   return job;
 }
 
@@ -72,7 +74,8 @@ static const int32_t *pixel(const cpcc_depthwise_quad_t *layer, const int8_t *x,
 }
 #else
 static pixel_t job_of(const cpcc_depthwise_quad_t *layer, int32_t tap, int32_t skip) {
-  const pixel_t job = {layer->zero_point, layer->runs, 0, 0, layer->window.channels / 4 * 4, tap, skip, layer->constants, 0};
+  const pixel_t job = {.zero_point = layer->zero_point, .runs = layer->runs, .channels = layer->window.channels / 4 * 4,
+                       .tap = tap, .skip = skip, .constants = layer->constants};
   return job;
 }
 

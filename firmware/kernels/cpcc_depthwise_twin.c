@@ -137,7 +137,7 @@ void cpcc_depthwise_twin(const cpcc_depthwise_twin_t *layer, const int8_t *x, in
   const cpcc_twin_t job = {.runs = layer->runs, .taps = layer->taps, .entry = entry(layer->taps),
                            .zero_point = layer->zero_point, .rounding = layer->rounding, .epilogue = epilogue(layer->rounding)};
   const cpcc_twin_groups_t first = {layer->weights, layer->constants};
-  cpcc_twin_rows(cpcc_depthwise_twin_run, window, layer->kernel_h, job, first, 4 * (1 + cpcc_channel_words(layer->rounding)), x, y,
-                 scratch);
+  const int32_t words = 4 * (1 + cpcc_channel_words(layer->rounding));
+  cpcc_twin_rows(cpcc_depthwise_twin_run, window, layer->kernel_h, job, first, words, x, y, scratch);
   cpcc_saturate(y, window->out_h * window->out_w * window->channels, layer->low, layer->high);
 }

@@ -35,8 +35,7 @@ static int8_t rounded(const state_t *state, const cpcc_unrolled_t *step) {
   return cpcc_round(kind, constants, (int32_t)r[2], (int32_t)r[step->a]);
 }
 
-void cpcc_unrolled_run(const cpcc_unrolled_t *program, const uint32_t *x, const int32_t *stream, int8_t *y,
-                       const int32_t *constants) {
+void cpcc_unrolled_run(cpcc_program_t program, const uint32_t *x, const int32_t *stream, int8_t *y, const int32_t *constants) {
   state_t state = {x, stream, constants, {0}};
   uint32_t *r = state.r;
   for (const cpcc_unrolled_t *step = program; step->op != CPCC_END; step++) {

@@ -48,8 +48,8 @@ typedef cpcc_unrolled_t *cpcc_program_t;
 #define ROUND_RELU(sum, m, o, s, i) \
   __asm__("smmlar r" #sum ", r" #sum ", r" #m ", r" #o CPCC_OUT(sum, i, ", asr #" #s));
 #else
-typedef enum { CPCC_START, CPCC_START_AT, CPCC_CONSTANTS_AT, CPCC_X4, CPCC_BACK, CPCC_X2, CPCC_X1, CPCC_W, CPCC_MAC, CPCC_CONSTANTS, CPCC_ROUND,
-               CPCC_ROUND_TFLITE, CPCC_ROUND_RELU, CPCC_END } cpcc_unrolled_op_t;
+typedef enum { CPCC_START, CPCC_START_AT, CPCC_X4, CPCC_BACK, CPCC_X2, CPCC_X1, CPCC_W, CPCC_MAC, CPCC_CONSTANTS,
+               CPCC_CONSTANTS_AT, CPCC_ROUND, CPCC_ROUND_TFLITE, CPCC_ROUND_RELU, CPCC_END } cpcc_unrolled_op_t;
 typedef struct {
   uint8_t op;
   uint16_t a, b, c, d, e;
@@ -72,6 +72,9 @@ enum { CPCC_b = 0, CPCC_t = 1 };
 #define ROUND(sum, m, i) {CPCC_ROUND, sum, m, 2, 0, i},
 #define ROUND_TFLITE(sum, m, o, s, i) {CPCC_ROUND_TFLITE, sum, m, o, s, i},
 #define ROUND_RELU(sum, m, o, s, i) {CPCC_ROUND_RELU, sum, m, o, s, i},
+
+/* Runs a program on widened inputs; `constants` for those of cpcc_linear_unrolled_apart.h. */
+void cpcc_unrolled_run(cpcc_program_t program, const uint32_t *x, const int32_t *stream, int8_t *y, const int32_t *constants);
 #endif
 
 typedef struct {
@@ -81,10 +84,6 @@ typedef struct {
   int32_t out_features;
   int32_t low, high;
 } cpcc_linear_unrolled_t;
-
-/* Runs a program on widened inputs, where it is a table; `constants` for programs of cpcc_linear_unrolled_apart.h. */
-void cpcc_unrolled_run(const cpcc_unrolled_t *program, const uint32_t *x, const int32_t *stream, int8_t *y,
-                       const int32_t *constants);
 
 /* Outside of the layer, which is compiled for itself. `blocks` of four inputs. */
 void cpcc_unrolled_widen(int8_t *scratch, const int8_t *x, int32_t blocks);

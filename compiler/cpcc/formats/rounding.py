@@ -1,4 +1,4 @@
-"""Requantization constants of the kernels that read one stream of words: twin of ``firmware/include/cpcc_rounding.h``."""
+"""Requantization constants of the kernels that read them as words: twin of ``firmware/include/cpcc_rounding.h``."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def apart_fields(
     output: Output, weight: np.ndarray, stream: Callable[[np.ndarray], np.ndarray], constants: Callable[[Rounding], np.ndarray]
 ) -> dict[str, int | np.ndarray]:
     """Fields of the C structs for int8 `weight` (channels, k): what `stream` lays out, of the weights times `Rounding.gain`, int64, and
-    `constants` beside it, so that layers with the same weights store those once."""
+    `constants` beside it, so that layers with the same weights, and the same gain, store those once."""
     rounding = rounding_of(output, weight)
     assert rounding is not None
     return {

@@ -5,13 +5,13 @@ the whole of both for each call."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from cpcc.costs import Estimate
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import Kernel, Packed
 from cpcc.plan.kernels import Policy, any_kernel, priced
-from cpcc.plan.sizes import stored_bytes, times_stored
+from cpcc.plan.sizes import stored_bytes, times_stored, weight_arrays
 from cpcc.targets import Core
 from cpcc.tied_weights import tied_groups
 
@@ -34,23 +34,31 @@ def _once(group: Sequence[Node], graph: Graph, found: Offers) -> Offers:
     fastest = _packed(group, graph, found)
     if times_stored(fastest) == 1:
         return found
-    common = [kernel for kernel, _ in found[group[0].name] if all(kernel in _kernels(found[n.name]) for n in group)]
-    once = [kernel for kernel in common if times_stored(kernel.pack(node, graph) for node in group) == 1]
-    kept = {name: [each for each in own if each[0] in once] for name, own in found.items()}
-    if not once:
-        return found
-    slower = _cycles(kept) / _cycles(found)
-    smaller = stored_bytes(_packed(group, graph, kept)) / stored_bytes(fastest)
-    return kept if slower <= MOST and slower * smaller < 1 else found
+    best, least = found, 1.0
+    for kept in _by_layout(group, graph, found):
+        slower = _cycles(kept) / _cycles(found)
+        share = slower * stored_bytes(_packed(group, graph, kept)) / stored_bytes(fastest)
+        if slower <= MOST and share < least:
+            best, least = kept, share
+    return best
+
+
+def _by_layout(group: Sequence[Node], graph: Graph, found: Offers) -> Iterator[Offers]:
+    """What can run all of `group` from one set of arrays, for each set: several kernels read weights in the same layout."""
+    layouts = {
+        node.name: [weight_arrays(kernel.pack(node, graph)) for kernel, _ in found[node.name]] for node in group
+    }
+    for layout in dict.fromkeys(layouts[group[0].name]):
+        if all(layout in own for own in layouts.values()):
+            yield {
+                name: [each for each, arrays in zip(found[name], own, strict=True) if arrays == layout]
+                for name, own in layouts.items()
+            }
 
 
 def _packed(group: Sequence[Node], graph: Graph, found: Offers) -> list[Packed]:
     """Each node as its fastest kernel has it."""
     return [found[node.name][0][0].pack(node, graph) for node in group]
-
-
-def _kernels(own: Sequence[tuple[Kernel, Estimate]]) -> list[Kernel]:
-    return [kernel for kernel, _ in own]
 
 
 def _cycles(found: Offers) -> float:

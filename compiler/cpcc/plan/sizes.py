@@ -31,10 +31,10 @@ def arrays_of(packed: Packed) -> frozenset[Array]:
 
 def times_stored(layers: Iterable[Packed]) -> int:
     """How often the weights of `layers`, which are the same, are stored, in whatever layouts: the different sets of arrays that hold them."""
-    return len({_weights(packed) for packed in layers})
+    return len({weight_arrays(packed) for packed in layers})
 
 
-def _weights(packed: Packed) -> frozenset[Array]:
+def weight_arrays(packed: Packed) -> frozenset[Array]:
     """The arrays and code of a layer that follow from its weights, alone or with other constants between them."""
     stored = ((name.rpartition(".")[2], value) for name, value in packed.struct.items() if not isinstance(value, int))
     return frozenset((_digest(value), value.nbytes) for name, value in stored if name not in NO_WEIGHTS)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cpcc.fixedpoint import narrow
-from cpcc.formats.rounding import ONCE, Rounding, rounding_of
+from cpcc.formats.rounding import ONCE, Rounding, output_fields, rounding_of
 
 if TYPE_CHECKING:  # ops import this module
     from cpcc.ops.requantized import Output
@@ -49,8 +49,7 @@ def fields(output: Output, weight: np.ndarray, words: np.ndarray, groups: np.nda
     rounding = rounding_of(output, weight)
     assert rounding is not None
     return {
-        "weights": words, "constants": constants_of(rounding, groups), "rounding": rounding.kind,
-        "zero_point": output.zero_point, "low": output.low, "high": output.high,
+        "weights": words, "constants": constants_of(rounding, groups), **output_fields(output, rounding.kind),
     }  # fmt: skip
 
 

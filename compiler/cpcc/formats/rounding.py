@@ -43,6 +43,11 @@ def rounding_of(output: Output, weight: np.ndarray) -> Rounding | None:
     return _tflite(output, output.requant, weight)
 
 
+def output_fields(output: Output, kind: int) -> dict[str, int]:
+    """Those of the C structs that say how a kernel rounds and clamps."""
+    return {"rounding": kind, "zero_point": output.zero_point, "low": output.low, "high": output.high}
+
+
 def row_constants(rounding: Rounding) -> np.ndarray:
     """int32 biases and constants of the channels, one channel after the other, and a word that kernels read ahead."""
     return np.append(np.column_stack([rounding.bias, rounding.words]).ravel(), 0).astype(np.int32)
@@ -56,8 +61,7 @@ def apart_fields(
     rounding = rounding_of(output, weight)
     assert rounding is not None
     return {
-        "stream": stream(rounding.gain * weight.astype(np.int64)), "constants": constants(rounding), "rounding": rounding.kind,
-        "zero_point": output.zero_point, "low": output.low, "high": output.high,
+        "stream": stream(rounding.gain * weight.astype(np.int64)), "constants": constants(rounding), **output_fields(output, rounding.kind),
     }  # fmt: skip
 
 

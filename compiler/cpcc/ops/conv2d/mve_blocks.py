@@ -6,7 +6,7 @@ import numpy as np
 
 from cpcc.costs import fitted
 from cpcc.formats import blocks16
-from cpcc.formats.rounding import ONCE, TFLITE, TFLITE_RELU, rounding_kind, rounding_of
+from cpcc.formats.rounding import ONCE, TFLITE, TFLITE_RELU, output_fields, rounding_kind, rounding_of
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import MVE, MVE_FILES, Kernel, Overlap, Packed
 from cpcc.ops.conv2d.geometry import flattened, image, strip_bytes
@@ -28,7 +28,7 @@ def pack(node: Node, graph: Graph) -> Packed:
     fields: dict[str, int | np.ndarray] = {
         **flattened(node, graph), "kernel_h": kh, "run": kw * channels // blocks16.BLOCK, "out_channels": out,
         "stream": blocks16.stream(matrix), "constants": blocks16.constants(matrix, output),
-        "rounding": rounding_kind(output, matrix), "zero_point": output.zero_point, "low": output.low, "high": output.high,
+        **output_fields(output, rounding_kind(output, matrix)),
     }  # fmt: skip
     return Packed(fields, PIXELS * blocks16.BLOCK * _vectors(node) + strip_bytes(node, graph, kh, 1))
 

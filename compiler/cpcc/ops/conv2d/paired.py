@@ -6,7 +6,7 @@ import numpy as np
 
 from cpcc.costs import fitted
 from cpcc.formats.paired import GROUP, group_stream, pairable, widened_order
-from cpcc.formats.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of
+from cpcc.formats.rounding import TFLITE, TFLITE_RELU, output_fields, rounding_kind, rounding_of
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Overlap, Packed
 from cpcc.ops.conv2d.geometry import flattened, image, strip_bytes
@@ -36,7 +36,7 @@ def pack(node: Node, graph: Graph) -> Packed:
     fields: dict[str, int | np.ndarray] = {
         **flattened(node, graph), "kernel_h": kh, "kernel_w": kw, "out_channels": out,
         "steps": len(order), "stream": group_stream(node.params.matrix, rounding, order),
-        "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
+        **output_fields(output, rounding.kind),
     }  # fmt: skip
     return Packed(fields, scratch_bytes(node, graph, BEHIND))
 

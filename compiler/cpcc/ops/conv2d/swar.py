@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cpcc.costs import fitted
-from cpcc.formats.rounding import TFLITE, TFLITE_RELU, rounding_kind, rounding_of
+from cpcc.formats.rounding import TFLITE, TFLITE_RELU, output_fields, rounding_kind, rounding_of
 from cpcc.formats.swar import FOUR, Tile, group_chunks, swar_stream
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import ARMV7M, STREAM_FILES, Kernel, Packed
@@ -42,7 +42,7 @@ def pack_for(tile: Tile, node: Node, graph: Graph) -> Packed:
     fields: dict[str, int | np.ndarray] = {
         **flattened(node, graph), "kernel_h": kh, "kernel_w": kw, "out_channels": out, "strip_rows": rows,
         "weights": weights, "constants": constants,
-        "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
+        **output_fields(output, rounding.kind),
     }  # fmt: skip
     inputs = node.params.matrix.shape[1]
     return Packed(fields, 8 * inputs + PIXELS * -(-out // tile.group) * tile.group + strip_bytes(node, graph, kh, rows))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cpcc.fixedpoint import narrow
-from cpcc.formats.rounding import ONCE, TFLITE, TFLITE_RELU, rounding_kind, rounding_of
+from cpcc.formats.rounding import ONCE, TFLITE, TFLITE_RELU, output_fields, rounding_kind, rounding_of
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import STREAM_FILES, Overlap, Packed, Value
 from cpcc.ops.conv2d.geometry import flattened
@@ -114,7 +114,7 @@ def pack(node: Node, of: Tiling, stream: np.ndarray, fours: int, rest: int, entr
     fields: dict[str, Value] = {
         **of.fields, "row_words": of.row_words, "pitch": 4 * of.layout.words * len(of.columns), "fours": fours, "rest": rest,
         "words": len(of.columns), "columns": narrow(of.columns, np.uint8), "stream": stream,
-        "rounding": rounding_kind(output, of.matrix), "zero_point": output.zero_point, "low": output.low, "high": output.high,
+        **output_fields(output, rounding_kind(output, of.matrix)),
     }  # fmt: skip
     return Packed(fields, of.scratch_bytes, entry)
 

@@ -9,7 +9,7 @@ import numpy as np
 from cpcc.costs import fitted
 from cpcc.fixedpoint import narrow
 from cpcc.formats.depthwise import groups_of_four
-from cpcc.formats.rounding import ONCE, TFLITE, TFLITE_RELU, Rounding, rounding_kind, rounding_of
+from cpcc.formats.rounding import ONCE, TFLITE, TFLITE_RELU, Rounding, output_fields, rounding_kind, rounding_of
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import ROUND_ROW_FILES, SCALAR, STREAM_FILES, Kernel, Packed
 from cpcc.ops.conv2d.geometry import geometry, is_line, laid_down, padded_scratch, strip_bytes
@@ -51,8 +51,7 @@ def pack(node: Node, graph: Graph) -> Packed:
     rounding = rounding_of(output, weight)
     assert rounding is not None
     own: dict[str, int | np.ndarray] = {
-        "weights": lanes(weight), "constants": lane_constants(rounding), "rounding": rounding.kind,
-        "zero_point": output.zero_point, "low": output.low, "high": output.high,
+        "weights": lanes(weight), "constants": lane_constants(rounding), **output_fields(output, rounding.kind),
     }  # fmt: skip
     return pack_as(node, graph, own)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from cpcc.costs import fitted
 from cpcc.formats.crossed import GROUP, crossable, crossed_stream
-from cpcc.formats.rounding import is_tflite, rounding_of
+from cpcc.formats.rounding import is_tflite, output_fields, rounding_of
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Overlap, Packed
 from cpcc.ops.requantized import clamped_outputs
@@ -30,7 +30,7 @@ def packed(node: Node, scratch_bytes: int) -> Packed:
     assert rounding is not None
     fields: dict[str, int | np.ndarray] = {
         "blocks": blocks, "out_features": len(weight), "stream": crossed_stream(weight, rounding, 4 * blocks),
-        "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
+        **output_fields(output, rounding.kind),
     }  # fmt: skip
     return Packed(fields, scratch_bytes)
 

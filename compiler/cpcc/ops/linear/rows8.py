@@ -6,7 +6,7 @@ import numpy as np
 
 from cpcc.costs import fitted
 from cpcc.fixedpoint import narrow
-from cpcc.formats.rounding import TFLITE, TFLITE_RELU, Rounding, rounding_kind, rounding_of
+from cpcc.formats.rounding import TFLITE, TFLITE_RELU, Rounding, output_fields, rounding_kind, rounding_of
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import ROUND_ROW_FILES, SCALAR, STREAM_FILES, Kernel, Packed
 from cpcc.ops.requantized import clamped_outputs
@@ -38,7 +38,7 @@ def pack(node: Node, graph: Graph) -> Packed:
     rows, inputs = weight.shape
     fields: dict[str, int | np.ndarray] = {
         "in_features": inputs, "out_features": rows, "weights": rows8_weights(weight), "constants": rows8_constants(rounding),
-        "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
+        **output_fields(output, rounding.kind),
     }  # fmt: skip
     return Packed(fields, 4 * (inputs + inputs % 2))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cpcc.costs import fitted
-from cpcc.formats.rounding import is_tflite, rounding_of, row_constants
+from cpcc.formats.rounding import is_tflite, output_fields, rounding_of, row_constants
 from cpcc.formats.sparse import sparse2_stream, sparse2_words
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, STREAM_FILES, Kernel, Packed
@@ -20,7 +20,7 @@ def pack(node: Node, graph: Graph) -> Packed:
     assert rounding is not None
     fields: dict[str, int | np.ndarray] = {
         "stream": sparse2_stream(weight), "constants": row_constants(rounding), "out_features": len(weight),
-        "rounding": rounding.kind, "zero_point": output.zero_point, "low": output.low, "high": output.high,
+        **output_fields(output, rounding.kind),
     }  # fmt: skip
     return Packed(fields)
 

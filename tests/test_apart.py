@@ -196,6 +196,9 @@ BESIDE = {
     ("stm32", "depthwise_stride2"): ((7, 5, 10), tall(2)),
     ("stm32", "depthwise_column"): ((11, 3, 10), tall(1, 4, 1)),
     ("stm32", "linear_sparse2"): ((37,), THIN),
+    ("stm32", "linear_paired_apart"): ((37,), Linear(FULL, np.zeros(11, np.float32))),
+    ("stm32", "conv2d_paired_apart"): ((5, 5, 3), conv((5, 5, 3), 3, 6, 1)),
+    ("stm32", "conv2d_blocks8_apart"): ((5, 9, 8), with_empty_channel(conv((5, 9, 8), 3, 6, 1))),
     **{(core, "depthwise_twin"): ((7, 5, 10), tall(1)) for core in ("cortex-m3", "cortex-m0plus")},
     **{
         (core, "linear_rows8"): ((37,), Linear(FULL, np.zeros(11, np.float32)))

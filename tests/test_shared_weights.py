@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,10 +11,11 @@ import torch
 from torch import nn
 
 from conftest import need_tool
+from cpcc.fixedpoint import Requant, TfliteRequant
 from cpcc.frontends.torch_export import to_graph
-from cpcc.graph import Graph
+from cpcc.graph import Graph, Int8, Node
 from cpcc.models.exporting import export_module
-from cpcc.ops import conv2d, depthwise_conv2d, linear
+from cpcc.ops import conv2d, depthwise_conv2d, linear, op_of
 from cpcc.ops.base import Code, Op, Packed
 from cpcc.ops.float_params import Conv2d, DepthwiseConv2d, Linear
 from cpcc.plan.copies import Copies, copies
@@ -146,6 +148,38 @@ def test_a_layer_that_is_called_once_has_no_kernel_for_tied_weights() -> None:
     graph, x = siamese(1.2)
     plan = planned(quantize_graph(graph, calibrate(graph, x)), "stm32").plan
     assert not any(step.kernel.tied for step in plan.steps)
+
+
+def with_two_roundings(graph: Graph) -> Graph:
+    """As TensorFlow Lite rounds, by the same scales."""
+
+    def rounded(node: Node) -> Node:
+        output = getattr(node.params, "output", None)
+        if not op_of(node, Int8).weights or not isinstance(output.requant, Requant):
+            return node
+        scales = output.requant.multiplier * 2.0 ** (output.requant.left_shift - 32)
+        own = replace(output, requant=TfliteRequant.from_scales(scales))
+        return replace(node, params=replace(node.params, output=own))
+
+    return replace(graph, nodes=tuple(map(rounded, graph.nodes)))
+
+
+@pytest.mark.parametrize("target", ["stm32", "cortex-m7", "cortex-m55", "cortex-m3"])
+@pytest.mark.parametrize(("keep", "block"), [(1.0, 1), (0.1, 1), (0.25, 4)])
+def test_calls_that_round_as_tensorflow_lite_share_the_weights(keep: float, block: int, target: str) -> None:
+    """Convolutions, dense, in single weights and in blocks, and a fully connected layer."""
+
+    def mask(weight: torch.Tensor) -> torch.Tensor:
+        return (torch.rand_like(weight[:, ::block]) < keep).repeat_interleave(block, 1)
+
+    graph, x = tied(5.0)
+    dense = quantize_graph(graph, calibrate(graph, x))
+    for own, name in ((pruned(mask, target).detector.graph, "encoder"), (dense, "layer")):
+        plan = make_plan(with_two_roundings(own), TARGETS[target])
+        steps = [step for step in plan.steps if step.node.name.startswith(name) and step.macs_dense]
+        assert len({plan.graph.input_tensors(step.node)[0].type for step in steps}) == len(steps)
+        assert times_stored(step.packed for step in steps) == len(steps) // 2
+        assert copies(plan.graph, plan.layers) == ()
 
 
 def layers_of_every_kernel() -> list[tuple[Op, object, tuple[int, ...]]]:

@@ -4,9 +4,6 @@
 
 #if CPCC_DSP
 /* The roundings are 256 bytes apart. */
-#define TFLITE(a)                                                                                          \
-  " lsl.w " a ", " a ", #1\n smmlar r11, " a ", r9, r10\n add.w " a ", r11, " a ", asr #31\n asr.w " a ", " a ", r12\n"
-#define TFLITE_RELU(a) " lsl.w " a ", " a ", #1\n smmlar " a ", " a ", r9, r10\n asr.w " a ", " a ", r12\n"
 #define CONSTANTS " ldr r9, [lr], #4\n ldr r10, [lr], #4\n ldr r12, [lr], #4\n"
 #define AT(distance) " .org .Lcpcc_blocks8_behind + " distance "\n"
 
@@ -18,8 +15,8 @@ __asm__(
     );
 /* Compilers promise strings of 4095 characters: the rest is a statement of its own, right behind. */
 __asm__(
-    AT("256") CONSTANTS CPCC_B8_EIGHT(TFLITE) CPCC_B8_OUTPUT
-    AT("512") CONSTANTS CPCC_B8_EIGHT(TFLITE_RELU) CPCC_B8_OUTPUT
+    AT("256") CONSTANTS CPCC_B8_EIGHT(CPCC_B8_TFLITE) CPCC_B8_OUTPUT
+    AT("512") CONSTANTS CPCC_B8_EIGHT(CPCC_B8_RELU) CPCC_B8_OUTPUT
     AT("768") " ldrsb r0, [lr], #1\n" CPCC_B8_STORE("r0", "r0", "r0", "r0", "r0", "r0", "r0", "r0")
     ".size cpcc_blocks8, . - cpcc_blocks8\n.text\n");
 #else

@@ -11,9 +11,9 @@
  * more. Jumps are 16-bit distances in code, as in cpcc_sparse8.h. cpcc/formats/blocks8.py writes it. */
 void cpcc_blocks8(const uint32_t *x, const uint8_t *stream, int8_t *y, const cpcc_tiles8_run_t *job);
 
-/* With the constants apart from the stream, for weights that several layers share: per channel the bias and the multiplier,
- * and a last word that is read and not used; the stream has the jumps and blocks of each channel alone, each channel's as if
- * its output varied. `job` is a cpcc_blocks8_apart_t. One rounding (CPCC_ONCE). */
+/* With the constants apart from the stream, for weights that several layers share: per channel the bias and what
+ * cpcc_rounding.h says, and a last word that is read and not used; the stream has the jumps and blocks of each channel alone,
+ * each channel's as if its output varied. `job` is a cpcc_blocks8_apart_t. */
 typedef struct {
   cpcc_tiles8_run_t run;
   const int32_t *constants;

@@ -12,6 +12,9 @@
 #define CPCC_B8_PIXEL(sum, at)                                                                                \
   " ldrd r8, r9, [r10, #" at "]\n smlad " sum ", r8, r11, " sum "\n smlad " sum ", r9, r12, " sum "\n"
 #define CPCC_B8_ONCE(a) " smmlar " a ", " a ", r9, r10\n"
+#define CPCC_B8_TFLITE(a)                                                                                          \
+  " lsl.w " a ", " a ", #1\n smmlar r11, " a ", r9, r10\n add.w " a ", r11, " a ", asr #31\n asr.w " a ", " a ", r12\n"
+#define CPCC_B8_RELU(a) " lsl.w " a ", " a ", #1\n smmlar " a ", " a ", r9, r10\n asr.w " a ", " a ", r12\n"
 #define CPCC_B8_SATURATE(a) " ssat " a ", #8, " a "\n"
 #define CPCC_B8_EIGHT(f) f("r0") f("r1") f("r2") f("r3") f("r4") f("r5") f("r6") f("r7")
 #define CPCC_B8_STORE(p0, p1, p2, p3, p4, p5, p6, p7)                                                              \

@@ -11,7 +11,7 @@
 #define BEHIND CPCC_TILE_APART_BEHIND
 
 static inline cpcc_tile4x2_apart_t tile_of(const cpcc_conv2d_paired_apart_t *layer, uint32_t *x) {
-  return (cpcc_tile4x2_apart_t){x, layer->steps, layer->stream, layer->constants, layer->zero_point};
+  return (cpcc_tile4x2_apart_t){x, layer->steps, layer->stream, layer->constants, layer->rounding, layer->zero_point};
 }
 
 static inline uint32_t *words_of(const cpcc_tile4x2_apart_t *tile) { return tile->x; }
@@ -24,7 +24,7 @@ static inline void compute(const cpcc_tile4x2_apart_t *tile, int8_t *y0, int8_t 
 
 static inline void skip(cpcc_tile4x2_apart_t *tile, int32_t groups) {
   tile->stream += groups * 2 * tile->steps;
-  tile->constants += groups * 8;
+  tile->constants += groups * cpcc_tile4x2_apart_constants(tile);
 }
 
 #include "cpcc_conv2d_pairs.h"

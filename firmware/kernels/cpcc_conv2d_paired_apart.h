@@ -9,6 +9,7 @@ typedef struct {
   int32_t kernel_h, kernel_w, out_channels;
   int32_t steps; /* words of a widened patch */
   const int32_t *stream, *constants;
+  int32_t rounding; /* cpcc_rounding_t */
   int32_t zero_point, low, high;
 } cpcc_conv2d_paired_apart_t;
 

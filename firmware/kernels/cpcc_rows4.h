@@ -14,7 +14,7 @@ typedef struct {
 /* x: the two words of each block. */
 void cpcc_rows4(const uint32_t *x, const int32_t *stream, int8_t *out, const cpcc_rows4_t *job);
 
-/* As cpcc_rows4 where rounding is CPCC_ONCE, the stream of words alone: `constants` has, per four rows, four biases and four multipliers. */
+/* As cpcc_rows4, the stream of words alone: `constants` has, per four rows, four biases and the four rows' constants. */
 void cpcc_rows4_apart(const uint32_t *x, const int32_t *stream, int8_t *out, const cpcc_rows4_t *job,
                       const int32_t *constants);
 

@@ -3,13 +3,6 @@
 #include "cpcc_sparse8_asm.h"
 
 #if CPCC_DSP
-#define TWICE(lo, hi) \
-  " lsrs.w r8, " lo ", #23\n adc.w r8, r8, " hi ", lsl #9\n sbfx " hi ", " lo ", #0, #24\n"
-#define TFLITE(lo, hi)                                                                    \
-  TWICE(lo, hi) " smmlar " lo ", r8, r9, r10\n add.w " lo ", " lo ", r8, asr #31\n"       \
-  " smmlar r8, " hi ", r9, r10\n add.w " hi ", r8, " hi ", asr #31\n"
-#define RELU(lo, hi) TWICE(lo, hi) " smmlar " lo ", r8, r9, r10\n smmlar " hi ", " hi ", r9, r10\n"
-#define SHIFT(lo, hi) " asr.w " lo ", " lo ", r12\n asr.w " hi ", " hi ", r12\n"
 #define SATURATE_SHIFTED(lo, hi) " ssat " lo ", #8, " lo ", asr #\\s\n ssat " hi ", #8, " hi ", asr #\\s\n"
 #define CONSTANT " ldrsh r1, [lr], #2\n" CPCC_S8_STORE("r1", "r1", "r1", "r1", "r1", "r1", "r1", "r1")
 #define ALIGN " add.w lr, lr, #2\n"
@@ -27,15 +20,15 @@ FUNCTION_END("cpcc_sparse8_once", AT(".Lcpcc_sparse8_once", "512") CONSTANT);
 /* Most shifts have code of their own, where SSAT shifts too. */
 FUNCTION("cpcc_sparse8_tflite",
          ".Lcpcc_sparse8_tflite:\n" ALIGN " ldmia.w lr!, {r9, r10, r12}\n"
-         CPCC_S8_FOUR(TFLITE) CPCC_S8_FOUR(SHIFT) CPCC_S8_FOUR(CPCC_S8_SATURATE) CPCC_S8_OUTPUT
+         CPCC_S8_FOUR(CPCC_S8_TFLITE) CPCC_S8_FOUR(CPCC_S8_SHIFT) CPCC_S8_FOUR(CPCC_S8_SATURATE) CPCC_S8_OUTPUT
          AT(".Lcpcc_sparse8_tflite", "256") ALIGN " ldmia.w lr!, {r9, r10, r12}\n"
-         CPCC_S8_FOUR(RELU) CPCC_S8_FOUR(SHIFT) CPCC_S8_FOUR(CPCC_S8_SATURATE)
+         CPCC_S8_FOUR(CPCC_S8_RELU) CPCC_S8_FOUR(CPCC_S8_SHIFT) CPCC_S8_FOUR(CPCC_S8_SATURATE)
          "4:\n" CPCC_S8_OUTPUT);
 FUNCTION_END("cpcc_sparse8_tflite", AT(".Lcpcc_sparse8_tflite", "512") CONSTANT
          ".irp s, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14\n" AT(".Lcpcc_sparse8_tflite", "768 + 160 * (\\s - 1)")
-         ALIGN " ldrd r9, r10, [lr], #8\n" CPCC_S8_FOUR(TFLITE) CPCC_S8_FOUR(SATURATE_SHIFTED) " b.w 4b\n.endr\n"
+         ALIGN " ldrd r9, r10, [lr], #8\n" CPCC_S8_FOUR(CPCC_S8_TFLITE) CPCC_S8_FOUR(SATURATE_SHIFTED) " b.w 4b\n.endr\n"
          ".irp s, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14\n" AT(".Lcpcc_sparse8_tflite", "3008 + 128 * (\\s - 1)")
-         ALIGN " ldrd r9, r10, [lr], #8\n" CPCC_S8_FOUR(RELU) CPCC_S8_FOUR(SATURATE_SHIFTED) " b.w 4b\n.endr\n");
+         ALIGN " ldrd r9, r10, [lr], #8\n" CPCC_S8_FOUR(CPCC_S8_RELU) CPCC_S8_FOUR(SATURATE_SHIFTED) " b.w 4b\n.endr\n");
 #else
 enum { CONSTANT = CPCC_S8_BEHIND + 512, ALIGNED = 4 };
 enum { OWN_TFLITE = 768, TFLITE_BYTES = 160, OWN_RELU = 3008, RELU_BYTES = 128 };

@@ -20,9 +20,9 @@ static inline uint32_t cpcc_sparse8_padding(const cpcc_tiles8_t *layer) {
   return 2u * (uint32_t)(value + 128) + ((uint32_t)value << 24);
 }
 
-/* With the constants apart from the stream, for weights that several layers share: per channel, the 64-bit start and the multiplier;
- * the stream has the jumps and entries of each channel alone, one after the other, each channel's as if its output varied. `job` is a
- * cpcc_sparse8_apart_t. One rounding (CPCC_ONCE). */
+/* With the constants apart from the stream, for weights that several layers share: per channel, the 64-bit
+ * start and what cpcc_rounding.h says, and two last words that are read and not used; the stream has the jumps and entries of
+ * each channel alone, one after the other, each channel's as if its output varied. `job` is a cpcc_sparse8_apart_t. */
 typedef struct {
   cpcc_tiles8_run_t run;
   const int32_t *constants;

@@ -12,6 +12,13 @@
 #define CPCC_S8_SINGLE(lo, hi) \
   " lsrs.w r8, " lo ", #24\n adc.w r8, r8, " hi ", lsl #8\n sbfx " hi ", " lo ", #1, #23\n"
 #define CPCC_S8_ONCE(lo, hi) CPCC_S8_SINGLE(lo, hi) " smmlar " lo ", r8, r9, r10\n smmlar " hi ", " hi ", r9, r10\n"
+#define CPCC_S8_TWICE(lo, hi) \
+  " lsrs.w r8, " lo ", #23\n adc.w r8, r8, " hi ", lsl #9\n sbfx " hi ", " lo ", #0, #24\n"
+#define CPCC_S8_TFLITE(lo, hi)                                                                    \
+  CPCC_S8_TWICE(lo, hi) " smmlar " lo ", r8, r9, r10\n add.w " lo ", " lo ", r8, asr #31\n"       \
+  " smmlar r8, " hi ", r9, r10\n add.w " hi ", r8, " hi ", asr #31\n"
+#define CPCC_S8_RELU(lo, hi) CPCC_S8_TWICE(lo, hi) " smmlar " lo ", r8, r9, r10\n smmlar " hi ", " hi ", r9, r10\n"
+#define CPCC_S8_SHIFT(lo, hi) " asr.w " lo ", " lo ", r12\n asr.w " hi ", " hi ", r12\n"
 #define CPCC_S8_FOUR(f) f("r0", "r1") f("r2", "r3") f("r4", "r5") f("r6", "r7")
 #define CPCC_S8_SATURATE(lo, hi) " ssat " lo ", #8, " lo "\n ssat " hi ", #8, " hi "\n"
 #define CPCC_S8_STORE(p0, p1, p2, p3, p4, p5, p6, p7)                                                              \

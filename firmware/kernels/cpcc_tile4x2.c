@@ -5,14 +5,7 @@
 #if CPCC_DSP
 /* Assembly, because both compilers spill here; one body for every layer: each enters it where its steps are a whole number of
  * bodies from the end. */
-#define UNMIX(shift)                                                                               \
-  " ldrd r8, r9, [lr], #8\n subs r2, r2, r0\n subs r3, r3, r1\n subs r6, r6, r4\n subs r7, r7, r5\n" \
-  " add r2, r8, r2, asr #" shift "\n add r6, r8, r6, asr #" shift "\n"                             \
-  " add r3, r9, r3, asr #" shift "\n add r7, r9, r7, asr #" shift "\n"
-#define TWICE " lsls r0, r0, #1\n lsls r1, r1, #1\n lsls r4, r4, #1\n lsls r5, r5, #1\n ldr r12, [r12, #4]\n"
-#define ROUND(a) " smmlar r11, " a ", r8, r9\n add " a ", r11, " a ", asr #31\n asr.w " a ", " a ", r10\n"
-#define ROUND_RELU(a) " smmlar " a ", " a ", r8, r9\n asr.w " a ", " a ", r10\n"
-#define CHANNEL(round, a, c) " ldmia.w lr!, {r8, r9, r10}\n" round(a) round(c)
+#define TWICE CPCC_TILE_TWICE " ldr r12, [r12, #4]\n"
 #define LABEL(name) ".global cpcc_tile4x2_" name "\ncpcc_tile4x2_" name ":\n"
 
 __asm__(
@@ -28,16 +21,16 @@ __asm__(
     LABEL("again")
     " ldr r8, [sp, #16]\n cmp r12, r8\n bne.w 2b\n ldr pc, [r12, #16]\n"
     LABEL("tflite")
-    UNMIX("7") TWICE
-    CHANNEL(ROUND, "r0", "r4") CHANNEL(ROUND, "r2", "r6") CHANNEL(ROUND, "r1", "r5") CHANNEL(ROUND, "r3", "r7")
+    CPCC_TILE_UNMIX("7") TWICE
+    CPCC_TILE_CHANNEL(CPCC_TILE_ROUND, "r0", "r4") CPCC_TILE_CHANNEL(CPCC_TILE_ROUND, "r2", "r6") CPCC_TILE_CHANNEL(CPCC_TILE_ROUND, "r1", "r5") CPCC_TILE_CHANNEL(CPCC_TILE_ROUND, "r3", "r7")
     " b.w 3f\n"
     LABEL("tflite_relu")
-    UNMIX("7") TWICE
-    CHANNEL(ROUND_RELU, "r0", "r4") CHANNEL(ROUND_RELU, "r2", "r6") CHANNEL(ROUND_RELU, "r1", "r5")
-    CHANNEL(ROUND_RELU, "r3", "r7")
+    CPCC_TILE_UNMIX("7") TWICE
+    CPCC_TILE_CHANNEL(CPCC_TILE_RELU, "r0", "r4") CPCC_TILE_CHANNEL(CPCC_TILE_RELU, "r2", "r6") CPCC_TILE_CHANNEL(CPCC_TILE_RELU, "r1", "r5")
+    CPCC_TILE_CHANNEL(CPCC_TILE_RELU, "r3", "r7")
     " b.w 3f\n"
     LABEL("once")
-    UNMIX("8")
+    CPCC_TILE_UNMIX("8")
     " ldrd r10, r12, [r12]\n ldrd r8, r9, [lr], #8\n"
     " smmlar r0, r0, r8, r10\n smmlar r4, r4, r8, r10\n smmlar r2, r2, r9, r10\n smmlar r6, r6, r9, r10\n"
     " ldrd r8, r9, [lr], #8\n"

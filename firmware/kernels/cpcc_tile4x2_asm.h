@@ -12,6 +12,16 @@
   " smlad r7, r9, r11, " n1 "\n sxtb16 r8, r8\n sxtb16 r9, r9\n smlad r4, r8, r11, " c0 "\n"       \
   " smlad r0, r8, r10, r0\n smlad r5, r9, r11, " c1 "\n smlad r1, r9, r10, r1\n "
 
+/* Rows B from the mixed sums and their biases in the stream; TensorFlow Lite's roundings of two pixels. */
+#define CPCC_TILE_UNMIX(shift)                                                                               \
+  " ldrd r8, r9, [lr], #8\n subs r2, r2, r0\n subs r3, r3, r1\n subs r6, r6, r4\n subs r7, r7, r5\n" \
+  " add r2, r8, r2, asr #" shift "\n add r6, r8, r6, asr #" shift "\n"                             \
+  " add r3, r9, r3, asr #" shift "\n add r7, r9, r7, asr #" shift "\n"
+#define CPCC_TILE_TWICE " lsls r0, r0, #1\n lsls r1, r1, #1\n lsls r4, r4, #1\n lsls r5, r5, #1\n"
+#define CPCC_TILE_ROUND(a) " smmlar r11, " a ", r8, r9\n add " a ", r11, " a ", asr #31\n asr.w " a ", " a ", r10\n"
+#define CPCC_TILE_RELU(a) " smmlar " a ", " a ", r8, r9\n asr.w " a ", " a ", r10\n"
+#define CPCC_TILE_CHANNEL(round, a, c) " ldmia.w lr!, {r8, r9, r10}\n" round(a) round(c)
+
 /* Eight outputs; label 1 begins the next channels. */
 #define CPCC_TILE_STORED                                                                           \
   " ldrd r8, r9, [sp, #4]\n"                                                                       \

@@ -42,7 +42,7 @@ def crossed_stream(weight: np.ndarray, rounding: Rounding, columns: int) -> np.n
 
 
 def crossed_streams_apart(weight: np.ndarray, rounding: Rounding, columns: int) -> tuple[np.ndarray, np.ndarray]:
-    """As `crossed_stream`, the words of the weights in one int32 stream and the constants, one rounding's, in another."""
+    """As `crossed_stream`, the words of the weights in one int32 stream and the constants in another."""
     words, bias, constants = _parts(weight, rounding, columns)
     nothing = np.zeros((len(weight), 0), np.int32)
     return _stream((words, nothing, nothing)), _stream((nothing, bias, constants))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from cpcc.fixedpoint import narrow
-from cpcc.formats.rounding import ONCE, Rounding
+from cpcc.formats.rounding import Rounding
 
 GROUP = 4  # rows that a tile computes together
 LIMIT_B = 2**23  # of a B row's dot product: 256 * B must fit int32
@@ -61,9 +61,8 @@ def group_stream(weight: np.ndarray, rounding: Rounding, order: np.ndarray) -> n
 
 def group_streams_apart(weight: np.ndarray, rounding: Rounding, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """As `group_stream`, the weights in one int32 stream and the constants in another: firmware/kernels/cpcc_tile4x2_apart.h."""
-    assert rounding.kind == ONCE
     pairs, bias, words = _groups(weight, rounding, order)
-    constants = np.concatenate((bias[:, 0::2], bias[:, 1::2], words), axis=1)
+    constants = np.concatenate((bias[:, 0::2], rounding.gain * bias[:, 1::2], words), axis=1)
     return narrow(pairs, np.int32).ravel(), narrow(constants, np.int32).ravel()
 
 

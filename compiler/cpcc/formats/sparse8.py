@@ -77,8 +77,7 @@ def stream(
 
 
 def streams_apart(matrix: np.ndarray, offsets: np.ndarray, rounding: Rounding) -> tuple[np.ndarray, np.ndarray]:
-    """As `stream`, the entries of the rows, all of which vary, in one uint32 stream, and their starts and multipliers in an int32 one."""
-    assert rounding.kind == ONCE
+    """As `stream`, the entries of the rows, all of which vary, in one uint32 stream, and their starts and constants in an int32 one."""
     text = b"".join(_entries(delta_entries(row, offsets)) + _jump(0) for row in matrix) + _jump(_LEAVE)
     starts = [_start(row, int(bias)) for row, bias in zip(matrix, rounding.bias, strict=True)]
     constants = b"".join(s + w.astype("<i4").tobytes() for s, w in zip(starts, rounding.words, strict=True)) + bytes(8)

@@ -6,7 +6,7 @@ import numpy as np
 
 from cpcc.costs import fitted
 from cpcc.formats.blocks8 import stream_apart
-from cpcc.formats.rounding import ONCE, rounding_of, row_constants
+from cpcc.formats.rounding import rounding_of, row_constants
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, Kernel, Packed
 from cpcc.ops.conv2d import blocks8, tiles8
@@ -22,20 +22,13 @@ def pack(node: Node, graph: Graph) -> Packed:
     return tiles8.with_constants(packed, row_constants(rounding))
 
 
-def applies(node: Node, graph: Graph) -> bool:
-    if not blocks8.applies(node, graph):
-        return False
-    rounding = rounding_of(node.params.output, node.params.matrix)
-    return rounding is not None and rounding.kind == ONCE
-
-
 def features(node: Node, graph: Graph) -> tuple[float, ...]:
-    """Those of `blocks8` with one rounding, where every channel varies."""
+    """Those of `blocks8`, where every channel varies."""
     own = blocks8.features_of(node, graph, np.zeros(len(node.params.weight), bool))
-    return (*own[:5], *own[8:])
+    return (*own[:7], *own[8:])
 
 
 KERNEL = Kernel(
-    "conv2d_blocks8_apart", pack, fitted("conv2d_blocks8_apart", features), DSP, applies, sparse=True, tied=True, shared=FILES,
+    "conv2d_blocks8_apart", pack, fitted("conv2d_blocks8_apart", features), DSP, blocks8.applies, sparse=True, tied=True, shared=FILES,
     overlap=blocks8.overlap,
 )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cpcc.costs import fitted
-from cpcc.formats.rounding import ONCE, rounding_of
+from cpcc.formats.rounding import rounding_of
 from cpcc.formats.sparse8 import streams_apart
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, Kernel, Packed
@@ -22,20 +22,13 @@ def pack(node: Node, graph: Graph) -> Packed:
     return tiles8.with_constants(tiles8.pack(node, of, stream, channels // 4, channels % 4), constants)
 
 
-def applies(node: Node, graph: Graph) -> bool:
-    if not sparse8.applies(node, graph):
-        return False
-    rounding = rounding_of(node.params.output, node.params.matrix)
-    return rounding is not None and rounding.kind == ONCE
-
-
 def features(node: Node, graph: Graph) -> tuple[float, ...]:
-    """Those of `sparse8` with one rounding, where every channel varies."""
+    """Those of `sparse8`, where every channel varies."""
     own = sparse8.features_of(node, graph, np.zeros(len(node.params.weight), bool))
-    return (*own[:5], *own[8:])
+    return (*own[:7], *own[8:])
 
 
 KERNEL = Kernel(
-    "conv2d_sparse8_apart", pack, fitted("conv2d_sparse8_apart", features), DSP, applies, sparse=True, tied=True, shared=FILES,
+    "conv2d_sparse8_apart", pack, fitted("conv2d_sparse8_apart", features), DSP, sparse8.applies, sparse=True, tied=True, shared=FILES,
     overlap=sparse8.overlap,
 )  # fmt: skip

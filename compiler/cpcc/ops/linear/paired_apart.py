@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from cpcc.costs import fitted
-from cpcc.formats.crossed import crossable, crossed_streams_apart
-from cpcc.formats.rounding import ONCE, rounding_of
+from cpcc.formats.crossed import crossed_streams_apart
+from cpcc.formats.rounding import output_fields, rounding_of
 from cpcc.graph import Graph, Node
 from cpcc.ops.base import DSP, Kernel, Packed
 from cpcc.ops.linear import paired
@@ -21,23 +21,12 @@ def pack(node: Node, graph: Graph) -> Packed:
     stream, constants = crossed_streams_apart(weight, rounding, 4 * blocks)
     fields: dict[str, int | np.ndarray] = {
         "blocks": blocks, "out_features": len(weight), "stream": stream, "constants": constants,
-        "zero_point": output.zero_point, "low": output.low, "high": output.high,
+        **output_fields(output, rounding.kind),
     }  # fmt: skip
     return Packed(fields, 8 * blocks)
 
 
-def applies(node: Node, graph: Graph) -> bool:
-    rounding = rounding_of(node.params.output, node.params.weight)
-    return crossable(node.params.weight) and rounding is not None and rounding.kind == ONCE
-
-
-def features(node: Node, graph: Graph) -> tuple[float, ...]:
-    """Those of `paired` with one rounding."""
-    own = paired.features(node, graph)
-    return (*own[:4], *own[5:])
-
-
 KERNEL = Kernel(
-    "linear_paired_apart", pack, fitted("linear_paired_apart", features), DSP, applies, tied=True, shared=FILES,
+    "linear_paired_apart", pack, fitted("linear_paired_apart", paired.features), DSP, paired.applies, tied=True, shared=FILES,
     overlap=paired.overlap,
 )  # fmt: skip

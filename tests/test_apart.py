@@ -233,15 +233,25 @@ def test_weights_for_helium_depend_on_nothing_else(name: str) -> None:
     assert len({each.tobytes() for each in constants if isinstance(each, np.ndarray)}) == 3
 
 
+def check_roundings(case: tuple[tuple[int, ...], object], target: str, name: str, compiler: str) -> None:
+    detector, graphs = rounded(case)
+    op = op_of(detector.graph.nodes[0], Int8)
+    for graph in graphs:
+        c = compiled(replace(detector, graph=graph), TARGETS[target], only(named(name), op))
+        assert c.plan.steps[0].kernel.name == name
+        check_everywhere(c, extreme_inputs(np.random.default_rng(1), graph.input.shape, 12), compiler)
+
+
 @pytest.mark.parametrize("compiler", ["zig", "gcc"])
 @pytest.mark.parametrize(("target", "name"), BESIDE)
 def test_every_rounding(target: str, name: str, compiler: str) -> None:
     """Groups that the channels do not fill, a channel without weights, outputs that are one value."""
     if target == "cortex-m55":
         need_tool("qemu-system-arm")
-    detector, graphs = rounded(BESIDE[target, name])
-    op = op_of(detector.graph.nodes[0], Int8)
-    for graph in graphs:
-        c = compiled(replace(detector, graph=graph), TARGETS[target], only(named(name), op))
-        assert c.plan.steps[0].kernel.name == name
-        check_everywhere(c, extreme_inputs(np.random.default_rng(1), graph.input.shape, 12), compiler)
+    check_roundings(BESIDE[target, name], target, name, compiler)
+
+
+@pytest.mark.parametrize("compiler", ["zig", "gcc"])
+def test_every_rounding_of_whole_groups(compiler: str) -> None:
+    """Where channels are left over, the tile is prepared anew for each pair of pixels, which hides what a pair leaves behind."""
+    check_roundings(((5, 5, 3), conv((5, 5, 3), 3, 8, 1)), "stm32", "conv2d_paired_apart", compiler)

@@ -180,6 +180,18 @@ def test_calls_that_round_as_tensorflow_lite_share_the_weights(keep: float, bloc
         assert len({plan.graph.input_tensors(step.node)[0].type for step in steps}) == len(steps)
         assert times_stored(step.packed for step in steps) == len(steps) // 2
         assert copies(plan.graph, plan.layers) == ()
+        if target in ("stm32", "cortex-m7") and (keep == 1.0 or name == "layer"):
+            assert {step.kernel.name.rpartition("_")[0] for step in steps} == {
+                "conv2d_paired" if name == "encoder" else "linear_paired"
+            }
+
+
+def test_pruned_layers_that_round_as_tensorflow_lite_are_named() -> None:
+    """Their shifts are in the steps of a program, so code and values are each call's own; other kernels take more than half of the cycles more."""
+    plan = make_plan(with_two_roundings(ten_times()), TARGETS["stm32"])
+    (found,) = copies(plan.graph, plan.layers)
+    assert found.times == len(found.layers) == 10
+    assert {plan.layers[name][0].kernel.name for name in found.layers} == {"linear_unrolled"}
 
 
 def layers_of_every_kernel() -> list[tuple[Op, object, tuple[int, ...]]]:

@@ -3,8 +3,8 @@
 #include "cpcc_rounding.h"
 #include "cpcc_saturate.h"
 
-/* Words of a channel in a column, of a column, and of a channel's weights. A strip's first pair lies its distance from the last whole strip's end before
- * word WHOLE; a last strip of one row is there. */
+/* Words of a channel in a column, of a column, and of a channel's weights. A strip's first pair lies its distance from the last
+ * whole strip's end before word WHOLE; a last strip of one row is there. */
 enum { CHANNEL = 16, COLUMN = 64, WEIGHTS = 6, WHOLE = 14 };
 
 /* Two input rows of four channels each, `rows` times: where padding has steps of 0. */
